@@ -1,0 +1,150 @@
+"""Fixtures of this suite: the face, the checkpoint, the document's networks and their exported files."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import srcnn_models as srcnn
+from onnxproof.assets import official, verify_sums
+from onnxproof.claims import Ledger, read_claims
+from onnxproof.engines import torch_engine
+from onnxproof.exporting import Export, export
+from onnxproof.files import made_once
+from onnxproof.images import Picture, read_picture, to_nchw, to_picture, write_picture
+from onnxproof.parity import Reference
+from onnxproof.plugin import Target
+from tests.deviations import DEVIATIONS, NOT_APPLICABLE
+
+ROOT = Path(__file__).parent
+SEED = 20260214
+
+# Options
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--assets",
+        choices=("embedded", "official"),
+        default="embedded",
+        help="run on this repository's face and weights, or on the document's own (default: embedded)",
+    )
+
+
+def pytest_configure(config):
+    claims = read_claims(ROOT / "tests" / "claims.toml")
+    config.pluginmanager.register(Ledger(claims, DEVIATIONS, NOT_APPLICABLE), "claims of the document")
+
+
+def pytest_report_header(config):
+    return f"assets: {config.option.assets}; seed: {SEED}"
+
+
+# Assets
+
+
+@pytest.fixture(scope="session")
+def asset(pytestconfig) -> Callable[[str], Path]:
+    """The verified file of a name, from the fixtures or from where `onnxproof fetch` put it."""
+    return official if pytestconfig.option.assets == "official" else verify_sums(ROOT / "fixtures").__getitem__
+
+
+@pytest.fixture(scope="session")
+def checkpoint(asset) -> Path:
+    return asset("srcnn.pth")
+
+
+@pytest.fixture(scope="session")
+def face(asset) -> NDArray[np.float32]:
+    """The face as the document feeds it: (1, 3, 256, 256), BGR, 0..255."""
+    return to_nchw(read_picture(asset("face.png")))
+
+
+@pytest.fixture(scope="session")
+def noise() -> Callable[..., NDArray[np.float32]]:
+    """Seeded noise in 0..255 of any shape: what exports are traced on, and never what they are tested on."""
+    return lambda *shape: np.random.default_rng(SEED).uniform(0, 255, shape).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def trained(checkpoint) -> Callable[[srcnn.SRCNN], srcnn.SRCNN]:
+    """A network with the checkpoint's weights, ready to run."""
+    weights = srcnn.strip_prefix(srcnn.load_checkpoint(checkpoint))
+
+    def load(network: srcnn.SRCNN) -> srcnn.SRCNN:
+        network.load_state_dict(weights)
+        return network.eval()
+
+    return load
+
+
+# What is made once in a run
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory, worker_id) -> Path:
+    """A folder that all workers of a run see."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def exported(shared_folder) -> Callable[..., Export]:
+    """`export`, made once per name and target in a run and shared read-only."""
+
+    def get(name: str, network: torch.nn.Module, inputs: dict, target: Target, **options) -> Export:
+        def make(folder: Path) -> None:
+            options.update(exporter=target.exporter, opset=target.opset, translations=srcnn.onnx_translations())
+            export(network, inputs, folder / "model.onnx", **options).save(folder / "export.json")
+
+        return Export.load(made_once(shared_folder, f"{name}-{target}", make) / "export.json")
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
+    """The face scaled by a whole factor, by torch in float32 and in float64."""
+
+    def get(factor: int) -> Reference:
+        def make(folder: Path) -> None:
+            network = trained(srcnn.SuperResolutionNet(factor))
+            values = torch_engine(network, ("input",)).run(input=face)["output"]
+            np.savez(folder / "face.npz", values=values, exact=_exact_in_strips(network.double(), face))
+
+        with np.load(made_once(shared_folder, f"face-x{factor}", make) / "face.npz") as arrays:
+            return Reference({"output": arrays["values"]}, {"output": arrays["exact"]})
+
+    return get
+
+
+def _exact_in_strips(
+    network: srcnn.SuperResolutionNet, image: NDArray[np.float32], rows: int = 64
+) -> NDArray[np.float64]:
+    """The float64 output, made in strips: torch unfolds a whole float64 picture for a convolution, 4 GB at ×3."""
+    halo = sum(conv.padding[0] for conv in (network.conv1, network.conv2, network.conv3))
+    with torch.inference_mode():
+        scaled = network.img_upsampler(torch.from_numpy(image).double())
+        height = scaled.shape[2]
+        strips = []
+        for top in range(0, height, rows):
+            first = max(top - halo, 0)
+            strip = network.restore(scaled[:, :, first : top + rows + halo])
+            strips.append(strip[:, :, top - first : top - first + rows])
+    return torch.cat(strips, dim=2).numpy()
+
+
+@pytest.fixture(scope="session")
+def picture_of(keep, tmp_path_factory) -> Callable[..., Picture]:
+    """An output as a picture; with `--report` it is kept under a name."""
+    folder = tmp_path_factory.mktemp("pictures")
+
+    def show(output: NDArray[np.float32], name: str, target: Target | None = None) -> Picture:
+        picture = to_picture(output)
+        keep(write_picture(folder / name, picture), name, target)
+        return picture
+
+    return show

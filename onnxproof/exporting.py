@@ -1,0 +1,191 @@
+"""A PyTorch model written as an ONNX file, by either exporter, with all that the exporter said meanwhile."""
+
+import contextlib
+import io
+import json
+import linecache
+import logging
+import os
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import torch
+import wurlitzer
+from torch import nn
+
+from onnxproof.graph import Graph, read_graph
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT
+
+Dynamic = Mapping[str, Mapping[int, str]]
+"""Names of the dynamic dimensions, by input (or output) name and axis: `{"input": {2: "height", 3: "width"}}`."""
+
+
+class ExportError(Exception):
+    """An exporter refused the model; the exporter's own exception is the cause."""
+
+
+@dataclass(frozen=True)
+class ExportWarning:
+    """A warning that was raised during an export, with the line of source that it is about."""
+
+    category: str
+    message: str
+    file: str
+    line: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Export:
+    """An exported file: the exporter, the opset asked for and the one written, and what was warned and printed
+    meanwhile.
+    """
+
+    path: Path
+    exporter: str
+    opset_asked: int
+    opset: int
+    warnings: tuple[ExportWarning, ...]
+    log: str
+    seconds: float
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The facts of the file."""
+        return read_graph(self.path)
+
+    def warnings_of(self, category: str) -> tuple[ExportWarning, ...]:
+        """The warnings of one category, by its class name (`TracerWarning`)."""
+        return tuple(warning for warning in self.warnings if warning.category == category)
+
+    def save(self, path: Path) -> None:
+        """Writes all but the model itself as JSON, for another process to `load`."""
+        path.write_text(json.dumps(asdict(self), default=str))
+
+    @classmethod
+    def load(cls, path: Path) -> "Export":
+        """The export that was saved; its model lies in the same folder."""
+        fields = json.loads(path.read_text())
+        found = tuple(ExportWarning(**warning) for warning in fields.pop("warnings"))
+        return cls(**fields | {"path": path.parent / Path(fields["path"]).name, "warnings": found})
+
+
+def export(
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    *,
+    exporter: str,
+    opset: int,
+    output_names: Sequence[str] = ("output",),
+    dynamic: Dynamic | None = None,
+    translations: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
+    external_data: bool = False,
+) -> Export:
+    """Writes `model` to `path`, traced on `inputs`, and tells what came of it.
+
+    `inputs` are the model's positional arguments in order, each under the name it gets in the graph; arrays become
+    tensors. Names in `dynamic` free a dimension; those of outputs are for torchscript alone, since torch.export
+    derives its own. `translations` is torch.export's `custom_translation_table`. The file is whole or not there;
+    nothing reaches the terminal.
+
+    Raises `ExportError` when the exporter refuses the model, with the exporter's exception as its cause, and
+    `ValueError` for an exporter that the installed torch does not have.
+    """
+    if exporter not in EXPORTERS:
+        raise ValueError(f"no exporter {exporter!r} in the installed torch; there is {' and '.join(EXPORTERS)}")
+    path = Path(path)
+    arguments = tuple(torch.from_numpy(value) if isinstance(value, np.ndarray) else value for value in inputs.values())
+    options: dict[str, Any] = {"input_names": list(inputs), "output_names": list(output_names), "opset_version": opset}
+    options |= _exporter_options(exporter, inputs, dynamic or {}, translations, external_data)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        whole = Path(folder, path.name)
+        started = time.perf_counter()
+        with _overheard() as heard:
+            try:
+                torch.onnx.export(model, arguments, str(whole), **options)
+            except Exception as error:
+                raise ExportError(
+                    f"the {exporter} exporter refused the model at opset {opset}: {_reason(error)}"
+                ) from error
+        seconds = time.perf_counter() - started
+        written = read_graph(whole).opset
+        for file in sorted(Path(folder).iterdir(), reverse=True):  # model.onnx.data first: no model without its data
+            file.replace(path.parent / file.name)
+    return Export(path, exporter, opset, written, tuple(heard.warnings), heard.text, seconds)
+
+
+def _exporter_options(
+    exporter: str,
+    inputs: Mapping[str, Any],
+    dynamic: Dynamic,
+    translations: Mapping[Callable[..., Any], Callable[..., Any]] | None,
+    external_data: bool,
+) -> dict[str, Any]:
+    if exporter == TORCHSCRIPT:
+        options: dict[str, Any] = {"dynamic_axes": {name: dict(axes) for name, axes in dynamic.items()}}
+        return options | ({"dynamo": False} if TORCH_EXPORT in EXPORTERS else {})
+    symbols = {name: torch.export.Dim(name) for axes in dynamic.values() for name in axes.values()}
+    shapes = tuple({axis: symbols[symbol] for axis, symbol in dynamic.get(name, {}).items()} or None for name in inputs)
+    return {
+        "dynamo": True,
+        "external_data": external_data,
+        "dynamic_shapes": shapes if any(shapes) else None,
+        "custom_translation_table": dict(translations or {}),
+    }
+
+
+@dataclass
+class _Heard:
+    warnings: list[ExportWarning]
+    text: str = ""
+
+
+@contextlib.contextmanager
+def _overheard() -> Iterator[_Heard]:
+    """Collects the warnings and whatever Python and native code write to stdout and stderr."""
+    heard = _Heard([])
+    with contextlib.ExitStack() as stack:
+        caught = stack.enter_context(warnings.catch_warnings(record=True))
+        warnings.simplefilter("always")
+        file: TextIO = stack.enter_context(tempfile.TemporaryFile("w+", buffering=1, errors="replace"))
+        handler = logging.StreamHandler(file)
+        logging.getLogger().addHandler(handler)
+        try:
+            with (
+                wurlitzer.pipes(file, wurlitzer.STDOUT),
+                contextlib.redirect_stdout(file),
+                contextlib.redirect_stderr(file),
+            ):
+                yield heard
+        finally:
+            logging.getLogger().removeHandler(handler)
+            heard.warnings += [_export_warning(warning) for warning in caught]
+            file.seek(0, io.SEEK_SET)
+            heard.text = _plain(file.read())
+
+
+def _export_warning(warning: warnings.WarningMessage) -> ExportWarning:
+    source = linecache.getline(warning.filename, warning.lineno).strip()
+    return ExportWarning(warning.category.__name__, str(warning.message), warning.filename, warning.lineno, source)
+
+
+def _reason(error: BaseException) -> str:
+    """The first paragraph of the innermost cause: exporters wrap it in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    paragraph = _plain(str(error)).strip().partition("\n\n")[0]
+    return f"{type(error).__name__}: {paragraph}"
+
+
+def _plain(text: str) -> str:
+    """`text` without terminal colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)

@@ -1,0 +1,38 @@
+"""Files that are whole or not there, and work that is done once in a run, also by several processes."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Writes `data` under a temporary name beside `path` and renames it, so that a killed run leaves nothing half-
+    written.
+    """
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        whole = Path(folder, path.name)
+        whole.write_bytes(data)
+        whole.replace(path)
+    return path
+
+
+def made_once(folder: Path, key: str, make: Callable[[Path], None]) -> Path:
+    """The folder `folder/key`, filled by `make` for the first process that asks; the others wait and read.
+
+    When `make` raises, nothing is kept and the next one tries again.
+    """
+    target = folder / key
+    with FileLock(folder / f"{key}.lock"):
+        if not target.exists():
+            unfinished = Path(tempfile.mkdtemp(dir=folder, prefix=f".{key}."))
+            try:
+                make(unfinished)
+                unfinished.rename(target)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+    return target

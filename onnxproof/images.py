@@ -1,0 +1,42 @@
+"""Image file ↔ HWC uint8 ↔ NCHW float32, as the document's scripts do it: BGR, 0..255."""
+
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxproof.files import write_whole
+
+Picture = NDArray[np.uint8]
+Floats = NDArray[np.floating]
+
+
+def read_picture(path: str | os.PathLike[str]) -> Picture:
+    data = np.fromfile(path, dtype=np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if picture is None:
+        raise ValueError(f"{path}: not a picture that OpenCV can read")
+    return picture.astype(np.uint8, copy=False)
+
+
+def write_picture(path: str | os.PathLike[str], picture: Picture) -> Path:
+    """Writes (H, W, 3) uint8, BGR, in the format of the file's ending; the file is whole or not there."""
+    path = Path(path)
+    written, data = cv2.imencode(path.suffix, picture)
+    if not written:
+        raise ValueError(f"{path}: OpenCV cannot write this picture")
+    return write_whole(path, data.tobytes())
+
+
+def to_nchw(picture: Picture) -> NDArray[np.float32]:
+    """(H, W, C) uint8 as the network's input: (1, C, H, W) float32, values kept at 0..255."""
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
+
+
+def to_picture(output: Floats) -> Picture:
+    """The network's output as a picture: (1, C, H, W) floats clipped to 0..255 and truncated to (H, W, C) uint8."""
+    if output.ndim != 4 or output.shape[0] != 1:
+        raise ValueError(f"expected one picture of shape (1, C, H, W), got {output.shape}")
+    return np.ascontiguousarray(np.clip(output[0], 0, 255).astype(np.uint8).transpose(1, 2, 0))

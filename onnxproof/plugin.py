@@ -1,0 +1,191 @@
+"""The pytest plugin: which exporters and opsets a run is about, and the results.json that it leaves."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from onnxproof import versions
+from onnxproof.claims import Ledger
+from onnxproof.files import write_whole
+from onnxproof.parity import Parity, PixelParity
+
+SCHEMA = 1
+COMPARISON = "onnxproof-comparison"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a spec exports with; its text is the id in a parametrized test."""
+
+    exporter: str
+    opset: int
+
+    def __str__(self) -> str:
+        return f"{self.exporter}-opset{self.opset}"
+
+
+class RecordComparison(Protocol):
+    def __call__(self, parity: Parity, pixels: PixelParity | None = None) -> None: ...
+
+
+class Keep(Protocol):
+    def __call__(self, source: Path, name: str, target: Target | None = None) -> None: ...
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("onnxproof", "onnxproof: does the ONNX file do what the model did?")
+    group.addoption(
+        "--exporter",
+        action="append",
+        choices=versions.EXPORTERS,
+        help="export with this one only; may be repeated (default: every exporter of the installed torch)",
+    )
+    group.addoption(
+        "--opset",
+        action="append",
+        type=int,
+        metavar="N",
+        help="export at this opset only; may be repeated (default: each exporter's lowest, and all of them where a spec is "
+        "about opsets)",
+    )
+    group.addoption(
+        "--claim",
+        action="append",
+        metavar="ID",
+        help="run the specs of this claim only, for example --claim operator-order; may be repeated (default: all)",
+    )
+    group.addoption(
+        "--report",
+        type=os.path.abspath,
+        metavar="DIR",
+        help="leave results.json and what the specs made in this folder, for example --report report (default: leave nothing)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "claim(id): the spec states this claim")
+    config.addinivalue_line("markers", "instead(id): what happens where this claim does not hold; runs only there")
+    if not targets(config, every=True):
+        known = ", ".join(f"{name} writes {_span(versions.opsets(name))}" for name in _exporters(config))
+        raise pytest.UsageError(f"--opset {' '.join(map(str, config.option.opset))}: no exporter to run; {known}")
+    if config.option.report and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Results(config), "onnxproof-results")
+
+
+def pytest_report_header() -> list[str]:
+    found = ", ".join(f"{name} {version}" for name, version in versions.environment().items() if name != "python")
+    exporters = ", ".join(f"{name} (opsets {_span(versions.opsets(name))})" for name in versions.EXPORTERS)
+    return [f"onnxproof: {found}", f"exporters: {exporters}"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`target` is one Target per exporter, `every_target` one per exporter and opset."""
+    for fixture in {"target", "every_target"} & set(metafunc.fixturenames):
+        found = targets(metafunc.config, every=fixture == "every_target")
+        metafunc.parametrize(fixture, found, ids=map(str, found), scope="session")
+
+
+@pytest.fixture
+def record_comparison(request: pytest.FixtureRequest) -> RecordComparison:
+    """Puts a Parity, and the PixelParity of the pictures made from it, into results.json and the run's summary."""
+
+    def record(parity: Parity, pixels: PixelParity | None = None) -> None:
+        figures = {"same": parity.same, **asdict(parity), "pixels": asdict(pixels) if pixels else None}
+        request.node.user_properties.append((COMPARISON, figures))
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def keep(pytestconfig: pytest.Config) -> Keep:
+    """Copies a file into the `--report` folder: what the first target made at its top, the others' in a folder each."""
+
+    def copy(source: Path, name: str, target: Target | None = None) -> None:
+        report = pytestconfig.option.report
+        if report:
+            is_first = target in (None, targets(pytestconfig)[0])
+            folder = Path(report) if is_first else Path(report, str(target))
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(folder / name, source.read_bytes())
+
+    return copy
+
+
+class Results:
+    """Collects what the tests recorded, in the process that the workers report to, and writes results.json at the end."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.folder = Path(config.option.report)
+        self.content: dict[str, Any] = {
+            "schema": SCHEMA,
+            "environment": versions.environment(),
+            "targets": [asdict(target) for target in targets(config)],
+            "comparisons": [],
+        }
+        _make_folder(self.folder)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "teardown":
+            recorded = [dict(figures, spec=report.nodeid) for figures in comparisons(report)]
+            self.content["comparisons"] += recorded
+
+    def pytest_sessionfinish(self) -> None:
+        self.content["comparisons"].sort(key=lambda figures: (figures["spec"], figures["case"]))
+        ledgers = [plugin for plugin in self.config.pluginmanager.get_plugins() if isinstance(plugin, Ledger)]
+        self.content["claims"] = [claim for ledger in ledgers for claim in ledger.as_results()]
+        write_whole(self.folder / "results.json", json.dumps(self.content, indent=1, sort_keys=True).encode())
+
+
+def comparisons(report: pytest.TestReport) -> Iterator[dict[str, Any]]:
+    """What `record_comparison` recorded in a test."""
+    for name, figures in report.user_properties:
+        if name == COMPARISON and isinstance(figures, dict):
+            yield figures
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Every picture that was compared, with its values at truncation edges: counted, never hidden."""
+    reports = [
+        report for found in terminalreporter.stats.values() for report in found if isinstance(report, pytest.TestReport)
+    ]
+    pictures = {figures["case"]: figures for report in reports for figures in comparisons(report) if figures["pixels"]}
+    if pictures:
+        terminalreporter.section("pictures")
+    for case, figures in sorted(pictures.items()):
+        pixels = figures["pixels"]
+        terminalreporter.write_line(
+            f"{case}: {pixels['edges']:,} of {pixels['values']:,} values at truncation edges, {pixels['wrong']:,} wrong; "
+            f"largest float difference {figures['difference']:.2g}"
+        )
+
+
+def _exporters(config: pytest.Config) -> tuple[str, ...]:
+    return tuple(config.option.exporter or versions.EXPORTERS)
+
+
+def targets(config: pytest.Config, *, every: bool = False) -> list[Target]:
+    """What a run exports with: each exporter asked for at its lowest opset, at `every` one, or at those asked for."""
+    asked = config.option.opset
+    found = []
+    for exporter in _exporters(config):
+        written = versions.opsets(exporter)
+        chosen = [opset for opset in written if opset in asked] if asked else written if every else written[:1]
+        found += [Target(exporter, opset) for opset in chosen]
+    return found
+
+
+def _span(opsets: range) -> str:
+    return f"{opsets[0]} to {opsets[-1]}"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--report {folder}: {error.strerror}; name a folder that can be written") from error

@@ -1,0 +1,77 @@
+"""What is installed and what it can do; the only place that compares versions."""
+
+import platform
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+
+import onnx
+import onnxruntime
+from onnx import TensorProto, helper
+from packaging.version import Version
+from torch.onnx import _constants
+
+PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "opencv-python-headless")
+
+
+def release(package: str) -> tuple[int, ...]:
+    """The release of an installed package as numbers: `2.13.0+cpu` is (2, 13, 0); () when it is not installed."""
+    try:
+        return Version(version(package)).release
+    except PackageNotFoundError:
+        return ()
+
+
+TORCH = release("torch")
+
+TORCHSCRIPT = "torchscript"
+TORCH_EXPORT = "torch.export"
+
+torch_export_is_available = TORCH >= (2, 5) and release("onnxscript") != ()
+torchscript_ties_output_dims = TORCH >= (2, 4)
+
+EXPORTERS = (TORCHSCRIPT, TORCH_EXPORT) if torch_export_is_available else (TORCHSCRIPT,)
+"""The exporters of the installed torch: `dynamo=False` is torchscript, `dynamo=True` is torch.export."""
+
+LOWEST_OPSET = {TORCHSCRIPT: 11, TORCH_EXPORT: 18}
+"""The first opset in which torchscript writes a bicubic Resize, and the one that torch.export translates into."""
+
+
+@lru_cache
+def opsets(exporter: str) -> range:
+    """Every opset that `exporter` writes, from its lowest on, and that the installed onnxruntime loads.
+
+    torchscript has a highest opset of its own; torch.export converts up to the newest one of the installed onnx.
+    """
+    if exporter == TORCHSCRIPT:
+        highest = getattr(_constants, "ONNX_TORCHSCRIPT_EXPORTER_MAX_OPSET", _constants.ONNX_MAX_OPSET)
+    else:
+        highest = onnx.defs.onnx_opset_version()
+    while not _loads(highest):
+        highest -= 1
+    return range(LOWEST_OPSET[exporter], highest + 1)
+
+
+def environment() -> dict[str, str]:
+    """Python's and the packages' versions, as they decide outcomes; a package that is missing is left out."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _loads(opset: int) -> bool:
+    """Whether onnxruntime accepts a file of this opset, shown on a single Identity node."""
+    value = helper.make_tensor_value_info("value", TensorProto.FLOAT, [1])
+    same = helper.make_tensor_value_info("same", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("Identity", ["value"], ["same"])], "identity", [value], [same])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception:
+        return False
+    return True

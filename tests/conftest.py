@@ -1,0 +1,99 @@
+"""The document's exported files, each made once per target in a run.
+
+They are traced on noise of a size and a factor that no spec of dynamic behaviour tests on.
+"""
+
+import numpy as np
+import pytest
+
+import srcnn_models as srcnn
+from onnxproof.exporting import Export, export
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
+from tests.inputs import scales
+
+DYNAMIC_SIZE = {"input": {2: "height", 3: "width"}}
+TWO_INPUT_NETS = {TORCHSCRIPT: srcnn.StrangeSuperResolutionNet, TORCH_EXPORT: srcnn.PortableSuperResolutionNet}
+
+
+@pytest.fixture
+def export_to(tmp_path):
+    """An export into the spec's own folder, for what is exported once or refused."""
+
+    def to(network, inputs, target, **options) -> Export:
+        folder = tmp_path / "export"
+        folder.mkdir(exist_ok=True)
+        return export(network, inputs, folder / "model.onnx", exporter=target.exporter, opset=target.opset, **options)
+
+    return to
+
+
+@pytest.fixture(scope="session")
+def small_face(face):
+    """A crop of the face of 37 × 53, a size that nothing was traced with."""
+    return np.ascontiguousarray(face[:, :, 60:97, 100:153])
+
+
+@pytest.fixture(scope="session")
+def fixed_export(exported, trained, noise, keep, target) -> Export:
+    """The document's first file: ×3 built in, every dimension static."""
+    made = exported("srcnn", trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 256, 256)}, target)
+    keep(made.path, "srcnn.onnx", target)
+    return made
+
+
+@pytest.fixture(scope="session")
+def dynamic_size_export(exported, trained, noise, target) -> Export:
+    """The ×3 network with height and width free."""
+    inputs = {"input": noise(1, 3, 24, 20)}
+    return exported("srcnn-size", trained(srcnn.SuperResolutionNet(3)), inputs, target, dynamic=DYNAMIC_SIZE)
+
+
+@pytest.fixture(scope="session")
+def every_opset_export(exported, trained, noise, every_target) -> Export:
+    """The ×3 network with height and width free, at every opset."""
+    inputs = {"input": noise(1, 3, 24, 20)}
+    return exported("srcnn-size", trained(srcnn.SuperResolutionNet(3)), inputs, every_target, dynamic=DYNAMIC_SIZE)
+
+
+@pytest.fixture(scope="session")
+def int_factor_export(exported, trained, noise, target) -> Export:
+    """The network of a run-time factor, exported with the Python int 3."""
+    inputs = {"input": noise(1, 3, 256, 256), "factor": 3}
+    return exported("srcnn-int", trained(srcnn.RuntimeFactorNet()), inputs, target)
+
+
+@pytest.fixture(scope="session")
+def item_export(exported, trained, noise, keep, target) -> Export:
+    """The document's second file: the factor given as a tensor, and taken out of it with `.item()`."""
+    inputs = {"input": noise(1, 3, 256, 256), "factor": np.array(3)}
+    made = exported("srcnn2", trained(srcnn.ItemFactorNet()), inputs, target)
+    keep(made.path, "srcnn2.onnx", target)
+    return made
+
+
+@pytest.fixture(scope="session")
+def operator_export(exported, trained, noise, target) -> Export:
+    """The document's third file: the custom operator, traced at ×3."""
+    inputs = {"input": noise(1, 3, 256, 256), "factor": scales(3)}
+    return exported("srcnn3", trained(srcnn.StrangeSuperResolutionNet()), inputs, target)
+
+
+@pytest.fixture(scope="session")
+def two_input_export(exported, trained, noise, keep, target) -> Export:
+    """The two-input file at the document's size, through the operator that the exporter understands."""
+    inputs = {"input": noise(1, 3, 256, 256), "factor": scales(3)}
+    made = exported("two-input", trained(TWO_INPUT_NETS[target.exporter]()), inputs, target)
+    keep(made.path, "srcnn3.onnx", target)
+    return made
+
+
+@pytest.fixture(scope="session")
+def portable_export(exported, trained, noise, target) -> Export:
+    """The two-input file of free size, through the operator that both exporters understand, traced at ×2."""
+    return exported(
+        "portable",
+        trained(srcnn.PortableSuperResolutionNet()),
+        {"input": noise(1, 3, 24, 20), "factor": scales(2)},
+        target,
+        dynamic=DYNAMIC_SIZE,
+    )

@@ -1,0 +1,112 @@
+"""Where installed stacks depart from the document, as data: one hook turns each entry into a strict xfail."""
+
+import pytest
+
+from onnxproof.claims import Deviation, NotApplicable
+from onnxproof.exporting import ExportError
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT, torchscript_ties_output_dims
+
+DID_NOT_RAISE = pytest.RaisesExc(pytest.fail.Exception, match="DID NOT RAISE")
+
+DEVIATIONS = (
+    Deviation(
+        "export-writes",
+        "torch.export writes the weights into a second file, unless external_data=False",
+        exporter=TORCH_EXPORT,
+        spec="test_one_file_is_written",
+        seen=pytest.RaisesExc(AssertionError, match=r"model\.onnx\.data"),
+        instead="test_weights_are_a_second_file",
+    ),
+    Deviation(
+        "export-traces",
+        "torch.export refuses a branch that depends on the data",
+        exporter=TORCH_EXPORT,
+        spec="test_branch_taken_is_the_only_one_recorded",
+        seen=pytest.RaisesExc(ExportError, match="data-dependent"),
+        instead="test_data_dependent_branch_is_refused",
+    ),
+    Deviation(
+        "export-io-info",
+        "torchscript declares batch and height of the operator's output as one symbol",
+        exporter=TORCHSCRIPT,
+        when=torchscript_ties_output_dims,
+        spec="test_declared_output_dimensions_are_kept",
+        seen=pytest.RaisesExc(AssertionError, match=r"assert \(74, 3, 74, 106\) == \(1, 3, 74, 106\)"),
+        instead="test_batch_and_height_share_a_symbol",
+    ),
+    Deviation(
+        "export-opset-count",
+        "opsets have gone on being published",
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_more_opsets_have_come",
+    ),
+    Deviation(
+        "int-factor-reason",
+        "the tracer makes a tensor of an int; it is interpolate that refuses a tensor as factor",
+        seen=DID_NOT_RAISE,
+        instead="test_interpolate_refuses_a_tensor_factor",
+    ),
+    Deviation(
+        "export-opset-11",
+        "asked for an opset below 14, torch.export writes 18 and raises nothing",
+        exporter=TORCH_EXPORT,
+        spec="test_opset_below_11_is_refused",
+        seen=DID_NOT_RAISE,
+        instead="test_opset_below_14_becomes_18",
+    ),
+    Deviation(
+        "export-opset-11",
+        "asked for opset 11, torch.export writes 18 and raises nothing",
+        exporter=TORCH_EXPORT,
+        spec="test_opset_11_is_written",
+        seen=pytest.RaisesExc(AssertionError, match="18 == 11"),
+        instead="test_opset_below_14_becomes_18",
+    ),
+    Deviation(
+        "runtime-same-picture",
+        "a few values in ten thousand sit on a truncation edge and come out one level apart",
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_only_truncation_edges_differ",
+    ),
+    Deviation(
+        "int-factor-typeerror",
+        "torch.export freezes the int without an error or a warning",
+        exporter=TORCH_EXPORT,
+        seen=DID_NOT_RAISE,
+        instead="test_int_is_frozen_without_a_word",
+    ),
+    Deviation(
+        "item-exports",
+        "torch.export refuses .item(): the factor's value is not known when the model is traced",
+        exporter=TORCH_EXPORT,
+        seen=pytest.RaisesExc(ExportError, match=r"refused the model"),
+        instead="test_item_is_refused",
+    ),
+    Deviation(
+        "operator-two-inputs",
+        "torch.export does not look at symbolic and refuses the Python numbers in forward",
+        exporter=TORCH_EXPORT,
+        seen=pytest.RaisesExc(ExportError, match=r"refused the model"),
+        instead="test_autograd_function_is_refused",
+    ),
+    Deviation(
+        "operator-order",
+        "the factor is [1, 1, height, width], as the picture's own axes are",
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_factor_is_height_width",
+    ),
+)
+
+NO_FILE = "torch.export refuses .item(), so there is no such file"
+
+NOT_APPLICABLE = (
+    NotApplicable("item-warning", NO_FILE, exporter=TORCH_EXPORT),
+    NotApplicable("item-folded", NO_FILE, exporter=TORCH_EXPORT),
+    NotApplicable("item-identical", NO_FILE, exporter=TORCH_EXPORT),
+    NotApplicable(
+        "operator-any-factor",
+        "torch.export refuses the autograd.Function, so there is no such file",
+        exporter=TORCH_EXPORT,
+        spec="test_both_operators_give_the_same_graph",
+    ),
+)

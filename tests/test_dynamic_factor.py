@@ -1,0 +1,189 @@
+"""Chapter dynamic factor: a factor that is built in, given as a number, or taken out of a tensor."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import interpolate
+
+import srcnn_models as srcnn
+from onnxproof.engines import EngineError, onnxruntime_engine, torch_engine
+from onnxproof.exporting import ExportError
+from onnxproof.graph import graph_differences, load_model
+
+REFUSED_TYPES = r"got \(Tensor, NoneType, bool, list\)"
+
+
+class TestFixedFactor:
+    """The first model's factor is built in: another factor needs another export."""
+
+    @pytest.mark.claim("fixed-factor")
+    def test_file_takes_no_factor(self, fixed_export, face):
+        """The image is the file's only input, and a factor beside it is refused."""
+        assert fixed_export.graph.input_names == ("input",)
+        with pytest.raises(EngineError, match="factor"):
+            onnxruntime_engine(fixed_export.path).run(input=face, factor=np.array(4))
+
+    @pytest.mark.claim("fixed-factor")
+    def test_other_factor_is_another_file(self, dynamic_size_export, fixed_x4_export, small_face):
+        """The files of ×3 and ×4 give pictures of three and of four times the sides."""
+        sides = [
+            onnxruntime_engine(made.path).run(input=small_face)["output"].shape[2:]
+            for made in (dynamic_size_export, fixed_x4_export)
+        ]
+        assert sides == [(3 * 37, 3 * 53), (4 * 37, 4 * 53)]
+
+    @pytest.fixture
+    def fixed_x4_export(self, exported, trained, noise, target):
+        network, free = trained(srcnn.SuperResolutionNet(4)), {"input": {2: "height", 3: "width"}}
+        return exported("srcnn-x4", network, {"input": noise(1, 3, 24, 20)}, target, dynamic=free)
+
+
+class TestInterpolate:
+    """`interpolate` takes the factor at run time."""
+
+    @pytest.mark.claim("interpolate-runtime-factor")
+    def test_picture_is_the_fixed_networks(self, trained, face, face_reference, picture_of):
+        """At ×3 the face comes out bit for bit as through `nn.Upsample`."""
+        with torch.inference_mode():
+            output = trained(srcnn.RuntimeFactorNet())(torch.from_numpy(face), 3).numpy()
+        picture_of(output, "face_torch_2.png")
+        np.testing.assert_array_equal(output, face_reference(3).values["output"])
+
+    @pytest.mark.claim("interpolate-runtime-factor")
+    @pytest.mark.parametrize("factor", [1.5, 2, 4, 5], ids="x{}".format)
+    def test_one_network_serves_every_factor(self, trained, small_face, factor):
+        """The same network gives what the network built for each factor gives, bit for bit."""
+        fixed = torch_engine(trained(srcnn.SuperResolutionNet(factor)), ("input",)).run(input=small_face)["output"]
+        with torch.inference_mode():
+            output = trained(srcnn.RuntimeFactorNet())(torch.from_numpy(small_face), factor)
+        np.testing.assert_array_equal(output.numpy(), fixed)
+
+
+class TestIntFactor:
+    """Exporting with a Python int as factor fails."""
+
+    @pytest.mark.claim("int-factor-typeerror")
+    def test_export_raises_type_error(self, trained, noise, export_to, target):
+        """`upsample_bicubic2d` refuses `(Tensor, NoneType, bool, list)` with a TypeError."""
+        with pytest.raises(ExportError, match=rf"upsample_bicubic2d.*{REFUSED_TYPES}") as refused:
+            export_to(trained(srcnn.RuntimeFactorNet()), {"input": noise(1, 3, 24, 20), "factor": 3}, target)
+        assert isinstance(refused.value.__cause__, TypeError)
+
+    @pytest.mark.instead("int-factor-typeerror")
+    def test_int_is_frozen_without_a_word(self, int_factor_export, face):
+        """The file has the image as its only input and triples it; no warning speaks of the factor."""
+        output = onnxruntime_engine(int_factor_export.path).run(input=face)["output"]
+        assert output.shape == (1, 3, 768, 768)
+        assert not [warning for warning in int_factor_export.warnings if "factor" in warning.message]
+
+    @pytest.mark.claim("int-factor-reason")
+    def test_int_argument_is_refused(self, export_to, target):
+        """A model with an int among its arguments cannot be exported."""
+        with pytest.raises(ExportError):
+            export_to(srcnn.Scale(), {"input": np.ones((2, 3), np.float32), "factor": 3}, target)
+
+    @pytest.mark.instead("int-factor-reason")
+    def test_int_argument_is_exported(self, export_to, target):
+        """A model that multiplies by an int argument is exported, and triples."""
+        made = export_to(srcnn.Scale(), {"input": np.ones((2, 3), np.float32), "factor": 3}, target)
+        inputs = {"input": np.full((2, 3), 7, np.float32)} | dict.fromkeys(made.graph.input_names[1:], np.array(3))
+        assert (onnxruntime_engine(made.path).run(**inputs)["output"] == 21).all()
+
+    @pytest.mark.instead("int-factor-reason")
+    def test_interpolate_refuses_a_tensor_factor(self):
+        """The tracer turns the int into a tensor, and `interpolate` refuses that without any export too."""
+        with pytest.raises(TypeError, match=rf"{REFUSED_TYPES}(?s:.*)\[Tensor, Tensor\]"):
+            interpolate(torch.ones(1, 3, 8, 8), scale_factor=torch.tensor(3), mode="bicubic", align_corners=False)
+
+
+class TestItem:
+    """`.item()` makes a number of a one-element tensor."""
+
+    @pytest.mark.claim("item-number")
+    def test_network_runs(self, trained, face, face_reference):
+        """With `torch.tensor(3)` as factor the face comes out bit for bit as at ×3."""
+        output = torch_engine(trained(srcnn.ItemFactorNet()), ("input", "factor")).run(input=face, factor=np.array(3))
+        np.testing.assert_array_equal(output["output"], face_reference(3).values["output"])
+
+    @pytest.mark.claim("item-number")
+    def test_more_elements_are_refused(self):
+        """A tensor of two elements is no number."""
+        with pytest.raises((RuntimeError, ValueError), match="2 elements"):
+            torch.tensor([3, 3]).item()
+
+    @pytest.mark.claim("item-exports")
+    def test_export_writes_the_file(self, item_export):
+        """The export raises nothing and writes a file that ONNX Runtime loads."""
+        assert onnxruntime_engine(item_export.path).name == "onnxruntime"
+
+    @pytest.mark.instead("item-exports")
+    def test_item_is_refused(self, trained, noise, export_to, target):
+        """The exporter refuses, because a number is needed where only a symbol is known."""
+        with pytest.raises(ExportError, match=r"upsample_bicubic2d|data-dependent"):
+            export_to(trained(srcnn.ItemFactorNet()), {"input": noise(1, 3, 24, 20), "factor": np.array(3)}, target)
+
+    @pytest.mark.claim("item-warning")
+    def test_tracer_warns_of_the_number(self, item_export):
+        """A TracerWarning says that a tensor became a Python number, and points at the line with `.item()`."""
+        (warning,) = item_export.warnings_of("TracerWarning")
+        assert "Converting a tensor to a Python number" in warning.message
+        assert "factor.item()" in warning.source
+
+
+class TestItemFolded:
+    """A factor taken out of its tensor with `.item()` is folded into the graph."""
+
+    @pytest.mark.claim("item-folded")
+    def test_factor_is_no_input(self, item_export):
+        """The exported graph has the image as its only input, though two were given."""
+        assert item_export.graph.input_names == ("input",)
+
+    @pytest.mark.claim("item-folded")
+    def test_other_factor_is_refused(self, item_export, face):
+        """Running the file at another factor is refused."""
+        with pytest.raises(EngineError, match="factor"):
+            onnxruntime_engine(item_export.path).run(input=face, factor=np.array(4))
+
+    @pytest.mark.claim("item-folded")
+    def test_every_run_has_the_traced_factor(self, item_export, face):
+        """Whatever factor was meant, the file triples the picture."""
+        output = onnxruntime_engine(item_export.path).run(input=face)["output"]
+        assert output.shape == (1, 3, 768, 768)
+
+    @pytest.mark.claim("item-identical")
+    def test_graph_is_the_first_files(self, item_export, fixed_export):
+        """The file holds the same graph as the first one, up to the names of nodes and inner values."""
+        assert graph_differences(load_model(item_export.path), load_model(fixed_export.path)) == ()
+
+    @pytest.mark.claim("item-identical")
+    def test_output_is_the_first_files(self, item_export, fixed_export, face):
+        """Both files give the same output, bit for bit."""
+        outputs = [onnxruntime_engine(made.path).run(input=face)["output"] for made in (item_export, fixed_export)]
+        np.testing.assert_array_equal(*outputs)
+
+
+class TestResize:
+    """`nn.Upsample` and `interpolate` both become Resize."""
+
+    @pytest.mark.claim("resize-both")
+    def test_upsample_is_a_resize(self, fixed_export):
+        """The file of `nn.Upsample` has one Resize, cubic."""
+        (resize,) = fixed_export.graph.nodes_of("Resize")
+        assert resize.attributes["mode"] == "cubic"
+
+    @pytest.mark.claim("resize-both")
+    def test_interpolate_is_the_same_resize(self, fixed_export, interpolate_export):
+        """The file of `interpolate` holds the same graph."""
+        assert graph_differences(load_model(interpolate_export.path), load_model(fixed_export.path)) == ()
+
+    @pytest.mark.claim("resize-scales")
+    def test_scales_are_constant(self, fixed_export):
+        """The scales are a constant of the file: [1, 1, 3, 3], of rank 1 and length 4."""
+        (resize,) = fixed_export.graph.nodes_of("Resize")
+        scales = fixed_export.graph.constants[resize.inputs[2]]
+        assert (scales.shape, scales.tolist()) == ((4,), [1, 1, 3, 3])
+
+    @pytest.fixture
+    def interpolate_export(self, exported, trained, noise, target):
+        """The ×3 network with `interpolate` in place of `nn.Upsample`."""
+        return exported("interpolate", trained(srcnn.InterpolateNet(3)), {"input": noise(1, 3, 256, 256)}, target)

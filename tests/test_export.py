@@ -1,0 +1,203 @@
+"""Chapter export: the file that torch.onnx.export writes, its names, and what it says of itself."""
+
+import re
+
+import numpy as np
+import onnx
+import pytest
+
+import srcnn_models as srcnn
+from onnxproof.engines import EngineError, onnxruntime_engine
+from onnxproof.exporting import ExportError
+from onnxproof.graph import Value, graph_differences, load_model
+from tests.inputs import scales
+
+
+class TestWrites:
+    """`torch.onnx.export` takes a model, an input and a path, and writes the model there."""
+
+    @pytest.mark.claim("export-writes")
+    def test_file_has_the_network(self, fixed_export):
+        """The graph is a Resize and three Conv nodes with a Relu between each two."""
+        layers = [node.op_type for node in fixed_export.graph.nodes if node.op_type != "Constant"]
+        assert layers == ["Resize", "Conv", "Relu", "Conv", "Relu", "Conv"]
+
+    @pytest.mark.claim("export-writes")
+    def test_one_file_is_written(self, as_torch_writes_it):
+        """With the exporter's own defaults, the .onnx file is all that is written."""
+        assert [path.name for path in as_torch_writes_it] == ["model.onnx"]
+
+    @pytest.mark.instead("export-writes")
+    def test_weights_are_a_second_file(self, as_torch_writes_it):
+        """The weights lie in `model.onnx.data` beside the file, and hold most of the bytes."""
+        model, data = as_torch_writes_it
+        assert data.name == "model.onnx.data"
+        assert data.stat().st_size > model.stat().st_size
+
+    @pytest.fixture
+    def as_torch_writes_it(self, exported, trained, noise, target):
+        """The files of an export that leaves `external_data` at torch's default."""
+        network, inputs = trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 24, 20)}
+        made = exported("srcnn-default", network, inputs, target, external_data=True)
+        return sorted(made.path.parent.glob("*.onnx*"))
+
+
+class TestTraces:
+    """Export runs the model and records what it did; control flow is not recorded."""
+
+    @pytest.mark.claim("export-traces")
+    def test_branch_taken_is_the_only_one_recorded(self, branch_export):
+        """Traced where it adds, the file adds also where the model subtracts."""
+        output = onnxruntime_engine(branch_export.path).run(input=np.full((2, 3), -5, np.float32))["output"]
+        assert (output == -4).all()
+
+    @pytest.mark.instead("export-traces")
+    def test_data_dependent_branch_is_refused(self, export_to, target):
+        """The exporter refuses the model, because the condition's value is not known."""
+        with pytest.raises(ExportError, match="data-dependent"):
+            export_to(srcnn.SignBranch(), {"input": np.ones((2, 3), np.float32)}, target)
+
+    @pytest.mark.claim("export-traces")
+    def test_model_is_run_once(self, export_to, noise, target):
+        """The model's forward is called once in an export."""
+        network = srcnn.SuperResolutionNet(3)
+        calls = []
+        network.register_forward_pre_hook(lambda *_: calls.append(1))
+        export_to(network, {"input": noise(1, 3, 24, 20)}, target)
+        assert len(calls) == 1
+
+    @pytest.fixture
+    def branch_export(self, export_to, target):
+        """A model that branches on its input's sum, traced where the sum is positive."""
+        return export_to(srcnn.SignBranch(), {"input": np.ones((2, 3), np.float32)}, target)
+
+
+class TestRandomInput:
+    """The input that an export is traced on leaves nothing in the file but its shape."""
+
+    @pytest.mark.claim("export-random-input")
+    def test_values_do_not_matter(self, fixed_export, traced_on_the_face):
+        """Traced on noise and on the face, the files hold the same graph."""
+        assert graph_differences(load_model(fixed_export.path), load_model(traced_on_the_face.path)) == ()
+
+    @pytest.mark.claim("export-random-input")
+    def test_shape_matters(self, fixed_export, dynamic_size_export):
+        """Traced on another shape, the file is another: its input says so."""
+        differences = graph_differences(load_model(fixed_export.path), load_model(dynamic_size_export.path))
+        assert any(difference.startswith("inputs:") for difference in differences)
+
+    @pytest.fixture
+    def traced_on_the_face(self, exported, trained, face, target):
+        return exported("srcnn-face", trained(srcnn.SuperResolutionNet(3)), {"input": face}, target)
+
+
+class TestNames:
+    """`input_names` and `output_names` name the graph's inputs and outputs."""
+
+    @pytest.mark.claim("export-names")
+    def test_names_are_those_given(self, export_to, trained, noise, target):
+        """Names of any spelling stand in the file as they were given."""
+        network, inputs = trained(srcnn.SuperResolutionNet(3)), {"a.picture": noise(1, 3, 24, 20)}
+        graph = export_to(network, inputs, target, output_names=("larger one",)).graph
+        assert (graph.input_names, graph.output_names) == (("a.picture",), ("larger one",))
+
+    @pytest.mark.claim("export-names")
+    def test_every_input_has_its_name(self, two_input_export):
+        """Names are given in the order of the model's arguments."""
+        assert two_input_export.graph.input_names == ("input", "factor")
+
+
+class TestChecker:
+    """`onnx.checker.check_model` accepts the exported file and raises on a broken one."""
+
+    @pytest.mark.claim("export-checker")
+    def test_file_is_accepted(self, fixed_export):
+        """The file passes the full check, with strict shape inference."""
+        onnx.checker.check_model(onnx.load(fixed_export.path), full_check=True)
+
+    @pytest.mark.claim("export-checker")
+    def test_unknown_attribute_is_refused(self, model):
+        """A Conv with an attribute that no Conv has is refused, and the attribute named."""
+        conv = next(node for node in model.graph.node if node.op_type == "Conv")
+        conv.attribute.append(onnx.helper.make_attribute("stride", [1, 1]))
+        with pytest.raises(onnx.checker.ValidationError, match="stride"):
+            onnx.checker.check_model(model)
+
+    @pytest.mark.claim("export-checker")
+    def test_missing_producer_is_refused(self, model):
+        """A graph without its first Conv is refused: nothing gives the next node its input."""
+        conv = next(node for node in model.graph.node if node.op_type == "Conv")
+        model.graph.node.remove(conv)
+        with pytest.raises(onnx.checker.ValidationError, match=re.escape(conv.output[0])):
+            onnx.checker.check_model(model)
+
+    @pytest.fixture
+    def model(self, fixed_export):
+        """The exported model in memory, to be broken."""
+        return onnx.load(fixed_export.path)
+
+
+class TestInfo:
+    """The file says its version, and the name, type and shape of its inputs and outputs."""
+
+    @pytest.mark.claim("export-io-info")
+    def test_input_and_output_are_described(self, fixed_export):
+        """One float32 picture of 256 × 256 goes in, one of 768 × 768 comes out."""
+        assert fixed_export.graph.inputs == (Value("input", "float32", (1, 3, 256, 256)),)
+        assert fixed_export.graph.outputs == (Value("output", "float32", (1, 3, 768, 768)),)
+
+    @pytest.mark.claim("export-io-info")
+    def test_versions_are_told(self, fixed_export):
+        """The opset, the IR version and the exporter's own version stand in the file."""
+        model = load_model(fixed_export.path)
+        assert fixed_export.graph.opset == fixed_export.opset
+        assert (model.producer_name, model.ir_version >= 6) == ("pytorch", True)
+        assert re.match(r"\d+\.\d+", model.producer_version)
+
+    @pytest.mark.claim("export-io-info")
+    def test_declared_output_dimensions_are_kept(self, portable_export, small_face):
+        """A symbol of the output stands for one size in a run: batch 1 and height 74 have a symbol each."""
+        dimensions = portable_export.graph.outputs[0].shape
+        output = onnxruntime_engine(portable_export.path).run(input=small_face, factor=scales(2))["output"]
+        sizes = dict(zip(dimensions, output.shape, strict=True))
+        assert tuple(sizes[dimension] for dimension in dimensions) == output.shape
+
+    @pytest.mark.instead("export-io-info")
+    def test_batch_and_height_share_a_symbol(self, portable_export):
+        """Batch and height of the output are declared as the same symbol, though no run keeps to it."""
+        batch, _, height, width = portable_export.graph.outputs[0].shape
+        assert batch == height != width
+
+
+class TestConvAttributes:
+    """A Conv node shows its attributes, and its weights by name."""
+
+    @pytest.mark.claim("export-conv-attributes")
+    def test_first_convolution(self, fixed_export):
+        """The first Conv is 9 × 9 with pads of 4, strides and dilations of 1, in one group."""
+        conv = fixed_export.graph.nodes_of("Conv")[0]
+        expected = {"kernel_shape": [9, 9], "pads": [4] * 4, "strides": [1, 1], "dilations": [1, 1], "group": 1}
+        assert {name: conv.attributes[name] for name in expected} == expected
+
+    @pytest.mark.claim("export-conv-attributes")
+    def test_weights_have_the_parameters_names(self, fixed_export, trained):
+        """Each Conv's weight and bias stand in the file under their names in the model, bit for bit."""
+        constants = fixed_export.graph.constants
+        for name, tensor in trained(srcnn.SuperResolutionNet(3)).state_dict().items():
+            np.testing.assert_array_equal(constants[name], tensor.numpy(), strict=True)
+
+
+class TestStatic:
+    """Shapes are static unless asked otherwise."""
+
+    @pytest.mark.claim("export-static")
+    def test_other_size_is_refused(self, fixed_export, small_face):
+        """A picture of another size than the traced one is refused, and the dimension named."""
+        with pytest.raises(EngineError, match=r"INVALID_ARGUMENT.*invalid dimensions for input: input"):
+            onnxruntime_engine(fixed_export.path).run(input=small_face)
+
+    @pytest.mark.claim("export-static")
+    def test_dynamic_size_is_accepted(self, dynamic_size_export, small_face):
+        """With height and width declared dynamic, a size that was not traced is scaled by the same factor."""
+        output = onnxruntime_engine(dynamic_size_export.path).run(input=small_face)["output"]
+        assert output.shape == (1, 3, 3 * 37, 3 * 53)

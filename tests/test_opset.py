@@ -1,0 +1,88 @@
+"""Chapter export, opsets: from which one on bicubic is exported, and how many there are."""
+
+import onnx
+import pytest
+
+import srcnn_models as srcnn
+from onnxproof.engines import onnxruntime_engine, reference
+from onnxproof.exporting import ExportError
+from onnxproof.parity import assert_same
+from onnxproof.plugin import Target
+
+
+@pytest.fixture
+def exported_at(exported, trained, noise, target):
+    """The ×3 network, exported by the target's exporter at another opset."""
+    network, inputs = trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 24, 20)}
+    return lambda opset: exported("srcnn-static", network, inputs, Target(target.exporter, opset))
+
+
+@pytest.fixture(scope="module")
+def small_reference(trained, small_face):
+    return reference(trained(srcnn.SuperResolutionNet(3)), {"input": small_face})
+
+
+class TestOpset:
+    """Bicubic up-sampling needs opset 11."""
+
+    @pytest.mark.claim("export-opset-11")
+    @pytest.mark.parametrize("opset", [9, 10], ids="opset{}".format)
+    def test_opset_below_11_is_refused(self, exported_at, opset):
+        """The exporter refuses, names the operator, and names opset 11 as the first that has it."""
+        with pytest.raises(ExportError, match=rf"upsample_bicubic2d.* opset version {opset} .*in version 11"):
+            exported_at(opset)
+
+    @pytest.mark.claim("export-opset-11")
+    def test_opset_11_is_written(self, exported_at):
+        """Asked for opset 11, the exporter writes opset 11."""
+        assert exported_at(11).opset == 11
+
+    @pytest.mark.claim("export-opset-11")
+    def test_later_opsets_are_written(self, every_opset_export):
+        """Each opset that the exporter knows is written as asked."""
+        assert every_opset_export.opset == every_opset_export.opset_asked
+
+    @pytest.mark.claim("export-opset-11")
+    def test_later_opsets_compute_the_same(self, every_opset_export, small_face, small_reference, record_comparison):
+        """At each of these opsets the file gives the model's output, at a size that it was not traced with."""
+        output = onnxruntime_engine(every_opset_export.path).run(input=small_face)
+        case = f"small-face-x3-{every_opset_export.exporter}-opset{every_opset_export.opset}"
+        (parity,) = assert_same(output, small_reference, case)
+        record_comparison(parity)
+
+    @pytest.mark.instead("export-opset-11")
+    @pytest.mark.parametrize("opset", [9, 10, 11, 13], ids="opset{}".format)
+    def test_opset_below_14_becomes_18(self, exported_at, opset):
+        """The file has opset 18 and nothing is raised: converting Relu down failed, and only what was printed tells."""
+        made = exported_at(opset)
+        assert made.opset == 18
+        assert f"Failed to convert the model to the target version {opset}" in made.log
+
+    @pytest.mark.instead("export-opset-11")
+    @pytest.mark.parametrize("opset", [14, 17], ids="opset{}".format)
+    def test_opset_14_to_17_is_converted_down(self, exported_at, opset, noise, trained):
+        """The file is written at 18, converted down to the opset asked for, and gives the model's output."""
+        made = exported_at(opset)
+        inputs = {"input": noise(2, 3, 24, 20)[1:]}
+        assert made.opset == opset
+        assert_same(
+            onnxruntime_engine(made.path).run(**inputs),
+            reference(trained(srcnn.SuperResolutionNet(3)), inputs),
+            str(made.opset),
+        )
+
+
+class TestOpsetCount:
+    """How many opsets there are."""
+
+    @pytest.mark.claim("export-opset-count")
+    def test_newest_opset_is_15(self):
+        """The newest opset of the installed onnx is 15."""
+        assert onnx.defs.onnx_opset_version() == 15
+
+    @pytest.mark.instead("export-opset-count")
+    def test_more_opsets_have_come(self):
+        """Opsets after 15 have brought new versions of operators, up to the newest."""
+        introduced = {schema.since_version for schema in onnx.defs.get_all_schemas_with_history() if not schema.domain}
+        assert introduced >= {16, 17, 18}
+        assert max(introduced) <= onnx.defs.onnx_opset_version()

@@ -1,5 +1,6 @@
 """Fixtures of this suite: the face, the checkpoint, the document's networks and their exported files."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 import srcnn_models as srcnn
-from onnxproof.assets import official, verify_sums
+from onnxproof.assets import OFFICIAL, AssetError, official, sha256, verify_sums
 from onnxproof.claims import Ledger, read_claims
 from onnxproof.engines import torch_engine
 from onnxproof.exporting import Export, export
@@ -21,6 +22,7 @@ from tests.deviations import DEVIATIONS, NOT_APPLICABLE
 
 ROOT = Path(__file__).parent
 SEED = 20260214
+ASSETS = pytest.StashKey[dict[str, Path]]()
 
 # Options
 
@@ -37,30 +39,36 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     claims = read_claims(ROOT / "tests" / "claims.toml")
     config.pluginmanager.register(Ledger(claims, DEVIATIONS, NOT_APPLICABLE), "claims of the document")
+    try:
+        config.stash[ASSETS] = _assets(config.option.assets)
+    except AssetError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def pytest_report_header(config):
-    return f"assets: {config.option.assets}; seed: {SEED}"
+    digest = sha256(config.stash[ASSETS]["srcnn.pth"])
+    return f"assets: {config.option.assets}, checkpoint {digest[:12]}; seed: {SEED}; provider: CPUExecutionProvider"
 
 
 # Assets
 
 
-@pytest.fixture(scope="session")
-def asset(pytestconfig) -> Callable[[str], Path]:
-    """The verified file of a name, from the fixtures or from where `onnxproof fetch` put it."""
-    return official if pytestconfig.option.assets == "official" else verify_sums(ROOT / "fixtures").__getitem__
+def _assets(which: str) -> dict[str, Path]:
+    """The verified face and checkpoint, of this repository or of the document."""
+    if which == "official":
+        return {name: official(name, progress=sys.stderr.isatty()) for name in OFFICIAL}
+    return verify_sums(ROOT / "fixtures")
 
 
 @pytest.fixture(scope="session")
-def checkpoint(asset) -> Path:
-    return asset("srcnn.pth")
+def checkpoint(pytestconfig) -> Path:
+    return pytestconfig.stash[ASSETS]["srcnn.pth"]
 
 
 @pytest.fixture(scope="session")
-def face(asset) -> NDArray[np.float32]:
+def face(pytestconfig) -> NDArray[np.float32]:
     """The face as the document feeds it: (1, 3, 256, 256), BGR, 0..255."""
-    return to_nchw(read_picture(asset("face.png")))
+    return to_nchw(read_picture(pytestconfig.stash[ASSETS]["face.png"]))
 
 
 @pytest.fixture(scope="session")
@@ -82,13 +90,6 @@ def trained(checkpoint) -> Callable[[srcnn.SRCNN], srcnn.SRCNN]:
 
 
 # What is made once in a run
-
-
-@pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory, worker_id) -> Path:
-    """A folder that all workers of a run see."""
-    base = tmp_path_factory.getbasetemp()
-    return base if worker_id == "master" else base.parent
 
 
 @pytest.fixture(scope="session")

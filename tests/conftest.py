@@ -5,11 +5,18 @@ They are traced on noise of a size and a factor that no spec of dynamic behaviou
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 import srcnn_models as srcnn
 from onnxproof.exporting import Export, export
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.inputs import scales
+
+# Every run has the same examples, however slow the machine; a method runs on an instance of its class for each target.
+settings.register_profile(
+    "onnxproof", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
+)
+settings.load_profile("onnxproof")
 
 DYNAMIC_SIZE = {"input": {2: "height", 3: "width"}}
 TWO_INPUT_NETS = {TORCHSCRIPT: srcnn.StrangeSuperResolutionNet, TORCH_EXPORT: srcnn.PortableSuperResolutionNet}
@@ -46,13 +53,6 @@ def dynamic_size_export(exported, trained, noise, target) -> Export:
     """The ×3 network with height and width free."""
     inputs = {"input": noise(1, 3, 24, 20)}
     return exported("srcnn-size", trained(srcnn.SuperResolutionNet(3)), inputs, target, dynamic=DYNAMIC_SIZE)
-
-
-@pytest.fixture(scope="session")
-def every_opset_export(exported, trained, noise, every_target) -> Export:
-    """The ×3 network with height and width free, at every opset."""
-    inputs = {"input": noise(1, 3, 24, 20)}
-    return exported("srcnn-size", trained(srcnn.SuperResolutionNet(3)), inputs, every_target, dynamic=DYNAMIC_SIZE)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Fixtures of this suite: the face, the checkpoint, the document's networks and their exported files."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,7 @@ from onnxproof.images import Picture, read_picture, to_nchw, to_picture, write_p
 from onnxproof.parity import Reference
 from onnxproof.plugin import Target
 from tests.deviations import DEVIATIONS, NOT_APPLICABLE
+from tests.references import exact_in_tiles
 
 ROOT = Path(__file__).parent
 SEED = 20260214
@@ -39,6 +41,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     claims = read_claims(ROOT / "tests" / "claims.toml")
     config.pluginmanager.register(Ledger(claims, DEVIATIONS, NOT_APPLICABLE), "claims of the document")
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
     try:
         config.stash[ASSETS] = _assets(config.option.assets)
     except AssetError as error:
@@ -89,17 +93,14 @@ def trained(checkpoint) -> Callable[[srcnn.SRCNN], srcnn.SRCNN]:
     return load
 
 
-# What is made once in a run
-
-
 @pytest.fixture(scope="session")
 def exported(shared_folder) -> Callable[..., Export]:
     """`export`, made once per name and target in a run and shared read-only."""
 
     def get(name: str, network: torch.nn.Module, inputs: dict, target: Target, **options) -> Export:
         def make(folder: Path) -> None:
-            options.update(exporter=target.exporter, opset=target.opset, translations=srcnn.onnx_translations())
-            export(network, inputs, folder / "model.onnx", **options).save(folder / "export.json")
+            asked = {"exporter": target.exporter, "opset": target.opset, "translations": srcnn.onnx_translations()}
+            export(network, inputs, folder / "model.onnx", **asked | options).save(folder / "export.json")
 
         return Export.load(made_once(shared_folder, f"{name}-{target}", make) / "export.json")
 
@@ -114,28 +115,12 @@ def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
         def make(folder: Path) -> None:
             network = trained(srcnn.SuperResolutionNet(factor))
             values = torch_engine(network, ("input",)).run(input=face)["output"]
-            np.savez(folder / "face.npz", values=values, exact=_exact_in_strips(network.double(), face))
+            np.savez(folder / "face.npz", values=values, exact=exact_in_tiles(network.double(), face))
 
         with np.load(made_once(shared_folder, f"face-x{factor}", make) / "face.npz") as arrays:
             return Reference({"output": arrays["values"]}, {"output": arrays["exact"]})
 
     return get
-
-
-def _exact_in_strips(
-    network: srcnn.SuperResolutionNet, image: NDArray[np.float32], rows: int = 64
-) -> NDArray[np.float64]:
-    """The float64 output, made in strips: torch unfolds a whole float64 picture for a convolution, 4 GB at ×3."""
-    halo = sum(conv.padding[0] for conv in (network.conv1, network.conv2, network.conv3))
-    with torch.inference_mode():
-        scaled = network.img_upsampler(torch.from_numpy(image).double())
-        height = scaled.shape[2]
-        strips = []
-        for top in range(0, height, rows):
-            first = max(top - halo, 0)
-            strip = network.restore(scaled[:, :, first : top + rows + halo])
-            strips.append(strip[:, :, top - first : top - first + rows])
-    return torch.cat(strips, dim=2).numpy()
 
 
 @pytest.fixture(scope="session")

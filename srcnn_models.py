@@ -227,3 +227,37 @@ class Scale(nn.Module):
 
     def forward(self, input: Tensor, factor: Tensor | float) -> Tensor:
         return input * factor
+
+
+class Operator(nn.Module):
+    """One operator: `compute` in torch, and for the TorchScript exporter what `symbolic` writes with `g.op`."""
+
+    def __init__(self, compute: Callable[..., Tensor], symbolic: Callable[..., Any]) -> None:
+        super().__init__()
+        members = {"forward": staticmethod(lambda ctx, *inputs: compute(*inputs)), "symbolic": staticmethod(symbolic)}
+        self.function: Any = type("Function", (torch.autograd.Function,), members)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        output: Tensor = self.function.apply(*inputs)
+        return output
+
+
+class NewOperatorNet(SRCNN):
+    """`StrangeSuperResolutionNet` with a new ONNX operator, in a domain of its own, in place of the Resize."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interpolate = Operator(scale_bicubic, lambda g, *inputs: g.op("srcnn::InterpolateBicubic", *inputs))
+
+    def forward(self, image: Tensor, factor: Tensor) -> Tensor:
+        return self.restore(self.interpolate(image, factor))
+
+
+def new_operator_translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """The `custom_translation_table` with which torch.export writes `interpolate_bicubic` as the new ONNX operator."""
+    from onnx.defs import OpSchema
+    from onnxscript.values import Op, Opset
+
+    image, factor, output = (OpSchema.FormalParameter(name, "tensor(float)") for name in ("image", "factor", "output"))
+    schema = OpSchema("InterpolateBicubic", "srcnn", 1, inputs=[image, factor], outputs=[output])
+    return {torch.ops.srcnn.interpolate_bicubic.default: Op(Opset(schema.domain, 1), schema.name, schema)}

@@ -1,11 +1,12 @@
-"""A document's claims as a pytest run: which spec states which claim, where the installed stack departs, and the verdicts.
+"""A document's claims as a pytest run: which spec states which claim, where the installed stack departs, the verdicts.
 
-A suite registers a `Ledger` with its claims and their exceptions. Specs carry `@pytest.mark.claim(id)`; a spec that asserts
-what happens where a claim does not hold carries `@pytest.mark.instead(id)` and runs only there.
+A suite registers a `Ledger` with its claims and their exceptions. Specs carry `@pytest.mark.claim(id)`; a spec that
+asserts what happens where a claim does not hold carries `@pytest.mark.instead(id)` and runs only there.
 """
 
 import os
 import re
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,9 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-try:
+if sys.version_info >= (3, 11):
     import tomllib
-except ModuleNotFoundError:  # Python 3.10
+else:
     import tomli as tomllib
 
 FAILING, DEPARTS, HOLDS, NOT_APPLICABLE = "failing", "departs", "holds", "not applicable"
@@ -90,6 +91,9 @@ def read_claims(path: str | os.PathLike[str]) -> tuple[Claim, ...]:
         claims = tuple(Claim(id, chapter, text) for chapter, table in chapters.items() for id, text in table.items())
     except (tomllib.TOMLDecodeError, AttributeError) as error:
         raise ValueError(f"{path}: not a table of claims by chapter: {error}") from error
+    strange = [claim.id for claim in claims if not isinstance(claim.statement, str)]
+    if strange:
+        raise ValueError(f"{path}: claims that are no sentence: {', '.join(strange)}")
     twice = [id for id, count in Counter(claim.id for claim in claims).items() if count > 1]
     if twice:
         raise ValueError(f"{path}: claim ids that stand there twice: {', '.join(twice)}")
@@ -112,18 +116,24 @@ class Ledger:
 
     # Collection
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Refuses a `--claim` that is none."""
+        unknown = [id for id in config.option.claim or () if id not in self.claims]
+        if unknown:
+            raise pytest.UsageError(f"--claim {' '.join(unknown)}: no such claim; there is {', '.join(self.claims)}")
+
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Applies the departures, and refuses a suite that does not fit its claims."""
-        problems = list(self._misfits(items, whole=_is_whole_suite(config)))
+    def pytest_collection_modifyitems(
+        self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        """Applies the departures. A suite that does not fit its claims is an error of collection, which xdist knows."""
+        problems = list(self._misfits(items, whole=_is_whole_suite(config) and not session.testsfailed))
         if problems:
-            raise pytest.UsageError("the specs do not fit the claims:\n  " + "\n  ".join(problems))
+            text = "the specs do not fit the claims:\n  " + "\n  ".join(problems)
+            config.hook.pytest_collectreport(report=pytest.CollectReport("claims", "failed", text, []))
         for item in items:
             self._mark(item)
-        asked = config.option.claim
-        if asked and not set(asked) <= set(self.claims):
-            raise pytest.UsageError(f"--claim {' '.join(asked)}: no such claim; there is {', '.join(self.claims)}")
-        left_out = [item for item in items if self._is_left_out(item, asked)]
+        left_out = [item for item in items if self._is_left_out(item, config.option.claim)]
         if left_out:
             config.hook.pytest_deselected(items=left_out)
             items[:] = [item for item in items if item not in left_out]
@@ -133,21 +143,22 @@ class Ledger:
             for id in (*_ids(item, "claim"), *_ids(item, "instead")):
                 if id not in self.claims:
                     yield f"{item.nodeid}: unknown claim {id!r}"
-        for entry in (*self.deviations, *self.not_applicable):
+        entries: tuple[Deviation | NotApplicable, ...] = (*self.deviations, *self.not_applicable)
+        for entry in entries:
             if entry.claim not in self.claims:
-                yield f"{entry}: unknown claim {entry.claim!r}"
+                yield f"the entry for {entry.claim!r} names an unknown claim: {entry.reason}"
         if not whole:
             return
         stated = {id for item in items for id in _ids(item, "claim")}
         yield from (f"claim {id!r} has no spec" for id in self.claims if id not in stated)
         exporters = {_exporter(item) for item in items}
-        for entry in (*self.deviations, *self.not_applicable):
+        for entry in entries:
             reachable = entry.when and (entry.exporter in exporters or entry.exporter == ALL_EXPORTERS)
             if reachable and not any(_applies(entry, item) for item in items):
                 yield f"the entry for {entry.claim!r} matches no spec: {entry.reason}"
         for entry in self.deviations:
             if not any(entry.claim in _ids(item, "instead") and _name(item) == entry.instead for item in items):
-                yield f"the entry for {entry.claim!r} names {entry.instead!r}, which is no spec marked instead({entry.claim!r})"
+                yield f"the entry for {entry.claim!r} names {entry.instead!r}, and no such spec is marked instead"
 
     def _mark(self, item: pytest.Item) -> None:
         for entry in self.not_applicable:
@@ -178,7 +189,7 @@ class Ledger:
                     self.evidence.append(Evidence(claim, exporter, *_verdict(report)))
 
     def verdicts(self) -> Mapping[str, Mapping[str, str]]:
-        """The verdict of each claim that had a spec in this run, by claim and exporter: the gravest that its specs found."""
+        """The verdict of each claim that had a spec in this run, by claim and exporter: the gravest that was found."""
         found: dict[str, dict[str, str]] = defaultdict(dict)
         for verdict in reversed(_GRAVEST_FIRST):
             for evidence in self.evidence:
@@ -203,7 +214,7 @@ class Ledger:
                 "not_applicable": sorted(
                     {e.reason for e in self.evidence if e.claim == id and e.verdict == NOT_APPLICABLE}
                 ),
-                "specs": sorted(e.spec for e in self.evidence if e.claim == id),
+                "specs": sorted({e.spec for e in self.evidence if e.claim == id}),
             }
             for id, by_exporter in self.verdicts().items()
         ]
@@ -223,7 +234,7 @@ class Ledger:
         verdicts = {id: _gravest(by_exporter.values()) for id, by_exporter in self.verdicts().items()}
         if not verdicts:
             return
-        terminalreporter.section("claims")
+        terminalreporter.write_sep("=", "claims")
         table = Table("chapter", *(f"[right]{verdict}" for verdict in VERDICTS), box=None, pad_edge=False)
         for column in table.columns[1:]:
             column.header, column.justify = str(column.header).removeprefix("[right]"), "right"
@@ -242,6 +253,8 @@ class Ledger:
 
 def _is_whole_suite(config: pytest.Config) -> bool:
     """Whether the run collects all of `testpaths`; also true of its workers, which are given them as arguments."""
+    if any(config.getoption(option, None) for option in ("lf", "ignore", "ignore_glob")):
+        return False
     given = {(config.invocation_params.dir / argument).resolve() for argument in config.args}
     return given in ({(config.rootpath / path).resolve() for path in config.getini("testpaths")}, {config.rootpath})
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import onnx.reference
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from onnxproof.graph import load_model
 from onnxproof.parity import Reference
 
 Array = NDArray[Any]
@@ -39,18 +39,20 @@ def torch_engine(
     """`model` itself, called with its inputs in the order of `input_names`.
 
     With a `dtype` a copy of the model runs, and its floating-point inputs are given, in that dtype; the model is not
-    changed.
+    changed. It is given copies of the arrays, since it may work in place. Raises `EngineError` at run time for inputs
+    of other names.
     """
     model = copy.deepcopy(model).to(dtype) if dtype else model
 
     def run(**inputs: Array) -> dict[str, Array]:
-        tensors = [torch.from_numpy(np.asarray(inputs[name])) for name in input_names]
+        _check_names("torch", inputs, input_names)
+        tensors = [torch.tensor(inputs[name]) for name in input_names]
         if dtype:
             tensors = [tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in tensors]
         with torch.inference_mode():
             outputs = model(*tensors)
         values = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
-        return {name: value.numpy() for name, value in zip(output_names, values, strict=True)}
+        return {name: value.numpy(force=True) for name, value in zip(output_names, values, strict=True)}
 
     return Engine("torch", run)
 
@@ -65,7 +67,7 @@ def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: Seque
 def onnxruntime_engine(
     path: str | os.PathLike[str], *, provider: str = "CPUExecutionProvider", optimize: bool = True
 ) -> Engine:
-    """An ONNX file in ONNX Runtime, with its graph optimization on or off.
+    """An ONNX file in ONNX Runtime, with its graph optimization on or off, on as many threads as torch has.
 
     Raises `EngineError` for a file that it refuses, an unknown provider, and at run time for inputs that it refuses.
     """
@@ -74,6 +76,7 @@ def onnxruntime_engine(
         raise EngineError(f"onnxruntime has no {provider}; it has {', '.join(available)}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it logs as an error it raises as well
+    options.intra_op_num_threads = torch.get_num_threads()
     level = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
     session = _ask("onnxruntime", onnxruntime.InferenceSession, os.fspath(path), options, providers=[provider])
@@ -86,13 +89,22 @@ def onnxruntime_engine(
 
 
 def reference_engine(path: str | os.PathLike[str]) -> Engine:
-    """An ONNX file in the reference evaluator of the onnx package: slow, and written to be read."""
-    evaluator = _ask("onnx reference", onnx.reference.ReferenceEvaluator, os.fspath(path))
+    """An ONNX file in the reference evaluator of the onnx package: slow, and written to be read.
+
+    Raises `EngineError` for a file that it refuses, and at run time for inputs of other names or that fit no operator.
+    """
+    evaluator = _ask("onnx reference", lambda: onnx.reference.ReferenceEvaluator(load_model(path)))
 
     def run(**inputs: Array) -> dict[str, Array]:
+        _check_names("onnx reference", inputs, evaluator.input_names)
         return dict(zip(evaluator.output_names, _ask("onnx reference", evaluator.run, None, inputs), strict=True))
 
     return Engine("onnx reference", run)
+
+
+def _check_names(engine: str, inputs: Mapping[str, Array], names: Sequence[str]) -> None:
+    if set(inputs) != set(names):
+        raise EngineError(f"{engine}: the inputs are {', '.join(names)}, got {', '.join(inputs)}")
 
 
 def _ask(engine: str, call: Callable[..., Any], *args: Any, **options: Any) -> Any:

@@ -103,7 +103,7 @@ def export(
     if exporter not in EXPORTERS:
         raise ValueError(f"no exporter {exporter!r} in the installed torch; there is {' and '.join(EXPORTERS)}")
     path = Path(path)
-    arguments = tuple(torch.from_numpy(value) if isinstance(value, np.ndarray) else value for value in inputs.values())
+    arguments = tuple(torch.tensor(value) if isinstance(value, np.ndarray) else value for value in inputs.values())
     options: dict[str, Any] = {"input_names": list(inputs), "output_names": list(output_names), "opset_version": opset}
     options |= _exporter_options(exporter, inputs, dynamic or {}, translations, external_data)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
@@ -118,7 +118,7 @@ def export(
                 ) from error
         seconds = time.perf_counter() - started
         written = read_graph(whole).opset
-        for file in sorted(Path(folder).iterdir(), reverse=True):  # model.onnx.data first: no model without its data
+        for file in sorted(Path(folder).iterdir(), key=lambda file: file == whole):  # no model without its data
             file.replace(path.parent / file.name)
     return Export(path, exporter, opset, written, tuple(heard.warnings), heard.text, seconds)
 
@@ -183,7 +183,7 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     paragraph = _plain(str(error)).strip().partition("\n\n")[0]
-    return f"{type(error).__name__}: {paragraph}"
+    return f"{type(error).__name__}: {paragraph}".removesuffix(": ")
 
 
 def _plain(text: str) -> str:

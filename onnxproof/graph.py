@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
+from onnx.external_data_helper import uses_external_data
 
 DEFAULT_DOMAIN = ""
+
+_CONSTANT_DTYPES = {"value_float": np.float32, "value_int": np.int64, "value_string": np.object_}
+"""What a Constant node holds where it holds no tensor; each has a plural, for a list."""
 
 
 class GraphError(Exception):
@@ -23,7 +27,10 @@ class GraphError(Exception):
 
 @dataclass(frozen=True)
 class Value:
-    """An input or output of the graph: `shape` has an int per fixed dimension, a name per symbolic one, None per unknown one."""
+    """An input or output of the graph: `shape` has an int per fixed dimension, a name per symbolic one, else None.
+
+    `dtype` is `float32`, `int64`, `bfloat16` and so on; where the value is no tensor, onnx's own text of the type.
+    """
 
     name: str
     dtype: str
@@ -44,7 +51,10 @@ class Node:
 
 @dataclass(frozen=True)
 class Graph:
-    """What an ONNX file says of itself. `constants` holds initializers and the values of Constant nodes, by value name."""
+    """What an ONNX file says of itself. `constants` holds initializers and the values of Constant nodes, by value name.
+
+    An input with an initializer is among the constants alone; sparse constants are in neither.
+    """
 
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
@@ -72,36 +82,31 @@ class Graph:
 
 def load_model(path: str | os.PathLike[str]) -> ModelProto:
     """The model in a file with its external data. Raises `GraphError` when the file, or its data, cannot be read."""
-    try:
-        model = onnx.load(os.fspath(path))
-    except FileNotFoundError as error:
-        raise GraphError(f"{path}: no such file, or its external data is missing ({error})") from error
-    except (DecodeError, onnx.checker.ValidationError, ValueError, OSError) as error:
-        raise GraphError(f"{path}: not a readable ONNX file ({error}); export it again") from error
-    if not model.graph.output:
-        raise GraphError(f"{path}: not an ONNX model: its graph has no output")
-    return model
+    return _load(path, external_data=True)
 
 
 def read_graph(source: str | os.PathLike[str] | ModelProto) -> Graph:
     """The facts of an ONNX file or of a loaded model. Raises `GraphError` when the file cannot be read."""
     model = source if isinstance(source, ModelProto) else load_model(source)
     graph = model.graph
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    constants |= {node.output[0]: _constant(node) for node in graph.node if _is_tensor_constant(node)}
+    constants = {
+        name: numpy_helper.to_array(tensor) for name, tensor in _constants(graph) if isinstance(tensor, TensorProto)
+    }
     return Graph(
         inputs=tuple(_value(info) for info in graph.input if info.name not in constants),
         outputs=tuple(_value(info) for info in graph.output),
-        opsets={_domain(entry.domain): entry.version for entry in model.opset_import},
+        opsets=_opsets(model),
         nodes=tuple(_node(node) for node in graph.node),
         constants=constants,
     )
 
 
 def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """The external-data files that an ONNX file names, as it names them: relative to its own folder."""
-    model = onnx.load(os.fspath(path), load_external_data=False)
-    tensors = [tensor for tensor in model.graph.initializer if tensor.data_location == TensorProto.EXTERNAL]
+    """The external-data files that an ONNX file names, as it names them: relative to its own folder.
+
+    Raises `GraphError` when the ONNX file cannot be read; the files that it names may be missing.
+    """
+    tensors = filter(uses_external_data, _tensors(_load(path, external_data=False).graph))
     locations = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     return tuple(Path(location) for location in sorted(locations))
 
@@ -109,85 +114,47 @@ def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
 def graph_differences(a: ModelProto, b: ModelProto) -> tuple[str, ...]:
     """What two models' graphs differ in, up to the names of nodes and of inner values; () when they are the same graph.
 
-    Compared are opsets, the names, dtypes and shapes of inputs and outputs, every node with its attributes and subgraphs,
-    every constant, bit for bit, and the edges between them. A constant is the same as an initializer or as a Constant node.
+    Compared are opsets, the names, dtypes and shapes of inputs and outputs, every node with its attributes and
+    subgraphs, every constant, bit for bit, the edges between them, and functions. A constant is the same as an
+    initializer or as a Constant node. Equal constants, and equal nodes on equal inputs, are one value to an edge.
     """
-    differences = []
-    for what, read in (("opsets", _opsets), ("inputs", _inputs), ("outputs", _outputs), ("functions", _functions)):
-        if read(a) != read(b):
-            differences.append(f"{what}: {read(a)} against {read(b)}")
-    digests_a, digests_b = _digests(a.graph), _digests(b.graph)
-    count_a, count_b = Counter(digest for digest, _ in digests_a), Counter(digest for digest, _ in digests_b)
-    for side, digests, missing in (("first", digests_a, count_a - count_b), ("second", digests_b, count_b - count_a)):
-        only = next((text for digest, text in digests if digest in missing), None)
+    ours, theirs = _interface(a), _interface(b)
+    differences = [f"{what}: {ours[what]} against {theirs[what]}" for what in ours if ours[what] != theirs[what]]
+    parts_a, parts_b = ([*_parts(model.graph), *map(_function, model.functions)] for model in (a, b))
+    count_a, count_b = (Counter(digest for digest, _ in parts) for parts in (parts_a, parts_b))
+    for side, parts, missing in (("first", parts_a, count_a - count_b), ("second", parts_b, count_b - count_a)):
+        only = next((text for digest, text in parts if digest in missing), None)
         if only:
             differences.append(f"only in the {side}: {only}")
     return tuple(differences)
 
 
-def _digests(graph: GraphProto, outer: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
-    """A digest and a description of each part of a graph. A node's digest holds those of all that its inputs come from."""
-    known = dict(outer or {}) | {"": "absent"}
-    for position, info in enumerate(graph.input):
-        known[info.name] = _digest("input", position)
-    found = []
-    for tensor in graph.initializer:
-        known[tensor.name] = _digest(*_tensor_identity(tensor))
-        found.append((known[tensor.name], f"constant of shape {tuple(tensor.dims)}"))
-    for node in graph.node:
-        if _is_tensor_constant(node):
-            constant = _constant(node)
-            digest = _digest(*_array_identity(constant))
-            text = f"constant of shape {constant.shape}"
-        else:
-            attributes = sorted((item.name, _attribute_identity(item, known)) for item in node.attribute)
-            digest = _digest(node.op_type, _domain(node.domain), attributes, [known[name] for name in node.input])
-            text = f"{node.op_type} → {', '.join(node.output)}"
-        found.append((digest, text))
-        known |= {name: _digest(digest, position) for position, name in enumerate(node.output)}
-        if _is_tensor_constant(node):
-            known[node.output[0]] = digest
-    found += [
-        (_digest("output", position, known[info.name]), f"output {position}, {info.name}")
-        for position, info in enumerate(graph.output)
-    ]
-    return found
+# Reading
 
 
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+def _load(path: str | os.PathLike[str], *, external_data: bool) -> ModelProto:
+    try:
+        model = onnx.load(os.fspath(path), format="protobuf", load_external_data=external_data)
+    except FileNotFoundError as error:
+        raise GraphError(f"{path}: no such file, or its external data is missing ({error})") from error
+    except (DecodeError, onnx.checker.ValidationError, ValueError, OSError) as error:
+        raise GraphError(f"{path}: not a readable ONNX file ({error}); export it again") from error
+    if not (model.graph.output and model.opset_import):
+        raise GraphError(f"{path}: not a whole ONNX model, it has no output or no opset; export it again")
+    return model
 
 
-def _attribute_identity(attribute: AttributeProto, known: Mapping[str, str]) -> object:
-    if attribute.type == AttributeProto.GRAPH:
-        return [digest for digest, _ in _digests(attribute.g, known)]
-    if attribute.type == AttributeProto.TENSOR:
-        return _tensor_identity(attribute.t)
-    return attribute.type, helper.get_attribute_value(attribute)
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Every initializer and every tensor in an attribute, of a graph and of its subgraphs."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for subgraph in (attribute.g, *attribute.graphs):
+            yield from _tensors(subgraph)
 
 
-def _tensor_identity(tensor: TensorProto) -> tuple[object, ...]:
-    return _array_identity(numpy_helper.to_array(tensor))
-
-
-def _array_identity(array: NDArray[Any]) -> tuple[object, ...]:
-    return "constant", str(array.dtype), array.shape, hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
-def _opsets(model: ModelProto) -> dict[str, int]:
-    return {_domain(entry.domain): entry.version for entry in model.opset_import}
-
-
-def _inputs(model: ModelProto) -> list[Value]:
-    return [_value(info) for info in model.graph.input]
-
-
-def _outputs(model: ModelProto) -> list[Value]:
-    return [_value(info) for info in model.graph.output]
-
-
-def _functions(model: ModelProto) -> list[str]:
-    return sorted(_digest(function.SerializeToString(deterministic=True)) for function in model.functions)
+def _opsets(message: ModelProto | onnx.FunctionProto) -> dict[str, int]:
+    return {_domain(entry.domain): entry.version for entry in message.opset_import}
 
 
 def _domain(domain: str) -> str:
@@ -195,39 +162,116 @@ def _domain(domain: str) -> str:
     return DEFAULT_DOMAIN if domain == "ai.onnx" else domain
 
 
-def _is_tensor_constant(node: NodeProto) -> bool:
-    return (
-        node.op_type == "Constant"
-        and _domain(node.domain) == DEFAULT_DOMAIN
-        and node.attribute[0].name.startswith("value")
-    )
+def _constants(graph: GraphProto) -> Iterator[tuple[str, TensorProto | SparseTensorProto]]:
+    """The names and values of initializers and of Constant nodes."""
+    yield from ((tensor.name, tensor) for tensor in graph.initializer)
+    yield from ((tensor.values.name, tensor) for tensor in graph.sparse_initializer)
+    yield from ((node.output[0], _held(node.attribute[0])) for node in graph.node if _is_constant(node))
 
 
-def _constant(node: NodeProto) -> NDArray[Any]:
-    value = helper.get_attribute_value(node.attribute[0])
-    return numpy_helper.to_array(value) if isinstance(value, TensorProto) else np.asarray(value)
+def _is_constant(node: NodeProto) -> bool:
+    """Whether a node is a Constant; in a function, one whose value the caller gives is none."""
+    return node.op_type == "Constant" and not _domain(node.domain) and not node.attribute[0].ref_attr_name
 
 
-def _value(info: ValueInfoProto) -> Value:
+def _held(attribute: onnx.AttributeProto) -> TensorProto | SparseTensorProto:
+    """What a Constant node holds: a tensor, or what is written as numbers or strings in its `value_...`."""
+    value = helper.get_attribute_value(attribute)
+    dtype = _CONSTANT_DTYPES.get(attribute.name.removesuffix("s"))
+    return numpy_helper.from_array(np.array(value, dtype)) if dtype else value
+
+
+def _value(info: onnx.ValueInfoProto) -> Value:
+    if not info.type.HasField("tensor_type"):
+        return Value(info.name, " ".join(str(info.type).split()), None)
     tensor = info.type.tensor_type
-    dtype = str(helper.tensor_dtype_to_np_dtype(tensor.elem_type)) if tensor.elem_type else "unknown"
-    shape = tuple(_dimensions(tensor.shape)) if tensor.HasField("shape") else None
-    return Value(info.name, dtype, shape)
+    name = TensorProto.DataType.Name(tensor.elem_type).lower()
+    shape = tuple(_dimension(dimension) for dimension in tensor.shape.dim) if tensor.HasField("shape") else None
+    return Value(info.name, {"float": "float32", "double": "float64"}.get(name, name), shape)
 
 
-def _dimensions(shape: onnx.TensorShapeProto) -> Iterator[int | str | None]:
-    for dimension in shape.dim:
-        kind = dimension.WhichOneof("value")
-        yield getattr(dimension, kind) if kind else None
+def _dimension(dimension: onnx.TensorShapeProto.Dimension) -> int | str | None:
+    return dimension.dim_value if dimension.HasField("dim_value") else dimension.dim_param or None
 
 
 def _node(node: NodeProto) -> Node:
-    attributes = {attribute.name: _attribute(attribute) for attribute in node.attribute}
+    attributes = {item.name: _readable(helper.get_attribute_value(item)) for item in node.attribute}
     return Node(node.op_type, _domain(node.domain), node.name, tuple(node.input), tuple(node.output), attributes)
 
 
-def _attribute(attribute: AttributeProto) -> Any:
-    value = helper.get_attribute_value(attribute)
+def _readable(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_readable(item) for item in value]
     if isinstance(value, TensorProto):
         return numpy_helper.to_array(value)
     return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+# Comparing
+
+
+def _interface(model: ModelProto) -> dict[str, object]:
+    """What is compared by name."""
+    inputs, outputs = ([_value(info) for info in infos] for infos in (model.graph.input, model.graph.output))
+    return {"opsets": _opsets(model), "inputs": inputs, "outputs": outputs}
+
+
+def _parts(graph: GraphProto, outer: Mapping[str, str] | None = None, depth: int = 0) -> list[tuple[str, str]]:
+    """A digest and a description of each part of a graph. A node's digest holds those of all that its inputs come from.
+
+    A subgraph also sees the values in `outer`, by name; its `depth` tells its own inputs from theirs.
+    """
+    inputs = {info.name: _digest("input", depth, position) for position, info in enumerate(graph.input)}
+    known = {**(outer or {}), **inputs}
+    parts = []
+    for name, tensor in _constants(graph):
+        known[name] = _digest("constant", inputs.get(name), _identity(tensor))
+        parts.append((known[name], f"constant {name} of shape {tuple(tensor.dims)}"))
+    for node in graph.node:
+        if _is_constant(node):
+            continue
+        operator = node.op_type, _domain(node.domain), getattr(node, "overload", "")
+        attributes = sorted((item.name, *_attribute(item, known, depth)) for item in node.attribute)
+        digest = _digest(operator, attributes, [known.get(name) for name in node.input], list(map(bool, node.output)))
+        parts.append((digest, f"{node.op_type} → {', '.join(node.output)}"))
+        known |= {name: _digest(digest, position) for position, name in enumerate(node.output) if name}
+    for position, info in enumerate(graph.output):
+        parts.append((_digest("output", position, known.get(info.name)), f"output {position}, {info.name}"))
+    return parts
+
+
+def _function(function: onnx.FunctionProto) -> tuple[str, str]:
+    """A digest and a description of a function of the model's own."""
+    inputs, outputs = (
+        [onnx.ValueInfoProto(name=name) for name in names] for names in (function.input, function.output)
+    )
+    body = GraphProto(node=function.node, input=inputs, output=outputs)
+    name = _domain(function.domain), function.name, getattr(function, "overload", "")
+    defaults = sorted((item.name, *_attribute(item, {}, 0)) for item in function.attribute_proto)
+    digest = _digest(name, sorted(function.attribute), defaults, sorted(_opsets(function).items()), _identity(body))
+    return digest, f"function {function.domain}::{function.name}"
+
+
+def _attribute(attribute: onnx.AttributeProto, known: Mapping[str, str], depth: int) -> tuple[int, object]:
+    referred = attribute.ref_attr_name
+    return attribute.type, referred or _identity(helper.get_attribute_value(attribute), known, depth + 1)
+
+
+def _identity(value: Any, known: Mapping[str, str] | None = None, depth: int = 0) -> object:
+    """What makes a value the same as another, whatever it and the values in it are called."""
+    if isinstance(value, list):
+        return [_identity(item, known, depth) for item in value]
+    if isinstance(value, TensorProto):
+        strings = value.data_type == TensorProto.STRING
+        data = repr(list(value.string_data)).encode() if strings else numpy_helper.to_array(value).tobytes()
+        return value.data_type, tuple(value.dims), hashlib.sha256(data).hexdigest()
+    if isinstance(value, SparseTensorProto):
+        return tuple(value.dims), _identity(value.values), _identity(value.indices)
+    if isinstance(value, GraphProto):
+        infos = [(_value(info).dtype, _value(info).shape) for info in (*value.input, *value.output)]
+        return len(value.input), infos, sorted(digest for digest, _ in _parts(value, known, depth))
+    return value.SerializeToString(deterministic=True) if isinstance(value, Message) else value
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

@@ -14,6 +14,10 @@ Floats = NDArray[np.floating]
 
 
 def read_picture(path: str | os.PathLike[str]) -> Picture:
+    """The picture in a file as (H, W, 3) uint8, BGR.
+
+    Raises `FileNotFoundError`, or `ValueError` when OpenCV can read no picture from it.
+    """
     data = np.fromfile(path, dtype=np.uint8)
     picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if picture is None:
@@ -22,11 +26,19 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
 
 
 def write_picture(path: str | os.PathLike[str], picture: Picture) -> Path:
-    """Writes (H, W, 3) uint8, BGR, in the format of the file's ending; the file is whole or not there."""
+    """Writes (H, W, 3) uint8, BGR, in the format of the file's ending; the file is whole or not there.
+
+    Raises `ValueError` for another array and for an ending that OpenCV does not know.
+    """
     path = Path(path)
-    written, data = cv2.imencode(path.suffix, picture)
+    if picture.dtype != np.uint8 or picture.shape[2:] != (3,):
+        raise ValueError(f"{path}: expected a picture of shape (H, W, 3) uint8, got {picture.shape} {picture.dtype}")
+    try:
+        written, data = cv2.imencode(path.suffix, picture)
+    except cv2.error as error:
+        raise ValueError(f"{path}: OpenCV cannot write this picture ({error.err})") from error
     if not written:
-        raise ValueError(f"{path}: OpenCV cannot write this picture")
+        raise ValueError(f"{path}: OpenCV cannot write this picture, of shape {picture.shape}")
     return write_whole(path, data.tobytes())
 
 

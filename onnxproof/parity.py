@@ -1,8 +1,8 @@
 """Two outputs compared: the float64 referee, the tolerance rungs for what cannot be refereed, and the pixel rule.
 
-Fixed tolerances fail both ways (a right ×3 SRCNN on 0..255 differs by more than most of them allow, a wrong one by less), so
-the model itself says what rounding costs: its float64 outputs are taken as exact, and an engine may be `SLACK` times as far
-from them as the model's own float32 outputs are.
+Fixed tolerances fail both ways (a right ×3 SRCNN on 0..255 differs by more than most of them allow, a wrong one by
+less), so the model itself says what rounding costs: its float64 outputs are taken as exact, and an engine may be
+`SLACK` times as far from them as the model's own float32 outputs are.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxproof.images import Floats, Picture
+from onnxproof.images import Floats, Picture, to_picture
 
 Array = NDArray[Any]
 
@@ -23,12 +23,12 @@ Right SRCNN exports were seen at up to 2.1 times torch's largest error, over 4 p
 """
 
 LEAN = 2
-"""How large the mean error may be, as a multiple of torch's root-mean-square error: 1.4 was seen on the same exports."""
+"""How large the mean error may be, as a multiple of torch's root mean square error: 1.4 was seen on these exports."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """The tolerance for a dtype where the model cannot run in float64: `rtol` of each value and `atol` of the largest one."""
+    """The tolerance for a dtype where there is no exact output: `rtol` of each value and `atol` of the largest one."""
 
     rtol: float
     atol: float
@@ -45,7 +45,7 @@ RUNGS = {
 
 @dataclass(frozen=True)
 class Reference:
-    """What outputs are compared with: the model's own `values` and, where it can run in float64, `exact` ones; by name."""
+    """What outputs are compared with, by name: the model's own `values` and, where it runs in float64, `exact` ones."""
 
     values: Mapping[str, Array]
     exact: Mapping[str, Array] | None = None
@@ -55,8 +55,9 @@ class Reference:
 class Parity:
     """How one output compares with its reference.
 
-    `difference` is the largest distance from the model's own output, `error` the largest from the exact one, which passes up to
-    `bound`; `mean` is the signed mean error, which passes up to `mean_bound`. `problem` says what differs, and is "" for the same.
+    `difference` is the largest distance from the model's own output, `error` the largest from the exact one, which
+    passes up to `bound`; `mean` is the signed mean error, which passes up to `mean_bound`. `problem` says what differs,
+    and is "" when nothing does.
     """
 
     case: str
@@ -75,7 +76,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class PixelParity:
-    """Two pictures of `values` values: `edges` differ because truncation turned a last-bit difference into a level, `wrong` by more."""
+    """Two pictures of `values` values: `edges` differ by a last bit that became a level, `wrong` by more."""
 
     values: int
     edges: int
@@ -113,19 +114,20 @@ def assert_same(actual: Mapping[str, Array], reference: Reference, case: str) ->
 
 
 def compare_pictures(pictures: tuple[Picture, Picture], outputs: tuple[Floats, Floats], parity: Parity) -> PixelParity:
-    """The pixel rule: two (H, W, C) pictures, the (1, C, H, W) floats that they were made from, and how those floats compare.
+    """The pixel rule: two (H, W, C) pictures, the (1, C, H, W) floats behind them, and how those floats compare.
 
-    A value that differs is at a truncation edge when the floats pass, an integer lies between the two (or at one of them), and
-    the levels are one apart. Every other difference is wrong, and so are pictures of different shape.
+    A value that differs is at a truncation edge when the floats pass, each level is its own float truncated, so that an
+    integer lies between the floats, and the levels are one apart. Every other difference is wrong, and so are pictures
+    of different shape.
     """
     first, second = pictures
     if first.shape != second.shape:
         return PixelParity(first.size, 0, first.size)
     levels = np.abs(first.astype(np.int16) - second)
     differs = levels > 0
-    a, b = (np.clip(output[0].transpose(1, 2, 0)[differs], 0, 255) for output in outputs)
-    crosses = np.floor(np.maximum(a, b)) >= np.minimum(a, b)
-    edges = int(np.count_nonzero(crosses & (levels[differs] == 1))) if parity.same else 0
+    a, b = (to_picture(output)[differs] for output in outputs)
+    truncated = (a == first[differs]) & (b == second[differs])
+    edges = int(np.count_nonzero(truncated & (levels[differs] == 1))) if parity.same else 0
     return PixelParity(first.size, edges, int(np.count_nonzero(differs)) - edges)
 
 
@@ -136,86 +138,72 @@ def _compare_output(actual: Array, expected: Array, exact: Array | None, case: s
         return Parity(case, name, f"shape {actual.shape}, expected {expected.shape}")
     if not actual.size:
         return Parity(case, name)
-    if not _is_float(expected):
+    if str(expected.dtype) not in RUNGS:
         return _compare_exactly(actual, expected, case, name)
     finite = np.isfinite(expected)
-    strange = ~finite & ~_identical(actual, expected) | finite & ~np.isfinite(actual)
+    both_nan = np.isnan(actual) & np.isnan(expected)
+    strange = np.where(finite, ~np.isfinite(actual), (actual != expected) & ~both_nan)
     if strange.any():
-        return Parity(
-            case,
-            name,
-            f"{int(strange.sum())} values are not finite where they were, or the other way round: {_at(strange, actual, expected)}",
-        )
-    if not finite.any():
-        return Parity(case, name)
-    return _compare_values(actual, expected, exact, finite, case, name)
+        first = _at(np.unravel_index(int(np.argmax(strange)), strange.shape), actual, expected)
+        problem = f"{int(strange.sum())} values are not finite where they were, or the other way round: {first}"
+        return Parity(case, name, problem)
+    return _compare_values(actual, expected, exact, case, name)
 
 
 def _compare_exactly(actual: Array, expected: Array, case: str, name: str) -> Parity:
     differs = actual != expected
     if not differs.any():
         return Parity(case, name)
-    worst = float(np.abs(actual.astype(np.float64) - expected.astype(np.float64)).max())
-    problem = f"{int(differs.sum())} of {actual.size} values differ: {_at(differs, actual, expected)}"
-    return Parity(case, name, problem, difference=worst, error=worst)
+    distance = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
+    worst = np.unravel_index(int(np.argmax(np.where(differs, distance, -1))), distance.shape)
+    problem = f"{int(differs.sum())} of {actual.size} values differ: {_at(worst, actual, expected)}"
+    return Parity(case, name, problem, difference=float(distance[worst]), error=float(distance[worst]))
 
 
-def _compare_values(
-    actual: Array, expected: Array, exact: Array | None, finite: NDArray[np.bool_], case: str, name: str
-) -> Parity:
-    values, own = np.where(finite, actual, 0).astype(np.float64), np.where(finite, expected, 0).astype(np.float64)
-    judge = own if exact is None else np.where(finite, exact, 0).astype(np.float64)
+def _compare_values(actual: Array, expected: Array, exact: Array | None, case: str, name: str) -> Parity:
+    finite = np.isfinite(expected)
+    values, own = (np.where(finite, array.astype(np.float64), 0) for array in (actual, expected))
+    if exact is None or not _says_more(exact, expected):
+        judge, (bounds, mean_bound) = own, _by_rung(own, RUNGS[str(expected.dtype)])
+    else:
+        judge = np.where(finite & np.isfinite(exact), exact, own)
+        bounds, mean_bound = _by_rounding(own - judge, _ulp(np.abs(own).max(), expected.dtype))
     errors = values - judge
     distance = np.abs(errors)
-    largest = float(np.abs(judge).max())
-    if exact is None:
-        rung = RUNGS[str(expected.dtype)]
-        bounds = rung.atol * largest + rung.rtol * np.abs(judge)
-        mean_bound = float(bounds.max())
-    else:
-        bounds, mean_bound = _referee(own - judge, _ulp(largest, expected.dtype))
     worst = np.unravel_index(int(np.argmax(distance - bounds)), distance.shape)
-    error, bound, mean = (
-        float(distance[worst]),
-        float(np.broadcast_to(bounds, distance.shape)[worst]),
-        float(errors.mean()),
-    )
+    error, bound, mean = float(distance[worst]), float(bounds[worst]), float(errors.mean())
     problem = ""
     if error > bound:
-        where = tuple(map(int, worst))
-        problem = f"{actual[worst]} at {where}, expected {judge[worst]}: {error:.3g} apart, {bound:.3g} allowed"
+        problem = f"{_at(worst, actual, judge)}: {error:.3g} apart, {bound:.3g} allowed"
     elif abs(mean) > mean_bound:
-        problem = f"the mean error is {mean:.3g}, {mean_bound:.3g} allowed: every value is within {bound:.3g}, but they lean one way"
-    difference = float(np.abs(values - own).max())
-    return Parity(case, name, problem, difference, error, bound, mean, mean_bound)
+        problem = f"the mean error is {mean:.3g}, {mean_bound:.3g} allowed: each value is close enough, but they lean"
+    return Parity(case, name, problem, float(np.abs(values - own).max()), error, bound, mean, mean_bound)
 
 
-def _referee(rounding: Floats, ulp: float) -> tuple[Floats, float]:
-    """What rounding explains of the errors and of their mean, given torch's own `rounding` in float32.
+def _says_more(exact: Array, expected: Array) -> bool:
+    """Whether an exact output can judge: one of another shape cannot, nor one that repeats a float64 model's output."""
+    return exact.shape == expected.shape and not (exact.dtype == expected.dtype and np.array_equal(exact, expected))
 
-    The mean may be `LEAN` times torch's root mean square, however many values there are: a rounded coordinate or a rounded
-    norm moves many values the same way. Half a unit in the last place is for outputs that torch happens to hit exactly.
+
+def _by_rung(own: Array, rung: Rung) -> tuple[Array, float]:
+    bounds = rung.atol * np.abs(own).max() + rung.rtol * np.abs(own)
+    return bounds, float(bounds.max())
+
+
+def _by_rounding(rounding: Array, ulp: float) -> tuple[Array, float]:
+    """What torch's own `rounding` in float32 explains of the errors and of their mean.
+
+    The mean may be `LEAN` times torch's root mean square, however many values there are: a rounded coordinate or norm
+    moves many values the same way. Half a unit in the last place is for outputs that torch happens to hit exactly.
     """
-    bound = SLACK * float(np.abs(rounding).max()) + ulp
     mean_bound = LEAN * float(np.sqrt(np.mean(np.square(rounding)))) + ulp / 2
-    return np.asarray(bound), mean_bound
-
-
-def _is_float(array: Array) -> bool:
-    return str(array.dtype) in RUNGS
+    return np.full_like(rounding, SLACK * np.abs(rounding).max() + ulp), mean_bound
 
 
 def _ulp(value: float, dtype: np.dtype[Any]) -> float:
-    """The distance from `value` to the next larger number of `dtype`; bfloat16 has 16 bits less than float32."""
-    if str(dtype) == "bfloat16":
-        return float(np.spacing(np.float32(value))) * 2**16
-    return float(np.spacing(np.asarray(value, dtype)))
+    """The distance from `value` to the next larger number of `dtype`, taken at half of it: the largest has no next."""
+    return 2 * float(np.spacing(np.asarray(value / 2, dtype)))
 
 
-def _identical(a: Array, b: Array) -> NDArray[np.bool_]:
-    return (a == b) | (np.isnan(a) & np.isnan(b))
-
-
-def _at(mask: NDArray[np.bool_], actual: Array, expected: Array) -> str:
-    index = tuple(int(i) for i in np.argwhere(mask)[0])
-    return f"{actual[index]} at {index}, expected {expected[index]}"
+def _at(index: tuple[np.intp, ...], actual: Array, expected: Array) -> str:
+    return f"{actual[index]} at {tuple(map(int, index))}, expected {expected[index]}"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -50,8 +51,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         type=int,
         metavar="N",
-        help="export at this opset only; may be repeated (default: each exporter's lowest, and all of them where a spec is "
-        "about opsets)",
+        help="export at this opset only; may be repeated (default: each exporter's lowest, and all of them where a "
+        "spec is about opsets)",
     )
     group.addoption(
         "--claim",
@@ -63,7 +64,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--report",
         type=os.path.abspath,
         metavar="DIR",
-        help="leave results.json and what the specs made in this folder, for example --report report (default: leave nothing)",
+        help="leave results.json and what the specs made in this folder, for example --report report (default: leave "
+        "nothing)",
     )
 
 
@@ -85,9 +87,23 @@ def pytest_report_header() -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`target` is one Target per exporter, `every_target` one per exporter and opset."""
-    for fixture in {"target", "every_target"} & set(metafunc.fixturenames):
-        found = targets(metafunc.config, every=fixture == "every_target")
-        metafunc.parametrize(fixture, found, ids=map(str, found), scope="session")
+    for fixture in ("target", "every_target"):
+        definitions = metafunc._arg2fixturedefs.get(fixture, ())
+        if definitions and definitions[-1].func.__module__ == __name__:  # and not a fixture of the project's own
+            found = targets(metafunc.config, every=fixture == "every_target")
+            metafunc.parametrize(fixture, found, ids=map(str, found), scope="session", indirect=True)
+
+
+@pytest.fixture(scope="session")
+def target(request: pytest.FixtureRequest) -> Target:
+    """Each exporter asked for, at the opsets asked for or at its lowest."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def every_target(request: pytest.FixtureRequest) -> Target:
+    """Each exporter asked for, at the opsets asked for or at every one that it writes."""
+    return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -99,6 +115,13 @@ def record_comparison(request: pytest.FixtureRequest) -> RecordComparison:
         request.node.user_properties.append((COMPARISON, figures))
 
     return record
+
+
+@pytest.fixture(scope="session")
+def shared_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of a run see, for what is made once in it."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if hasattr(pytestconfig, "workerinput") else folder
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +140,7 @@ def keep(pytestconfig: pytest.Config) -> Keep:
 
 
 class Results:
-    """Collects what the tests recorded, in the process that the workers report to, and writes results.json at the end."""
+    """Collects what the tests recorded, in the process that workers report to, and writes results.json at the end."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
@@ -156,17 +179,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ]
     pictures = {figures["case"]: figures for report in reports for figures in comparisons(report) if figures["pixels"]}
     if pictures:
-        terminalreporter.section("pictures")
+        terminalreporter.write_sep("=", "pictures")
     for case, figures in sorted(pictures.items()):
         pixels = figures["pixels"]
         terminalreporter.write_line(
-            f"{case}: {pixels['edges']:,} of {pixels['values']:,} values at truncation edges, {pixels['wrong']:,} wrong; "
-            f"largest float difference {figures['difference']:.2g}"
+            f"{case}: {pixels['edges']:,} of {pixels['values']:,} values at truncation edges, {pixels['wrong']:,} "
+            f"wrong; largest float difference {figures['difference']:.2g}"
         )
 
 
 def _exporters(config: pytest.Config) -> tuple[str, ...]:
-    return tuple(config.option.exporter or versions.EXPORTERS)
+    return tuple(dict.fromkeys(config.option.exporter or versions.EXPORTERS))
 
 
 def targets(config: pytest.Config, *, every: bool = False) -> list[Target]:
@@ -187,5 +210,6 @@ def _span(opsets: range) -> str:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()  # the results are written at the end, when it is late to find out
     except OSError as error:
         raise pytest.UsageError(f"--report {folder}: {error.strerror}; name a folder that can be written") from error

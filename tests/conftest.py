@@ -3,14 +3,19 @@
 They are traced on noise of a size and a factor that no spec of dynamic behaviour tests on.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 import srcnn_models as srcnn
+from onnxproof.engines import onnxruntime_engine
 from onnxproof.exporting import Export, export
+from onnxproof.files import made_once
+from onnxproof.plugin import Target
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
-from tests.inputs import scales
+from tests.inputs import DYNAMIC_SIZE, scales
 
 # Every run has the same examples, however slow the machine; a method runs on an instance of its class for each target.
 settings.register_profile(
@@ -18,7 +23,6 @@ settings.register_profile(
 )
 settings.load_profile("onnxproof")
 
-DYNAMIC_SIZE = {"input": {2: "height", 3: "width"}}
 TWO_INPUT_NETS = {TORCHSCRIPT: srcnn.StrangeSuperResolutionNet, TORCH_EXPORT: srcnn.PortableSuperResolutionNet}
 
 
@@ -32,6 +36,12 @@ def export_to(tmp_path):
         return export(network, inputs, folder / "model.onnx", exporter=target.exporter, opset=target.opset, **options)
 
     return to
+
+
+@pytest.fixture
+def export_like(export_to, noise, target):
+    """An export that is traced on noise of the shapes of what it is tested on."""
+    return lambda model, inputs: export_to(model, {name: noise(*value.shape) for name, value in inputs.items()}, target)
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +59,29 @@ def fixed_export(exported, trained, noise, keep, target) -> Export:
 
 
 @pytest.fixture(scope="session")
+def fixed_output(shared_folder, fixed_export, face, target):
+    """The face through the document's first file in ONNX Runtime; made once in a run."""
+
+    def make(folder):
+        np.save(folder / "output.npy", onnxruntime_engine(fixed_export.path).run(input=face)["output"])
+
+    return np.load(made_once(shared_folder, f"face-{target}", make) / "output.npy")
+
+
+@pytest.fixture(scope="session")
+def small_export(exported, trained, noise) -> Callable[[Target], Export]:
+    """The ×3 network of a picture of 24 × 20, exported with a target."""
+    network, inputs = trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 24, 20)}
+    return lambda target: exported("srcnn-small", network, inputs, target)
+
+
+@pytest.fixture(scope="session")
+def eyes(face):
+    """A crop of the face of 24 × 20."""
+    return np.ascontiguousarray(face[:, :, 92:116, 110:130])
+
+
+@pytest.fixture(scope="session")
 def dynamic_size_export(exported, trained, noise, target) -> Export:
     """The ×3 network with height and width free."""
     inputs = {"input": noise(1, 3, 24, 20)}
@@ -58,7 +91,7 @@ def dynamic_size_export(exported, trained, noise, target) -> Export:
 @pytest.fixture(scope="session")
 def int_factor_export(exported, trained, noise, target) -> Export:
     """The network of a run-time factor, exported with the Python int 3."""
-    inputs = {"input": noise(1, 3, 256, 256), "factor": 3}
+    inputs = {"input": noise(1, 3, 24, 20), "factor": 3}
     return exported("srcnn-int", trained(srcnn.RuntimeFactorNet()), inputs, target)
 
 
@@ -75,14 +108,15 @@ def item_export(exported, trained, noise, keep, target) -> Export:
 def operator_export(exported, trained, noise, target) -> Export:
     """The document's third file: the custom operator, traced at ×3."""
     inputs = {"input": noise(1, 3, 256, 256), "factor": scales(3)}
-    return exported("srcnn3", trained(srcnn.StrangeSuperResolutionNet()), inputs, target)
+    return exported("srcnn3-StrangeSuperResolutionNet", trained(srcnn.StrangeSuperResolutionNet()), inputs, target)
 
 
 @pytest.fixture(scope="session")
 def two_input_export(exported, trained, noise, keep, target) -> Export:
     """The two-input file at the document's size, through the operator that the exporter understands."""
+    network = TWO_INPUT_NETS[target.exporter]()
     inputs = {"input": noise(1, 3, 256, 256), "factor": scales(3)}
-    made = exported("two-input", trained(TWO_INPUT_NETS[target.exporter]()), inputs, target)
+    made = exported(f"srcnn3-{type(network).__name__}", trained(network), inputs, target)
     keep(made.path, "srcnn3.onnx", target)
     return made
 

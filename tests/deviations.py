@@ -10,6 +10,12 @@ DID_NOT_RAISE = pytest.RaisesExc(pytest.fail.Exception, match="DID NOT RAISE")
 
 DEVIATIONS = (
     Deviation(
+        "upsample-align-nearest",
+        "the modes that do not interpolate refuse the argument, False as well as True",
+        seen=pytest.RaisesExc(ValueError, match="align_corners option can only be set"),
+        instead="test_argument_is_refused",
+    ),
+    Deviation(
         "export-writes",
         "torch.export writes the weights into a second file, unless external_data=False",
         exporter=TORCH_EXPORT,
@@ -95,8 +101,24 @@ DEVIATIONS = (
         seen=pytest.RaisesExc(AssertionError),
         instead="test_factor_is_height_width",
     ),
+    Deviation(
+        "operator-any-factor",
+        "Resize computes lengths in float32, takes a lone pixel from the first one, and copies what keeps its size",
+        spec="test_every_pair_agrees",
+        seen=pytest.RaisesExc(AssertionError, match="of 2560 pairs disagree"),
+        instead="test_rule_names_the_pairs_that_disagree",
+        link="https://github.com/pytorch/pytorch/issues/79361",
+    ),
+    Deviation(
+        "gop-conv-no-bias",
+        "the graph that symbolic is given has no `constant`",
+        exporter=TORCHSCRIPT,
+        seen=pytest.RaisesExc(ExportError, match="no attribute 'constant'"),
+        instead="test_graph_has_no_constant",
+    ),
 )
 
+NO_SYMBOLIC = "torch.export does not look at symbolic, where g.op is called"
 NO_FILE = "torch.export refuses .item(), so there is no such file"
 
 NOT_APPLICABLE = (
@@ -109,4 +131,9 @@ NOT_APPLICABLE = (
         exporter=TORCH_EXPORT,
         spec="test_both_operators_give_the_same_graph",
     ),
+    NotApplicable("gop-call", NO_SYMBOLIC, exporter=TORCH_EXPORT),
+    NotApplicable("gop-suffixes", NO_SYMBOLIC, exporter=TORCH_EXPORT),
+    NotApplicable("gop-conv", NO_SYMBOLIC, exporter=TORCH_EXPORT),
+    NotApplicable("gop-conv-no-bias", NO_SYMBOLIC, exporter=TORCH_EXPORT),
+    NotApplicable("gop-constant", NO_SYMBOLIC, exporter=TORCH_EXPORT),
 )

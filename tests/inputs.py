@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+DYNAMIC_SIZE = {"input": {2: "height", 3: "width"}}
+"""The image's height and width, free."""
+
 
 def scales(height: float, width: float | None = None) -> NDArray[np.float32]:
     """A factor for both axes, or for each: float32 [1, 1, height, width]."""

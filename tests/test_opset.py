@@ -1,6 +1,5 @@
 """Chapter export, opsets: from which one on bicubic is exported, and how many there are."""
 
-import numpy as np
 import onnx
 import pytest
 
@@ -11,29 +10,16 @@ from onnxproof.parity import assert_same
 from onnxproof.plugin import Target
 
 
-@pytest.fixture(scope="module")
-def export_small(exported, trained, noise):
-    """The ×3 network of a small picture, exported with a target."""
-    network, inputs = trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 24, 20)}
-    return lambda target: exported("srcnn-small", network, inputs, target)
-
-
 @pytest.fixture
-def exported_at(export_small, target):
+def exported_at(small_export, target):
     """The small file by the target's exporter, at another opset."""
-    return lambda opset: export_small(Target(target.exporter, opset))
+    return lambda opset: small_export(Target(target.exporter, opset))
 
 
 @pytest.fixture
-def every_opset_export(export_small, every_target):
+def every_opset_export(small_export, every_target):
     """The small file at every opset."""
-    return export_small(every_target)
-
-
-@pytest.fixture(scope="module")
-def eyes(face):
-    """A crop of the face of the size that was traced."""
-    return np.ascontiguousarray(face[:, :, 92:116, 110:130])
+    return small_export(every_target)
 
 
 @pytest.fixture(scope="module")

@@ -19,12 +19,6 @@ def session(fixed_export):
     return onnxruntime.InferenceSession(str(fixed_export.path), providers=["CPUExecutionProvider"])
 
 
-@pytest.fixture(scope="module")
-def face_output(fixed_export, face):
-    """The face through the document's first file in ONNX Runtime."""
-    return onnxruntime_engine(fixed_export.path).run(input=face)
-
-
 class TestLoads:
     """ONNX Runtime loads the file as it is."""
 
@@ -47,10 +41,10 @@ class TestRun:
     """`run` takes the names of the outputs wanted and an array per input name."""
 
     @pytest.mark.claim("runtime-run")
-    def test_outputs_are_chosen_by_name(self, session, face, face_output):
+    def test_outputs_are_chosen_by_name(self, session, face, fixed_output):
         """A list of names gives those outputs, in that order."""
         (output,) = session.run(["output"], {"input": face})
-        np.testing.assert_array_equal(output, face_output["output"])
+        np.testing.assert_array_equal(output, fixed_output)
 
     @pytest.mark.claim("runtime-run")
     def test_none_asks_for_every_output(self, session, face):
@@ -88,29 +82,29 @@ class TestNoTorch:
     """The file, ONNX Runtime and a few lines are all that a user needs."""
 
     @pytest.mark.claim("runtime-no-torch")
-    def test_file_runs_where_torch_cannot_be_imported(self, fixed_export, face, face_output, tmp_path):
+    def test_file_runs_where_torch_cannot_be_imported(self, fixed_export, face, fixed_output, tmp_path):
         """A process in which importing torch fails gives the same output, bit for bit."""
         np.save(tmp_path / "face.npy", face)
         paths = [str(path) for path in (fixed_export.path, tmp_path / "face.npy", tmp_path / "output.npy")]
         subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *paths], check=True, timeout=120)
-        np.testing.assert_array_equal(np.load(tmp_path / "output.npy"), face_output["output"])
+        np.testing.assert_array_equal(np.load(tmp_path / "output.npy"), fixed_output)
 
 
 class TestSamePicture:
     """At ×3 ONNX Runtime's picture is torch's."""
 
     @pytest.mark.claim("runtime-same-picture")
-    def test_pictures_are_the_very_same(self, face_output, face_reference):
+    def test_pictures_are_the_very_same(self, fixed_output, face_reference):
         """Every value of the two pictures is equal."""
-        assert np.array_equal(to_picture(face_output["output"]), to_picture(face_reference(3).values["output"]))
+        assert np.array_equal(to_picture(fixed_output), to_picture(face_reference(3).values["output"]))
 
     @pytest.mark.instead("runtime-same-picture")
-    def test_only_truncation_edges_differ(self, face_output, face_reference, picture_of, target, record_comparison):
+    def test_only_truncation_edges_differ(self, fixed_output, face_reference, picture_of, target, record_comparison):
         """The floats pass the referee, and the pictures are the same but for a few values at truncation edges."""
         torch_output = face_reference(3).values["output"]
-        (parity,) = assert_same(face_output, face_reference(3), f"face-x3-{target}")
-        pictures = picture_of(face_output["output"], "face_ort.png", target), picture_of(torch_output, "face_torch.png")
-        pixels = compare_pictures(pictures, (face_output["output"], torch_output), parity)
+        (parity,) = assert_same({"output": fixed_output}, face_reference(3), f"face-x3-{target}")
+        pictures = picture_of(fixed_output, "face_ort.png", target), picture_of(torch_output, "face_torch.png")
+        pixels = compare_pictures(pictures, (fixed_output, torch_output), parity)
         record_comparison(parity, pixels)
         assert pixels.same
         assert pixels.edges <= 2e-4 * pixels.values

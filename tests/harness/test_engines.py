@@ -1,0 +1,238 @@
+"""The engines compute the same, leave what they are given as it is, and refuse what does not fit, in silence."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx.parser import parse_model
+from torch import nn
+
+from onnxproof.engines import EngineError, onnxruntime_engine, reference, reference_engine, torch_engine
+from onnxproof.parity import assert_same
+
+FILE = """
+<ir_version: 8, opset_import: ["": 18]>
+scaled (float[N, 2] x, int64[2] count) => (float[N, 2] scaled, int64[2] next)
+<float[2] weight = {0.1, 3}, int64 one = {1}>
+{
+    product = Mul (x, weight)
+    times = Cast <to = 1> (count)
+    scaled = Mul (product, times)
+    next = Add (count, one)
+}
+"""
+NAMES = {"input_names": ("x", "count"), "output_names": ("scaled", "next")}
+
+
+class Scaled(nn.Module):
+    """What the file does, in torch."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([0.1, 3]))
+
+    def forward(self, x, count):
+        return x * self.weight * count, count + 1
+
+
+class InPlace(nn.Module):
+    """A model that changes its input."""
+
+    def forward(self, x):
+        return x.add_(1)
+
+
+class Parameter(nn.Module):
+    """A model that gives a parameter as it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x):
+        return x, self.scale
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    path = tmp_path_factory.mktemp("engines") / "scaled.onnx"
+    onnx.save(parse_model(FILE), path)
+    return path
+
+
+@pytest.fixture
+def inputs():
+    return {"x": np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2), "count": np.array([2, 3])}
+
+
+ONNX_ENGINES = pytest.mark.parametrize("engine", [onnxruntime_engine, reference_engine])
+
+
+class TestAgreement:
+    """Every engine gives torch's outputs under their names."""
+
+    @pytest.mark.parametrize(
+        "engine",
+        [
+            pytest.param(onnxruntime_engine, id="onnxruntime"),
+            pytest.param(lambda path: onnxruntime_engine(path, optimize=False), id="onnxruntime-not-optimized"),
+            pytest.param(reference_engine, id="onnx-reference"),
+        ],
+    )
+    def test_engines(self, engine, path, inputs):
+        """Outputs of an ONNX file are those of the model that it was written for."""
+        expected = reference(Scaled(), inputs, NAMES["output_names"])
+        assert_same(engine(path).run(**inputs), expected, "scaled")
+
+    def test_another_model(self, path, inputs):
+        """Those of another model are not."""
+        other = Scaled()
+        other.weight.data[0] += 1e-5
+        expected = reference(other, inputs, NAMES["output_names"])
+        with pytest.raises(AssertionError, match="scaled: output scaled: "):
+            assert_same(onnxruntime_engine(path).run(**inputs), expected, "scaled")
+
+    @pytest.mark.parametrize(("optimize", "level"), [(True, "ORT_ENABLE_ALL"), (False, "ORT_DISABLE_ALL")])
+    def test_optimization(self, monkeypatch, path, optimize, level):
+        """`optimize` is what ONNX Runtime is told."""
+        options = []
+        monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, told, **_: options.append(told) or Session())
+        onnxruntime_engine(path, optimize=optimize)
+        assert options[0].graph_optimization_level == getattr(onnxruntime.GraphOptimizationLevel, level)
+
+
+class Session:
+    """A session without a model."""
+
+    def get_outputs(self):
+        return []
+
+
+class TestTorch:
+    """torch runs the model itself."""
+
+    def test_one_output(self, inputs):
+        """One tensor is the output named `output`."""
+        outputs = torch_engine(nn.Identity(), ["x"]).run(x=inputs["x"])
+        np.testing.assert_array_equal(outputs["output"], inputs["x"], strict=True)
+
+    def test_order_of_inputs(self, inputs):
+        """Inputs go to the model in the order of its names, however they are given."""
+        outputs = torch_engine(Scaled(), **NAMES).run(count=inputs["count"], x=inputs["x"])
+        assert list(outputs) == ["scaled", "next"]
+        assert outputs["next"].tolist() == [3, 4]
+
+    def test_float64(self, inputs):
+        """In float64 a copy runs: floating-point inputs become float64, integers stay, and so does the model."""
+        model = Scaled()
+        outputs = torch_engine(model, **NAMES, dtype=torch.float64).run(**inputs)
+        assert (outputs["scaled"].dtype, outputs["next"].dtype) == (np.float64, np.int64)
+        assert model.weight.dtype == torch.float32
+
+    def test_reference(self, inputs):
+        """A reference has the model's own outputs and those in float64, which differ by float32's rounding."""
+        found = reference(Scaled(), inputs, NAMES["output_names"])
+        assert (found.values["scaled"].dtype, found.exact["scaled"].dtype) == (np.float32, np.float64)
+        assert 0 < np.abs(found.values["scaled"] - found.exact["scaled"]).max() < 1e-6
+
+    def test_in_place(self):
+        """A model that works in place changes no array of the caller's."""
+        x = np.zeros(2, np.float32)
+        assert torch_engine(InPlace(), ["x"]).run(x=x)["output"].tolist() == [1, 1]
+        assert x.tolist() == [0, 0]
+
+    def test_read_only(self):
+        """An array that cannot be written is taken without a warning."""
+        x = np.broadcast_to(np.float32(1), (2,))
+        assert torch_engine(nn.Identity(), ["x"]).run(x=x)["output"].tolist() == [1, 1]
+
+    def test_parameter(self):
+        """A parameter may be an output."""
+        outputs = torch_engine(Parameter(), ["x"], ("x", "scale")).run(x=np.zeros(2, np.float32))
+        assert outputs["scale"] == 2
+
+    def test_number_of_outputs(self, inputs):
+        """More or fewer outputs than names is an error."""
+        with pytest.raises(ValueError, match="zip"):
+            torch_engine(Scaled(), ["x", "count"], ["scaled"]).run(**inputs)
+
+
+class TestRefusal:
+    """What an engine refuses is an EngineError that says which engine and why; nothing reaches the terminal."""
+
+    @pytest.fixture(autouse=True)
+    def silence(self, capfd):
+        """Nothing is written to stdout or stderr, by Python or by native code."""
+        yield
+        assert capfd.readouterr() == ("", "")
+
+    @ONNX_ENGINES
+    @pytest.mark.parametrize(
+        "content",
+        [
+            pytest.param(b"", id="empty"),
+            pytest.param(b"<!DOCTYPE html>\n<title>Not Found</title>\n", id="text"),
+            pytest.param(parse_model(FILE).SerializeToString()[:-40], id="cut"),
+            pytest.param(parse_model(FILE.replace("Mul", "Odd")).SerializeToString(), id="unknown-operator"),
+        ],
+    )
+    def test_file(self, tmp_path, engine, content):
+        """A file that is no model, or has what the engine does not know, is refused."""
+        (tmp_path / "other.onnx").write_bytes(content)
+        with pytest.raises(EngineError, match=r"^onnx(runtime| reference): .*(other\.onnx|Odd)"):
+            engine(tmp_path / "other.onnx")
+
+    @ONNX_ENGINES
+    def test_no_file(self, tmp_path, engine):
+        """A file that is not there is refused by name."""
+        with pytest.raises(EngineError, match=r"^onnx(runtime| reference): .*other\.onnx"):
+            engine(tmp_path / "other.onnx")
+
+    def test_provider(self, path):
+        """A provider that is not installed is refused, with those that are."""
+        with pytest.raises(EngineError, match=r"onnxruntime has no OddProvider; it has .*CPUExecutionProvider"):
+            onnxruntime_engine(path, provider="OddProvider")
+
+    @pytest.mark.parametrize(
+        "engine",
+        [
+            pytest.param(onnxruntime_engine, id="onnxruntime"),
+            pytest.param(reference_engine, id="onnx-reference"),
+            pytest.param(lambda path: torch_engine(Scaled(), **NAMES), id="torch"),
+        ],
+    )
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            pytest.param({"count": None}, "count", id="missing"),
+            pytest.param({"other": np.zeros(2, np.float32)}, "other", id="too-many"),
+            pytest.param({"x": None, "X": np.zeros((1, 2), np.float32)}, "x", id="wrongly-named"),
+        ],
+    )
+    def test_names(self, path, inputs, engine, change, message):
+        """Inputs that are missing, too many or wrongly named are refused by name."""
+        given = {name: value for name, value in {**inputs, **change}.items() if value is not None}
+        with pytest.raises(EngineError, match=f"^(torch|onnxruntime|onnx reference): .*{message}"):
+            engine(path).run(**given)
+
+    @pytest.mark.parametrize(
+        ("x", "message"),
+        [
+            pytest.param(np.zeros((3, 2)), r"tensor\(double\)", id="dtype"),
+            pytest.param(np.zeros((3, 4), np.float32), "Got: 4 Expected: 2", id="shape"),
+            pytest.param(np.zeros(2, np.float32), "Invalid rank for input: x", id="rank"),
+        ],
+    )
+    def test_values(self, path, inputs, x, message):
+        """ONNX Runtime refuses another dtype, shape or rank than the file declares."""
+        with pytest.raises(EngineError, match=message):
+            onnxruntime_engine(path).run(**{**inputs, "x": x})
+
+    def test_failing_operator(self, tmp_path):
+        """An operator that fails in the middle of a run is named, and the engine's own exception is the cause."""
+        text = '<ir_version: 8, opset_import: ["": 18]> g (float[N] x, float[M] y) => (float[K] z) { z = Add (x, y) }'
+        onnx.save(parse_model(text), tmp_path / "add.onnx")
+        with pytest.raises(EngineError, match="Add") as refused:
+            onnxruntime_engine(tmp_path / "add.onnx").run(x=np.zeros(2, np.float32), y=np.zeros(3, np.float32))
+        assert type(refused.value.__cause__).__module__.startswith("onnxruntime")

@@ -1,0 +1,141 @@
+"""A file is whole or not there, also after a kill, and what several processes ask for is made once."""
+
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from onnxproof.files import made_once, write_whole
+
+SPAWN = multiprocessing.get_context("spawn")
+OLD, NEW = b"old", bytes(range(256)) * 1000
+
+
+def kill_this_process(*args) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_and_be_killed(path: Path) -> None:
+    """Writes half of the content, as the disk sees it when the process is killed there."""
+    write_bytes = Path.write_bytes
+    Path.write_bytes = lambda self, data: kill_this_process(write_bytes(self, data[: len(data) // 2]))
+    write_whole(path, NEW)
+
+
+def make_and_be_killed(folder: Path) -> None:
+    made_once(folder, "model", lambda unfinished: kill_this_process((unfinished / "half").touch()))
+
+
+def make_at_once(folder: Path, barrier) -> None:
+    barrier.wait(60)
+    made_once(folder, "model", make)
+
+
+def make(unfinished: Path) -> None:
+    """Leaves a file in the folder to be filled, and a mark beside it."""
+    (unfinished / "model.onnx").write_bytes(NEW)
+    with (unfinished.parent / "calls").open("a") as calls:
+        calls.write("made\n")
+
+
+@pytest.fixture
+def run():
+    """Runs a function in processes of its own, side by side, and gives their exit codes."""
+
+    def start(function, *args, processes=1):
+        running = [SPAWN.Process(target=function, args=args) for _ in range(processes)]
+        for process in running:
+            process.start()
+        for process in running:
+            process.join()
+        return [process.exitcode for process in running]
+
+    return start
+
+
+class TestWriteWhole:
+    """`write_whole` leaves the whole file, or what was there before."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        return tmp_path / "results.json"
+
+    def test_written(self, path):
+        """The file has the content, and nothing lies beside it."""
+        assert write_whole(path, NEW) == path
+        assert path.read_bytes() == NEW
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_str(self, path):
+        """A path may be given as text."""
+        assert write_whole(str(path), NEW) == path
+
+    def test_replaced(self, path):
+        """A file that is there is replaced."""
+        path.write_bytes(OLD)
+        assert write_whole(path, NEW).read_bytes() == NEW
+
+    def test_killed(self, path, run):
+        """A process that is killed halfway leaves no file."""
+        assert run(write_and_be_killed, path) == [-signal.SIGKILL]
+        assert not path.exists()
+
+    def test_killed_while_replacing(self, path, run):
+        """A process that is killed halfway leaves the file that was there; the next one writes it."""
+        path.write_bytes(OLD)
+        assert run(write_and_be_killed, path) == [-signal.SIGKILL]
+        assert path.read_bytes() == OLD
+        assert write_whole(path, NEW).read_bytes() == NEW
+
+    def test_name_is_a_folder(self, path):
+        """A name that cannot be written is an OSError and leaves nothing beside it."""
+        path.mkdir()
+        with pytest.raises(OSError, match=r"results\.json"):
+            write_whole(path, NEW)
+        assert list(path.parent.iterdir()) == [path]
+
+    def test_no_folder(self, path):
+        """A folder that is not there is not made."""
+        with pytest.raises(FileNotFoundError, match="missing"):
+            write_whole(path.parent / "missing" / path.name, NEW)
+        assert not list(path.parent.iterdir())
+
+
+class TestMadeOnce:
+    """`made_once` fills a folder for the first that asks."""
+
+    def test_second_time(self, tmp_path):
+        """The second time, what is there is used."""
+        assert made_once(tmp_path, "model", make) == made_once(tmp_path, "model", make) == tmp_path / "model"
+        assert (tmp_path / "model" / "model.onnx").read_bytes() == NEW
+        assert (tmp_path / "calls").read_text() == "made\n"
+
+    def test_keys(self, tmp_path):
+        """Each key has a folder of its own."""
+        assert made_once(tmp_path, "first", make) != made_once(tmp_path, "second", make)
+        assert (tmp_path / "calls").read_text() == "made\nmade\n"
+
+    def test_four_processes(self, tmp_path, run):
+        """Four processes that ask at the same time have it made once."""
+        assert run(make_at_once, tmp_path, SPAWN.Barrier(4), processes=4) == [0, 0, 0, 0]
+        assert (tmp_path / "calls").read_text() == "made\n"
+
+    def test_failure(self, tmp_path):
+        """What the maker raises comes through, nothing of its work is kept, and the next one succeeds."""
+
+        def fail(unfinished):
+            make(unfinished)
+            raise RuntimeError("out of luck")
+
+        with pytest.raises(RuntimeError, match="out of luck"):
+            made_once(tmp_path, "model", fail)
+        assert {path.name for path in tmp_path.iterdir()} <= {"calls", "model.lock"}
+        assert (made_once(tmp_path, "model", make) / "model.onnx").read_bytes() == NEW
+
+    def test_killed(self, tmp_path, run):
+        """A maker that is killed holds nobody up, and what it left is not taken for the whole."""
+        assert run(make_and_be_killed, tmp_path) == [-signal.SIGKILL]
+        assert not (tmp_path / "model").exists()
+        assert [path.name for path in made_once(tmp_path, "model", make).iterdir()] == ["model.onnx"]

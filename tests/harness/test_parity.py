@@ -1,0 +1,342 @@
+"""Outputs that are the same pass, others fail with a message that shows where; the model itself sets the bound."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as stn
+
+from onnxproof.images import to_picture
+from onnxproof.parity import LEAN, RUNGS, SLACK, Parity, PixelParity, Reference, assert_same, compare, compare_pictures
+
+SHAPE = (2, 3, 4)
+VALUES = np.linspace(-8, 8, 24, dtype=np.float32).reshape(SHAPE)
+ROUNDING = 2.0**-12
+"""How far the model's own output is from the exact one, at one value."""
+
+EXACT = VALUES.astype(np.float64)
+EXACT[0, 1, 2] += ROUNDING
+
+BOUND = SLACK * ROUNDING + 2.0**-20
+"""What the referee allows: 2**-20 is the last bit of 8."""
+
+MEAN_BOUND = LEAN * ROUNDING / 24**0.5 + 2.0**-21
+
+
+def problem(actual, expected, exact=None) -> str:
+    """What `compare` says of one output."""
+    (parity,) = compare({"y": actual}, Reference({"y": expected}, None if exact is None else {"y": exact}), "case-x3")
+    return parity.problem
+
+
+def moved(values, index, by):
+    """A copy of the values with one of them moved."""
+    changed = values.astype(np.float64)
+    changed[index] += by
+    return changed.astype(values.dtype)
+
+
+class TestOrder:
+    """Count, names, dtype, shape, finite, values: the first that differs is named, whatever differs after it."""
+
+    OTHER = VALUES[0].astype(np.float64) * np.nan
+
+    @pytest.mark.parametrize(
+        ("actual", "message"),
+        [
+            pytest.param({}, "0 outputs (), expected 2 ('y', 'z')", id="none"),
+            pytest.param({"a": OTHER}, "1 outputs ('a',), expected 2 ('y', 'z')", id="count"),
+            pytest.param({"y": OTHER, "a": OTHER}, "outputs are named ('y', 'a'), expected ('y', 'z')", id="names"),
+            pytest.param({"z": VALUES, "y": VALUES}, "outputs are named ('z', 'y'), expected ('y', 'z')", id="order"),
+        ],
+    )
+    def test_outputs(self, actual, message):
+        """Outputs that are not those expected are one problem of all of them."""
+        assert compare(actual, Reference({"y": VALUES, "z": VALUES}), "case-x3") == (Parity("case-x3", "*", message),)
+
+    @pytest.mark.parametrize(
+        ("actual", "message"),
+        [
+            pytest.param(OTHER, "dtype float64, expected float32", id="dtype"),
+            pytest.param(OTHER.astype(np.float32), "shape (3, 4), expected (2, 3, 4)", id="shape"),
+            pytest.param(VALUES[None], "shape (1, 2, 3, 4), expected (2, 3, 4)", id="rank"),
+            pytest.param(
+                np.where(VALUES < -7, np.inf, -VALUES),
+                "2 values are not finite where they were, or the other way round: inf at (0, 0, 0), expected -8.0",
+                id="finite",
+            ),
+            pytest.param(-VALUES, "8.0 at (0, 0, 0), expected -8.0: 16 apart, 0.000978 allowed", id="values"),
+        ],
+    )
+    def test_one_output(self, actual, message):
+        """The values of an output are looked at when all else is as expected."""
+        assert problem(actual, VALUES, EXACT) == message
+
+    def test_each_output(self):
+        """Each output has its own result, in the reference's order."""
+        actual = {"y": VALUES, "z": VALUES[0]}
+        y, z = compare(actual, Reference({"y": VALUES, "z": VALUES}, {"y": EXACT}), "case-x3")
+        assert (y.output, y.same, z.output, z.same) == ("y", True, "z", False)
+
+
+class TestReferee:
+    """An output may be `SLACK` times as far from the exact one as the model's own, and one last bit more."""
+
+    @pytest.mark.parametrize("index", [(0, 0, 0), (1, 2, 3), (0, 1, 2)], ids="at-{0[0]}-{0[1]}-{0[2]}".format)
+    @pytest.mark.parametrize("sign", [1, -1], ids=["above", "below"])
+    def test_bound(self, index, sign):
+        """A value at the bound passes; a bit farther it fails."""
+        at_the_bound = moved(VALUES, index, EXACT[index] + sign * BOUND - VALUES[index])
+        beyond = moved(VALUES, index, EXACT[index] + sign * (BOUND + 2.0**-19) - VALUES[index])
+        assert problem(at_the_bound, VALUES, EXACT) == ""
+        assert f"{beyond[index]} at {index}, expected {EXACT[index]}: " in problem(beyond, VALUES, EXACT)
+
+    def test_figures(self):
+        """The result tells how far the output is from the model's own and from the exact one."""
+        actual = {"y": moved(VALUES, (1, 0, 0), 2.0**-11)}
+        (parity,) = compare(actual, Reference({"y": VALUES}, {"y": EXACT}), "case-x3")
+        assert (parity.same, parity.difference, parity.error, parity.bound) == (True, 2.0**-11, 2.0**-11, BOUND)
+        assert parity.mean == (2.0**-11 - ROUNDING) / 24
+        assert parity.mean_bound == pytest.approx(MEAN_BOUND)
+
+    @pytest.mark.parametrize("sign", [1, -1], ids=["up", "down"])
+    def test_lean(self, sign):
+        """Values that are all within the bound fail when their mean is off by more than rounding explains."""
+        assert problem((EXACT + sign * 0.9 * MEAN_BOUND).astype(np.float32), VALUES, EXACT) == ""
+        leaning = problem((EXACT + sign * 1.1 * MEAN_BOUND).astype(np.float32), VALUES, EXACT)
+        assert leaning.startswith(f"the mean error is {sign * 1.1 * MEAN_BOUND:.3g}, ")
+        assert leaning.endswith("allowed: each value is close enough, but they lean")
+
+    def test_exact_hit(self):
+        """Where the model hits the exact values, one last bit of the largest is allowed and two are not."""
+        assert problem(moved(VALUES, (0, 0, 0), 2.0**-20), VALUES, VALUES.astype(np.float64)) == ""
+        assert problem(moved(VALUES, (0, 0, 0), 2.0**-19), VALUES, VALUES.astype(np.float64))
+
+    def test_largest_number(self):
+        """The largest number of the dtype, where a mask has it, breaks nothing."""
+        mask = np.array([0, np.finfo(np.float32).min], np.float32)
+        assert problem(mask, mask, mask.astype(np.float64)) == ""
+        assert problem(mask[::-1], mask, mask.astype(np.float64))
+
+    def test_exact_value_is_not_finite(self):
+        """A value that is not finite in float64 alone is judged by the model's own."""
+        exact = moved(EXACT, (1, 1, 1), np.nan)
+        assert problem(VALUES, VALUES, exact) == ""
+        assert "at (1, 1, 1)" in problem(moved(VALUES, (1, 1, 1), 1), VALUES, exact)
+        assert "at (0, 0, 0)" in problem(moved(VALUES, (0, 0, 0), 1), VALUES, exact)
+
+    def test_float64_model(self):
+        """A model that is float64 itself repeats its output as exact, and the rung of float64 judges."""
+        assert problem(EXACT * (1 + 1e-12), EXACT, EXACT) == ""
+        assert problem(EXACT * (1 + 1e-11), EXACT, EXACT)
+
+    def test_other_path(self):
+        """An exact output of another shape, where float64 takes another path, leaves it to the rung."""
+        assert problem(VALUES, VALUES, EXACT[:1]) == ""
+        assert problem(moved(VALUES, (0, 0, 0), 1), VALUES, EXACT[:1])
+
+
+class TestNotFinite:
+    """NaN and infinities are the same where the model has the same."""
+
+    STRANGE = np.array([1, np.nan, np.inf, -np.inf], np.float32)
+
+    @pytest.mark.parametrize("exact", [None, STRANGE.astype(np.float64)], ids=["rung", "referee"])
+    def test_same_place(self, exact):
+        """The same ones in the same places pass, and the finite values beside them are still compared."""
+        assert problem(self.STRANGE, self.STRANGE, exact) == ""
+        assert "2.0 at (0,), expected 1.0" in problem(moved(self.STRANGE, 0, 1), self.STRANGE, exact)
+
+    def test_all(self):
+        """An output without a finite value is the same as itself."""
+        assert problem(self.STRANGE[1:], self.STRANGE[1:], self.STRANGE[1:].astype(np.float64)) == ""
+
+    @pytest.mark.parametrize(
+        "other",
+        [[np.nan, 1, np.inf, -np.inf], [1, np.nan, -np.inf, np.inf], [1, np.inf, np.nan, -np.inf], [1, 0, 0, 0]],
+        ids=["moved", "signs", "kinds", "finite"],
+    )
+    def test_other_place(self, other):
+        """Others, or in other places, fail."""
+        assert "values are not finite where they were" in problem(np.array(other, np.float32), self.STRANGE)
+
+
+class TestExact:
+    """What is no float is the same when it is equal."""
+
+    @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32, np.int64, np.uint64, ml_dtypes.int4])
+    def test_equal(self, dtype):
+        """Equal integers and booleans pass; one that differs fails."""
+        values = np.array([[1, 0], [1, 1]], dtype)
+        assert problem(values, values) == ""
+        assert (
+            problem(np.array([[1, 0], [0, 1]], dtype), values)
+            == f"1 of 4 values differ: {values[0, 1]} at (1, 0), expected {values[0, 0]}"
+        )
+
+    def test_worst(self):
+        """The message shows the value that is farthest off, and how many differ."""
+        expected = np.array([1, 2, 3, 4])
+        assert problem(np.array([2, 2, 9, 4]), expected) == "2 of 4 values differ: 9 at (2,), expected 3"
+
+    def test_large(self):
+        """Integers that are one float64 differ nevertheless."""
+        expected = np.array([2**60, 2**60])
+        assert f"{2**60 + 1} at (1,)" in problem(np.array([2**60, 2**60 + 1]), expected)
+
+
+class TestShapes:
+    """Outputs of any shape are compared."""
+
+    @pytest.mark.parametrize("dtype", [np.float32, np.int64])
+    def test_empty(self, dtype):
+        """Empty outputs are the same; of another empty shape they are not."""
+        assert problem(np.empty((0, 3), dtype), np.empty((0, 3), dtype), np.empty((0, 3))) == ""
+        assert problem(np.empty((0, 3), dtype), np.empty((3, 0), dtype)) == "shape (0, 3), expected (3, 0)"
+
+    @pytest.mark.parametrize("exact", [None, np.array(3.0)], ids=["rung", "referee"])
+    def test_scalar(self, exact):
+        """An output without dimensions has its value at ()."""
+        assert problem(np.float32(3) + np.zeros((), np.float32), np.array(3, np.float32), exact) == ""
+        assert problem(np.array(4, np.float32), np.array(3, np.float32), exact).startswith(
+            "4.0 at (), expected 3.0: 1 "
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
+class TestRungs:
+    """Where there is no exact output, the rung of the dtype judges."""
+
+    def test_bound(self, dtype):
+        """A value within the rung passes and one beyond it fails, the largest as well as the smallest."""
+        rung = RUNGS[np.dtype(dtype).name]
+        expected = np.array([0, 1, 64], dtype)
+        small, large = 64 * rung.atol, 64 * (rung.atol + rung.rtol)
+        assert problem(moved(expected, 0, 0.9 * small), expected) == ""
+        assert problem(moved(expected, 2, 0.9 * large), expected) == ""
+        assert "at (0,), expected 0.0: " in problem(moved(expected, 0, 1.1 * small), expected)
+        assert "at (2,), expected 64.0: " in problem(moved(expected, 2, 1.2 * large), expected)
+
+    def test_reason(self, dtype):
+        """The rung says why it is where it is."""
+        assert RUNGS[np.dtype(dtype).name].why
+
+
+class TestAssertSame:
+    """`assert_same` raises for what is not the same."""
+
+    def test_same(self):
+        """What is the same is returned with its figures."""
+        reference = Reference({"y": VALUES}, {"y": EXACT})
+        assert assert_same({"y": VALUES}, reference, "case-x3") == compare({"y": VALUES}, reference, "case-x3")
+
+    def test_others(self):
+        """Every output that is not is named, with the case, the worst index and both values."""
+        reference = Reference({"a": VALUES, "b": VALUES, "c": np.array([1, 2])})
+        actual = {"a": moved(VALUES, (1, 2, 3), 1), "b": VALUES, "c": np.array([1, 3])}
+        with pytest.raises(AssertionError) as raised:
+            assert_same(actual, reference, "case-x3")
+        first, second = str(raised.value).splitlines()
+        assert first.startswith("case-x3: output a: 9.0 at (1, 2, 3), expected 8.0: 1 apart, ")
+        assert second == "case-x3: output c: 1 of 2 values differ: 3 at (1,), expected 2"
+
+
+class TestPictures:
+    """Two pictures are the same but for values that truncation made a level of."""
+
+    FLOATS = np.full((1, 3, 4, 5), 7, np.float32)
+    AT = (0, 1, 2, 3)
+    SAME, OTHER = Parity("case-x3", "y"), Parity("case-x3", "y", "7.5 at ...")
+
+    def compare(self, value, other, parity=SAME, *, make=to_picture):
+        """Two outputs that differ at one value, as pictures."""
+        outputs = moved(self.FLOATS, self.AT, value - 7), moved(self.FLOATS, self.AT, other - 7)
+        return compare_pictures((make(outputs[0]), make(outputs[1])), outputs, parity)
+
+    def test_equal(self):
+        """Equal pictures have no edges and nothing wrong, also where the floats differ."""
+        assert self.compare(7.0, 7.9) == PixelParity(60, 0, 0)
+
+    @pytest.mark.parametrize(
+        ("value", "other"),
+        [
+            pytest.param(6.99999, 7.00001, id="between"),
+            pytest.param(7.00001, 6.99999, id="between-downwards"),
+            pytest.param(7.0, 6.99999, id="at-one"),
+            pytest.param(300.0, 254.9999, id="clipped"),
+        ],
+    )
+    def test_edge(self, value, other):
+        """One level apart with an integer between the floats is an edge, counted and not wrong."""
+        pixels = self.compare(value, other)
+        assert pixels == PixelParity(60, 1, 0)
+        assert pixels.same
+
+    def test_floats_fail(self):
+        """An integer between the floats excuses nothing when they fail."""
+        assert self.compare(6.5, 7.5, self.OTHER) == PixelParity(60, 0, 1)
+
+    def test_two_levels(self):
+        """Two levels apart is wrong, though the floats pass."""
+        pixels = self.compare(6.9, 8.1)
+        assert pixels == PixelParity(60, 0, 1)
+        assert not pixels.same
+
+    @pytest.mark.parametrize(
+        ("value", "other"),
+        [
+            pytest.param(7.49, 7.51, id="no-integer-between"),
+            pytest.param(6.49, 7.51, id="integer-between"),
+        ],
+    )
+    def test_rounded(self, value, other):
+        """Pictures that were rounded, not truncated, are wrong where they differ."""
+        assert self.compare(value, other, make=lambda output: to_picture(np.round(output))).wrong == 1
+
+    @pytest.mark.parametrize("value", [7.0, 7.5], ids=["integer", "half"])
+    def test_equal_floats(self, value):
+        """A level apart is wrong when the floats are equal, also at an integer."""
+        floats = moved(self.FLOATS, self.AT, value - 7)
+        off_by_one = to_picture(moved(floats, self.AT, 1))
+        assert compare_pictures((to_picture(floats), off_by_one), (floats, floats), self.SAME) == PixelParity(60, 0, 1)
+
+    def test_shape(self):
+        """Pictures of another shape are wrong in every value."""
+        outputs = self.FLOATS, self.FLOATS[..., :4]
+        pixels = compare_pictures((to_picture(outputs[0]), to_picture(outputs[1])), outputs, self.SAME)
+        assert pixels == PixelParity(60, 0, 60)
+
+    def test_count(self):
+        """Edges and wrong values are counted, each value of each channel for itself."""
+        first = np.array([6.9, 6.9, 5.0, 7.0, 7.2, 254.5], np.float32).reshape(1, 3, 1, 2)
+        second = np.array([7.1, 7.1, 9.0, 7.3, 7.1, 255.5], np.float32).reshape(1, 3, 1, 2)
+        assert compare_pictures((to_picture(first), to_picture(second)), (first, second), self.SAME) == PixelParity(
+            6, 3, 1
+        )
+
+
+class TestProperties:
+    """What holds for any output."""
+
+    FLOATS = stn.arrays(
+        st.sampled_from([np.float16, np.float32, np.float64]),
+        stn.array_shapes(min_dims=0, max_side=4, min_side=0),
+        elements={"allow_subnormal": False},
+    )
+
+    @given(values=FLOATS)
+    def test_itself(self, values):
+        """Every output is the same as itself, with and without an exact one."""
+        assert problem(values, values) == ""
+        assert problem(values, values, values.astype(np.float64)) == ""
+
+    @given(
+        index=st.tuples(*map(st.integers, [0] * 3, [1, 2, 3])),
+        factor=st.floats(1.01, 1e6),
+        sign=st.sampled_from([1, -1]),
+    )
+    def test_perturbed(self, index, factor, sign):
+        """One value beyond the bound is named with its index, wherever it is."""
+        perturbed = moved(EXACT, index, sign * factor * BOUND).astype(np.float32)
+        assert f" at {index}, expected {EXACT[index]}: " in problem(perturbed, VALUES, EXACT)

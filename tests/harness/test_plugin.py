@@ -1,0 +1,248 @@
+"""A run exports with what its options name, leaves the same results in one process or several, and disturbs nobody."""
+
+import errno
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from onnxproof import plugin, versions
+from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
+
+CONFTEST = """
+import pytest
+from onnxproof.claims import Claim, Deviation, Ledger, NotApplicable
+
+CLAIMS = (Claim("sum", "numbers", "One and one is two."), Claim("order", "letters", "B comes before A."))
+DEVIATIONS = (
+    Deviation("order", "A comes before B", seen=pytest.RaisesExc(AssertionError), instead="test_instead"),
+)
+NOT_APPLICABLE = (NotApplicable("sum", "no numbers here", spec="test_other_sum"),)
+
+def pytest_configure(config):
+    config.pluginmanager.register(Ledger(CLAIMS, DEVIATIONS, NOT_APPLICABLE))
+"""
+
+SPECS = """
+import pytest
+from onnxproof.parity import Parity, PixelParity
+
+@pytest.mark.claim("sum")
+@pytest.mark.parametrize("case", ["face-x3", "face-x4"])
+def test_sum(case, record_comparison):
+    record_comparison(Parity(case, "y", difference=0.5), PixelParity(1000, 7, 0))
+    record_comparison(Parity(f"small-{case}", "y"))
+
+@pytest.mark.claim("sum")
+def test_other_sum():
+    pass
+
+@pytest.mark.claim("order")
+def test_order(target):
+    assert sorted("ab") == ["b", "a"]
+
+@pytest.mark.instead("order")
+def test_instead(every_target):
+    assert sorted("ab") == ["a", "b"]
+"""
+
+ANOTHER_PROJECT = """
+import pytest
+
+@pytest.fixture
+def target():
+    return "a fixture of this project"
+
+def test_fixture(target):
+    assert target == "a fixture of this project"
+
+@pytest.mark.parametrize("every_target", [1, 2])
+def test_parameter(every_target):
+    assert every_target in (1, 2)
+
+def test_speed(benchmark):
+    assert benchmark(sum, [1, 1]) == 2
+"""
+
+
+@pytest.fixture
+def suite(pytester):
+    """A suite with claims, departures and comparisons."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(test_specs=SPECS)
+    return pytester
+
+
+class TestTargets:
+    """`target` and `every_target` are what the options ask for."""
+
+    @pytest.fixture
+    def ids(self, pytester):
+        """The ids of specs that have one of the fixtures."""
+
+        def collect(fixture, *arguments):
+            pytester.makepyfile(test_specs=f"def test_export({fixture}): pass")
+            result = pytester.runpytest_inprocess("--collect-only", "-q", "-pno:randomly", *arguments)
+            found = [line for line in result.outlines if line.startswith("test_specs.py::")]
+            return [line.removeprefix("test_specs.py::test_export[").removesuffix("]") for line in found]
+
+        return collect
+
+    def test_target(self, ids):
+        """Without options `target` is each exporter of the installed torch at its lowest opset."""
+        assert ids("target") == [f"{exporter}-opset{LOWEST_OPSET[exporter]}" for exporter in EXPORTERS]
+
+    def test_every_target(self, ids):
+        """`every_target` is each exporter at each opset that it writes."""
+        found = ids("every_target", "--exporter", TORCHSCRIPT)
+        assert found == [f"torchscript-opset{opset}" for opset in versions.opsets(TORCHSCRIPT)]
+
+    @pytest.mark.parametrize("fixture", ["target", "every_target"])
+    def test_asked_for(self, ids, fixture):
+        """With options both are what is asked for, each once."""
+        asked = [
+            "--exporter",
+            TORCHSCRIPT,
+            "--exporter",
+            TORCHSCRIPT,
+            "--opset",
+            "12",
+            "--opset",
+            "14",
+            "--opset",
+            "12",
+        ]
+        assert ids(fixture, *asked) == ["torchscript-opset12", "torchscript-opset14"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            pytest.param(["--opset", "10"], "--opset 10: no exporter to run; torchscript writes 11 to *", id="opset"),
+            pytest.param(["--opset", "x"], "*argument --opset: invalid int value: 'x'", id="no-number"),
+            pytest.param(
+                ["--exporter", "torchscrip"], "*argument --exporter: invalid choice: 'torchscrip'*", id="exporter"
+            ),
+        ],
+    )
+    def test_misspelt(self, pytester, arguments, message):
+        """An opset that no exporter writes, or an exporter that is none, is a usage error that says what there is."""
+        result = pytester.runpytest_inprocess(*arguments)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"*{message}"])
+
+    def test_header(self, pytester):
+        """The header has the versions that decide outcomes, and what the exporters write."""
+        result = pytester.runpytest_inprocess()
+        result.stdout.fnmatch_lines(["onnxproof: torch *, onnx *", "exporters: torchscript (opsets 11 to *"])
+
+
+class TestReport:
+    """`--report` leaves results.json."""
+
+    def test_results(self, suite):
+        """The file has the environment, the targets, the comparisons with their specs, and the claims with verdicts."""
+        suite.runpytest_inprocess("--report", "report")
+        results = json.loads(Path("report/results.json").read_text())
+        assert results["environment"] == versions.environment()
+        assert results["targets"] == [{"exporter": name, "opset": LOWEST_OPSET[name]} for name in EXPORTERS]
+        assert [(found["spec"], found["case"]) for found in results["comparisons"]] == [
+            ("test_specs.py::test_sum[face-x3]", "face-x3"),
+            ("test_specs.py::test_sum[face-x3]", "small-face-x3"),
+            ("test_specs.py::test_sum[face-x4]", "face-x4"),
+            ("test_specs.py::test_sum[face-x4]", "small-face-x4"),
+        ]
+        assert results["comparisons"][0]["pixels"] == {"values": 1000, "edges": 7, "wrong": 0}
+        assert [(claim["id"], claim["verdicts"]) for claim in results["claims"]] == [
+            ("sum", {"": "holds"}),
+            ("order", dict.fromkeys(EXPORTERS, "departs")),
+        ]
+
+    def test_two_workers(self, suite):
+        """With two workers all is the same, the file byte for byte, also where specs do not fit the claims."""
+        suite.makepyfile(test_misfit='import pytest\n@pytest.mark.claim("summ")\ndef test_summ(): pass')
+        alone = suite.runpytest_inprocess("--report", "alone", "--continue-on-collection-errors")
+        shared = suite.runpytest_inprocess("--report", "shared", "-n2")
+        alone.stdout.fnmatch_lines(["  test_misfit.py::test_summ: unknown claim 'summ'"])
+        shared.stdout.fnmatch_lines(["  test_misfit.py::test_summ: unknown claim 'summ'"])
+        assert shared.parseoutcomes() == alone.parseoutcomes()
+        assert Path("shared/results.json").read_bytes() == Path("alone/results.json").read_bytes()
+
+    def test_no_claims(self, pytester):
+        """A suite without claims has results too."""
+        pytester.makepyfile("def test_nothing(): pass")
+        pytester.runpytest_inprocess("--report", "report")
+        results = json.loads(Path("report/results.json").read_text())
+        assert (results["claims"], results["comparisons"]) == ([], [])
+
+    def test_pictures(self, suite):
+        """The terminal has every picture with its truncation edges, and comparisons without pictures are not there."""
+        result = suite.runpytest_inprocess()
+        result.stdout.fnmatch_lines(
+            [
+                "*= pictures =*",
+                "face-x3: 7 of 1,000 values at truncation edges, 0 wrong; largest float difference 0.5",
+                "face-x4: 7 of 1,000 values at truncation edges, 0 wrong; largest float difference 0.5",
+                "*=*",
+            ],
+            consecutive=True,
+        )
+
+    def test_nothing(self, suite):
+        """Without the option nothing is left."""
+        suite.runpytest_inprocess()
+        assert not list(suite.path.rglob("results.json"))
+
+    @pytest.mark.parametrize("folder", ["file", "file/below"])
+    def test_no_folder(self, suite, folder):
+        """A folder that cannot be is a usage error with the system's reason."""
+        Path("file").touch()
+        result = suite.runpytest_inprocess("--report", folder)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: --report {suite.path / folder}: *; name a folder that can be written"])
+
+    def test_read_only_folder(self, monkeypatch, suite):
+        """A folder that cannot be written is a usage error before anything runs, not after."""
+
+        def refuse(dir):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        monkeypatch.setattr(plugin, "tempfile", SimpleNamespace(TemporaryFile=refuse))
+        result = suite.runpytest_inprocess("--report", "report")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"*{os.strerror(errno.EROFS)}; name a folder that can be written"])
+
+
+class TestKeep:
+    """`keep` copies what a spec made into the report."""
+
+    SPEC = """
+    def test_export(keep, target, tmp_path):
+        (tmp_path / "model").write_text(str(target))
+        keep(tmp_path / "model", "srcnn.onnx", target)
+    """
+
+    def test_folders(self, pytester):
+        """What the first target made lies at the top, the others' in a folder each."""
+        pytester.makepyfile(self.SPEC)
+        pytester.runpytest_inprocess("--report", "report", "--exporter", TORCHSCRIPT, "--opset=13", "--opset=14")
+        assert Path("report/srcnn.onnx").read_text() == "torchscript-opset13"
+        assert Path("report/torchscript-opset14/srcnn.onnx").read_text() == "torchscript-opset14"
+
+    def test_nothing(self, pytester):
+        """Without a report nothing is kept."""
+        pytester.makepyfile(self.SPEC)
+        result = pytester.runpytest_inprocess("--exporter", TORCHSCRIPT)
+        result.assert_outcomes(passed=1)
+        assert not list(pytester.path.rglob("srcnn.onnx"))
+
+
+class TestTogether:
+    """The plugin gets along with others, and with projects that have nothing to do with it."""
+
+    def test_another_project(self, pytester):
+        """Fixtures and parameters of the same names are that project's own, and benchmarks run."""
+        pytester.makepyfile(ANOTHER_PROJECT)
+        result = pytester.runpytest_inprocess("-Werror", "--strict-markers")
+        result.assert_outcomes(passed=4)

@@ -1,0 +1,42 @@
+"""The float64 output of the document's network on a whole picture, in little memory."""
+
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from srcnn_models import SuperResolutionNet
+
+SIDE = 56
+"""Pixels of a tile's side: what torch unfolds of a tile for a convolution is reused, a larger one is mapped anew."""
+
+
+def exact_in_tiles(network: SuperResolutionNet, image: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The output of a float64 network, tile by tile: for the whole face at ×3 torch would unfold 4 GB.
+
+    Each tile is repaired with the pixels around it that its convolutions reach. The tiles are spread over threads of
+    one core each, since tiles this small are not worth splitting.
+    """
+    halo = sum(layer.padding[0] for layer in (network.conv1, network.conv2, network.conv3))
+    with torch.inference_mode():
+        scaled = network.img_upsampler(torch.from_numpy(image).double())
+    output = torch.empty_like(scaled)
+
+    @torch.inference_mode()
+    def repair(corner: tuple[int, int]) -> None:
+        top, left = corner
+        above, before = min(top, halo), min(left, halo)
+        tile = scaled[:, :, top - above : top + SIDE + halo, left - before : left + SIDE + halo]
+        repaired = network.restore(tile)[:, :, above : above + SIDE, before : before + SIDE]
+        output[:, :, top : top + SIDE, left : left + SIDE] = repaired
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(repair, product(*(range(0, length, SIDE) for length in scaled.shape[2:]))))
+    finally:
+        torch.set_num_threads(threads)
+    return output.numpy()

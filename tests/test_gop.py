@@ -1,0 +1,99 @@
+"""Chapter g.op: the call with which a `symbolic` writes nodes for the TorchScript exporter."""
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import AttributeProto
+
+import srcnn_models as srcnn
+from onnxproof.engines import onnxruntime_engine
+
+
+class TestCall:
+    """`g.op` takes an operator's name, its inputs and its attributes, and adds a node."""
+
+    @pytest.mark.claim("gop-call")
+    def test_add_is_one_node(self, add_export):
+        """`g.op("Add", a, b)` adds one Add of both inputs, with no attribute."""
+        (add,) = add_export.graph.nodes
+        assert (add.op_type, add.inputs, add.attributes) == ("Add", ("a", "b"), {})
+
+    @pytest.mark.claim("gop-call")
+    def test_file_adds(self, add_export, numbers):
+        """ONNX Runtime gives the sum."""
+        assert onnxruntime_engine(add_export.path).run(**numbers)["output"].tolist() == [11, 22, 33]
+
+    @pytest.fixture
+    def add_export(self, export_like, numbers):
+        return export_like(srcnn.Operator(torch.add, lambda g, a, b: g.op("Add", a, b)), numbers)
+
+    @pytest.fixture
+    def numbers(self):
+        return {"a": np.array([1, 2, 3], np.float32), "b": np.array([10, 20, 30], np.float32)}
+
+
+SUFFIXED = [
+    ("whole_i", "INT", 3),
+    ("sides_i", "INTS", [9, 5]),
+    ("part_f", "FLOAT", -0.75),
+    ("parts_f", "FLOATS", [0.5, 0.25]),
+    ("word_s", "STRING", "floor"),
+    ("table_t", "TENSOR", torch.tensor([[1.0, 2.0], [3.0, 4.0]])),
+]
+
+
+class TestSuffixes:
+    """The suffix of an attribute's name gives its type."""
+
+    @pytest.mark.claim("gop-suffixes")
+    @pytest.mark.parametrize(("argument", "kind", "value"), SUFFIXED, ids=[argument for argument, *_ in SUFFIXED])
+    def test_attribute_has_the_type(self, suffixed_export, argument, kind, value):
+        """In the file the attribute stands without its suffix, with that type and the value given."""
+        name, _, _ = argument.partition("_")
+        assert type_of(name, suffixed_export) == kind
+        np.testing.assert_array_equal(suffixed_export.graph.nodes[0].attributes[name], value)
+
+    @pytest.fixture
+    def suffixed_export(self, export_like):
+        """One node with an attribute of each kind."""
+        attributes = {argument: value for argument, _, value in SUFFIXED}
+        operator = srcnn.Operator(torch.neg, lambda g, a: g.op("srcnn::Suffixed", a, **attributes))
+        return export_like(operator, {"a": np.zeros(3)})
+
+
+def type_of(attribute, made):
+    """The name of an attribute's type, as it stands in the file of one node."""
+    (node,) = onnx.load(made.path).graph.node
+    return next(AttributeProto.AttributeType.Name(item.type) for item in node.attribute if item.name == attribute)
+
+
+class TestConstant:
+    """`g.op("Constant", value_t=...)` makes a constant input."""
+
+    @pytest.mark.claim("gop-constant")
+    def test_constant_is_the_nodes_input(self, shift_export):
+        """The Add has the constant as its second input, and the graph has no other input than the first."""
+        (add,) = shift_export.graph.nodes_of("Add")
+        assert shift_export.graph.constants[add.inputs[1]].tolist() == [1, 2, 3]
+        assert shift_export.graph.input_names == ("a",)
+
+    @pytest.mark.claim("gop-constant")
+    def test_file_adds_the_constant(self, shift_export):
+        """ONNX Runtime adds it to whatever is given."""
+        output = onnxruntime_engine(shift_export.path).run(a=np.array([10, 20, 30], np.float32))["output"]
+        assert output.tolist() == [11, 22, 33]
+
+    @pytest.mark.claim("gop-constant")
+    def test_empty_constant_is_resizes_roi(self, operator_export):
+        """The second input of the document's Resize is a constant of no elements."""
+        (resize,) = operator_export.graph.nodes_of("Resize")
+        roi = operator_export.graph.constants[resize.inputs[1]]
+        assert (roi.shape, roi.dtype) == ((0,), np.float32)
+
+    @pytest.fixture
+    def shift_export(self, export_like):
+        """Adds 1, 2, 3 to its input."""
+        shift = torch.tensor([1.0, 2.0, 3.0])
+        operator = srcnn.Operator(lambda a: a + shift, lambda g, a: g.op("Add", a, g.op("Constant", value_t=shift)))
+        return export_like(operator, {"a": np.zeros(3)})

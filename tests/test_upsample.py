@@ -1,0 +1,146 @@
+"""Chapter Upsample: the layer's arguments, the sizes that they give, and which images each mode serves."""
+
+import inspect
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional
+
+MODES = {
+    3: ("nearest", "linear", "area"),  # (N, C, W)
+    4: ("nearest", "bilinear", "bicubic", "area"),  # (N, C, H, W)
+    5: ("nearest", "trilinear", "area"),  # (N, C, D, H, W)
+}
+SERVED = [(mode, dimensions) for dimensions, modes in MODES.items() for mode in modes]
+REFUSED = [(mode, dimensions) for mode in dict(SERVED) for dimensions in MODES if mode not in MODES[dimensions]]
+
+SIDES = st.tuples(*[st.integers(1, 9)] * 3)  # of an image; as many are used as it has spatial dimensions
+LENGTHS = st.integers(1, 9)
+WIDE_SIDES = st.tuples(*[st.integers(10, 16)] * 3)  # wide enough that no factor below leaves nothing of them
+FACTORS = st.floats(0.1, 2.5)
+
+
+def each_of(pairs):
+    """A spec for each pair of a mode and a number of dimensions."""
+    cases = [pytest.param(mode, dimensions, id=f"{mode}-{dimensions}d") for mode, dimensions in pairs]
+    return pytest.mark.parametrize(("mode", "dimensions"), cases)
+
+
+@pytest.fixture(scope="module")
+def image_of(noise):
+    """Noise with as many of the sides as an image of that many dimensions has."""
+    return lambda dimensions, sides: torch.from_numpy(noise(1, 2, *sides[: dimensions - 2]))
+
+
+class TestSignature:
+    """The layer's arguments and their defaults."""
+
+    @pytest.mark.claim("upsample-signature")
+    def test_arguments_have_the_documents_defaults(self):
+        """Five arguments in the document's order; the mode is "nearest", the others are None."""
+        arguments = inspect.signature(nn.Upsample).parameters.values()
+        assert [(argument.name, argument.default) for argument in arguments] == [
+            ("size", None),
+            ("scale_factor", None),
+            ("mode", "nearest"),
+            ("align_corners", None),
+            ("recompute_scale_factor", None),
+        ]
+
+    @pytest.mark.claim("upsample-default-mode")
+    def test_nearest_is_what_the_default_computes(self, image_of):
+        """Without a mode the output is that of "nearest", and not that of "bilinear"."""
+        image = image_of(4, (5, 7))
+        assert torch.equal(nn.Upsample(scale_factor=3)(image), nn.Upsample(scale_factor=3, mode="nearest")(image))
+        assert not torch.equal(nn.Upsample(scale_factor=3)(image), nn.Upsample(scale_factor=3, mode="bilinear")(image))
+
+
+class TestSize:
+    """A size is what the output has."""
+
+    @pytest.mark.claim("upsample-size")
+    @each_of(SERVED)
+    @given(sides=SIDES, size=LENGTHS)
+    @settings(max_examples=25)
+    def test_int_serves_every_dimension(self, image_of, mode, dimensions, sides, size):
+        """Whatever the image's sides, each becomes the number given."""
+        output = nn.Upsample(size=size, mode=mode)(image_of(dimensions, sides))
+        assert output.shape == (1, 2, *[size] * (dimensions - 2))
+
+    @pytest.mark.claim("upsample-size")
+    @each_of(SERVED)
+    @given(sides=SIDES, sizes=st.tuples(LENGTHS, LENGTHS, LENGTHS))
+    @settings(max_examples=25)
+    def test_tuple_has_one_for_each(self, image_of, mode, dimensions, sides, sizes):
+        """Each side becomes its own number, in the order of the dimensions."""
+        output = nn.Upsample(size=sizes[: dimensions - 2], mode=mode)(image_of(dimensions, sides))
+        assert output.shape == (1, 2, *sizes[: dimensions - 2])
+
+    @pytest.mark.claim("upsample-size")
+    @each_of(SERVED)
+    def test_tuple_of_another_length_is_refused(self, image_of, mode, dimensions):
+        """One number too many is a ValueError that shows both."""
+        with pytest.raises(ValueError, match=r"spatial dimensions.*output size of"):
+            nn.Upsample(size=(4,) * (dimensions - 1), mode=mode)(image_of(dimensions, (5, 5, 5)))
+
+
+class TestScaleFactor:
+    """A scale factor multiplies the sides, and what is left of a pixel is dropped."""
+
+    @pytest.mark.claim("upsample-scale-factor")
+    @each_of(SERVED)
+    @given(sides=WIDE_SIDES, factor=FACTORS)
+    @settings(max_examples=25)
+    def test_number_serves_every_dimension(self, image_of, mode, dimensions, sides, factor):
+        """Each side becomes the floor of its product with the number: 2 doubles."""
+        image = image_of(dimensions, sides)
+        output = nn.Upsample(scale_factor=factor, mode=mode)(image)
+        assert output.shape[2:] == tuple(math.floor(side * factor) for side in image.shape[2:])
+
+    @pytest.mark.claim("upsample-scale-factor")
+    @each_of(SERVED)
+    @given(sides=WIDE_SIDES, factors=st.tuples(FACTORS, FACTORS, FACTORS))
+    @settings(max_examples=25)
+    def test_tuple_has_one_for_each(self, image_of, mode, dimensions, sides, factors):
+        """Each side is multiplied by its own number, in the order of the dimensions."""
+        image, factors = image_of(dimensions, sides), factors[: dimensions - 2]
+        output = nn.Upsample(scale_factor=factors, mode=mode)(image)
+        assert output.shape[2:] == tuple(math.floor(side * f) for side, f in zip(image.shape[2:], factors, strict=True))
+
+
+class TestSizeOrScale:
+    """Exactly one of `size` and `scale_factor` is given."""
+
+    @pytest.mark.claim("upsample-size-or-scale")
+    @pytest.mark.parametrize(
+        "arguments", [pytest.param({}, id="neither"), pytest.param({"size": 8, "scale_factor": 2}, id="both")]
+    )
+    def test_neither_and_both_are_refused(self, image_of, arguments):
+        """Neither is a ValueError, and so are both, though they mean the same."""
+        with pytest.raises(ValueError, match="size or scale_factor should be defined"):
+            nn.Upsample(**arguments)(image_of(4, (4, 4)))
+
+
+class TestModes:
+    """Each mode serves its own numbers of dimensions."""
+
+    @pytest.mark.claim("upsample-modes")
+    @each_of(REFUSED)
+    def test_every_other_pairing_is_refused(self, image_of, mode, dimensions):
+        """An image of any other number of dimensions is a NotImplementedError that tells both."""
+        with pytest.raises(NotImplementedError, match=rf"(?is)got {dimensions}D.*{mode}"):
+            nn.Upsample(scale_factor=2, mode=mode)(image_of(dimensions, (5, 5, 5)))
+
+    @pytest.mark.claim("upsample-modes")
+    @pytest.mark.parametrize("dimensions", MODES, ids="{}d".format)
+    @given(sides=SIDES, sizes=st.tuples(LENGTHS, LENGTHS, LENGTHS))
+    @settings(max_examples=25)
+    def test_area_is_average_pooling_by_size(self, image_of, dimensions, sides, sizes):
+        """Area gives what adaptive average pooling gives for the same output size, bit for bit."""
+        image, size = image_of(dimensions, sides), sizes[: dimensions - 2]
+        pool = getattr(functional, f"adaptive_avg_pool{dimensions - 2}d")
+        assert torch.equal(nn.Upsample(size=size, mode="area")(image), pool(image, size))

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
+from torch.onnx.utils import register_custom_op_symbolic
 
 # Checkpoints
 
@@ -130,7 +131,7 @@ if hasattr(torch.library, "custom_op"):  # torch 2.4
         height, width = ctx.new_dynamic_size(), ctx.new_dynamic_size()
         return image.new_empty((*image.shape[:2], height, width))
 
-    torch.onnx.register_custom_op_symbolic("srcnn::interpolate_bicubic", resize_symbolic, 11)
+    register_custom_op_symbolic("srcnn::interpolate_bicubic", resize_symbolic, 11)
 
 
 def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:

@@ -151,26 +151,41 @@ class _Heard:
 
 @contextlib.contextmanager
 def _overheard() -> Iterator[_Heard]:
-    """Collects the warnings and whatever Python and native code write to stdout and stderr."""
+    """Collects the warnings, and whatever Python, native code and loggers write to stdout and stderr."""
     heard = _Heard([])
     with contextlib.ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
         file: TextIO = stack.enter_context(tempfile.TemporaryFile("w+", buffering=1, errors="replace"))
-        handler = logging.StreamHandler(file)
-        logging.getLogger().addHandler(handler)
         try:
             with (
                 wurlitzer.pipes(file, wurlitzer.STDOUT),
                 contextlib.redirect_stdout(file),
                 contextlib.redirect_stderr(file),
+                _logged_to(file),
             ):
                 yield heard
         finally:
-            logging.getLogger().removeHandler(handler)
             heard.warnings += [_export_warning(warning) for warning in caught]
             file.seek(0, io.SEEK_SET)
             heard.text = _plain(file.read())
+
+
+@contextlib.contextmanager
+def _logged_to(file: TextIO) -> Iterator[None]:
+    """Sends to `file` what loggers write to a stream: torch's handler keeps the stderr that it found when imported."""
+    root = logging.getLogger()
+    loggers = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    handlers = {handler for logger in (root, *loggers) for handler in logger.handlers}
+    with contextlib.ExitStack() as stack:
+        for handler in handlers:
+            if type(handler) is logging.StreamHandler:
+                stack.callback(handler.setStream, handler.setStream(file))
+        if not any(type(handler) is logging.StreamHandler for handler in root.handlers):
+            own = logging.StreamHandler(file)
+            root.addHandler(own)
+            stack.callback(root.removeHandler, own)
+        yield
 
 
 def _export_warning(warning: warnings.WarningMessage) -> ExportWarning:

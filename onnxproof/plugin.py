@@ -2,18 +2,21 @@
 
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from onnxproof import versions
 from onnxproof.claims import Ledger
 from onnxproof.files import write_whole
-from onnxproof.parity import Parity, PixelParity
+
+if TYPE_CHECKING:
+    from onnxproof.parity import Parity, PixelParity
 
 SCHEMA = 1
 COMPARISON = "onnxproof-comparison"
@@ -31,7 +34,7 @@ class Target:
 
 
 class RecordComparison(Protocol):
-    def __call__(self, parity: Parity, pixels: PixelParity | None = None) -> None: ...
+    def __call__(self, parity: "Parity", pixels: "PixelParity | None" = None) -> None: ...
 
 
 class Keep(Protocol):
@@ -72,14 +75,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "claim(id): the spec states this claim")
     config.addinivalue_line("markers", "instead(id): what happens where this claim does not hold; runs only there")
-    if not targets(config, every=True):
+    if config.option.opset and not targets(config, every=True):
         known = ", ".join(f"{name} writes {_span(versions.opsets(name))}" for name in _exporters(config))
         raise pytest.UsageError(f"--opset {' '.join(map(str, config.option.opset))}: no exporter to run; {known}")
-    if config.option.report and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Results(config), "onnxproof-results")
+    if config.option.report:
+        _check_folder(config)
+        if not hasattr(config, "workerinput"):
+            config.pluginmanager.register(Results(config), "onnxproof-results")
 
 
 def pytest_report_header() -> list[str]:
+    """What decides outcomes, in a project that has imported torch by now: another one has nothing to do with it."""
+    if "torch" not in sys.modules:
+        return []
     found = ", ".join(f"{name} {version}" for name, version in versions.environment().items() if name != "python")
     exporters = ", ".join(f"{name} (opsets {_span(versions.opsets(name))})" for name in versions.EXPORTERS)
     return [f"onnxproof: {found}", f"exporters: {exporters}"]
@@ -110,7 +118,7 @@ def every_target(request: pytest.FixtureRequest) -> Target:
 def record_comparison(request: pytest.FixtureRequest) -> RecordComparison:
     """Puts a Parity, and the PixelParity of the pictures made from it, into results.json and the run's summary."""
 
-    def record(parity: Parity, pixels: PixelParity | None = None) -> None:
+    def record(parity: "Parity", pixels: "PixelParity | None" = None) -> None:
         figures = {"same": parity.same, **asdict(parity), "pixels": asdict(pixels) if pixels else None}
         request.node.user_properties.append((COMPARISON, figures))
 
@@ -151,7 +159,6 @@ class Results:
             "targets": [asdict(target) for target in targets(config)],
             "comparisons": [],
         }
-        _make_folder(self.folder)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
@@ -207,9 +214,16 @@ def _span(opsets: range) -> str:
     return f"{opsets[0]} to {opsets[-1]}"
 
 
-def _make_folder(folder: Path) -> None:
+def _check_folder(config: pytest.Config) -> None:
+    """Makes the `--report` folder now: the results are written at the end, when it is late to find out."""
+    folder, start = Path(config.option.report), config.invocation_params.dir
+    if "--report" in config.invocation_params.args and start not in folder.parents:
+        raise pytest.UsageError(
+            f"--report {folder}: write --report={folder}, since pytest takes a folder outside of {start} that stands "
+            "alone for the project's own"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()  # the results are written at the end, when it is late to find out
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise pytest.UsageError(f"--report {folder}: {error.strerror}; name a folder that can be written") from error

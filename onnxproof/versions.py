@@ -1,14 +1,14 @@
-"""What is installed and what it can do; the only place that compares versions."""
+"""What is installed and what it can do; the only place that compares versions.
+
+torch, onnx and onnxruntime are imported when an exporter's opsets are asked for: the pytest plugin is loaded in every
+project of an environment, also where there is nothing to export.
+"""
 
 import platform
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 
-import onnx
-import onnxruntime
-from onnx import TensorProto, helper
 from packaging.version import Version
-from torch.onnx import _constants
 
 PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "opencv-python-headless")
 
@@ -42,6 +42,9 @@ def opsets(exporter: str) -> range:
 
     torchscript has a highest opset of its own; torch.export converts up to the newest one of the installed onnx.
     """
+    import onnx
+    from torch.onnx import _constants
+
     if exporter == TORCHSCRIPT:
         highest = getattr(_constants, "ONNX_TORCHSCRIPT_EXPORTER_MAX_OPSET", _constants.ONNX_MAX_OPSET)
     else:
@@ -64,6 +67,9 @@ def environment() -> dict[str, str]:
 
 def _loads(opset: int) -> bool:
     """Whether onnxruntime accepts a file of this opset, shown on a single Identity node."""
+    import onnxruntime
+    from onnx import TensorProto, helper
+
     value = helper.make_tensor_value_info("value", TensorProto.FLOAT, [1])
     same = helper.make_tensor_value_info("same", TensorProto.FLOAT, [1])
     graph = helper.make_graph([helper.make_node("Identity", ["value"], ["same"])], "identity", [value], [same])

@@ -232,7 +232,9 @@ class TestFile:
             pytest.param(b"", id="empty"),
             pytest.param(np.random.default_rng(0).bytes(1000), id="random-bytes"),
             pytest.param(b"<!DOCTYPE html>\n<title>Not Found</title>\n", id="text"),
-            pytest.param(onnx.ModelProto(ir_version=8).SerializeToString(), id="no-graph"),
+            pytest.param(
+                onnx.ModelProto(opset_import=[helper.make_opsetid("", 18)]).SerializeToString(), id="no-graph"
+            ),
         ],
     )
     def test_other_file(self, path, read, content):

@@ -41,10 +41,11 @@ example (float[N, 4] x, bool flag, float[N, 4] start, seq(float[N]) others) => (
     z = local.leaky <slope = 0.5> (kept)
 }
 <domain: "local", opset_import: ["": 18]>
-leaky <slope> (given) => (result)
+leaky <slope, lift: float = 0.25> (given) => (result)
 {
     bent = LeakyRelu <alpha: float = @slope> (given)
-    result = Identity (bent)
+    amount = Constant <value_float: float = @lift> ()
+    result = Add (bent, amount)
 }
 """
 
@@ -174,13 +175,15 @@ DIFFERENT = {
     "nested-subgraph-operator": ("deep = Abs", "deep = Neg"),
     "nested-subgraph-reads-other-value": ("Abs (clipped)", "Abs (turned)"),
     "function-operator": ("bent = LeakyRelu", "bent = Elu"),
-    "function-edge": ("Identity (bent)", "Identity (given)"),
+    "function-edge": ("Add (bent, amount)", "Add (given, amount)"),
     "function-attribute-referred": ("@slope", "@other"),
+    "function-attribute-type": ("alpha: float = @slope", "alpha: int = @slope"),
     "function-attribute-fixed": ("alpha: float = @slope", "alpha = 0.5"),
-    "function-parameter": ("leaky <slope> (", "leaky <slope, more> ("),
-    "function-default": ("leaky <slope> (", "leaky <slope: float = 0.5> ("),
+    "function-parameter": ("leaky <slope, ", "leaky <slope, more, "),
+    "function-default": ("lift: float = 0.25", "lift: float = 0.5"),
+    "function-constant": ("value_float: float = @lift", "value_float = 0.25"),
     "function-opset": ('["": 18]>\nleaky', '["": 17]>\nleaky'),
-    "function-name": ("leaky <slope> (", "bend <slope> ("),
+    "function-name": ("leaky <slope, ", "bend <slope, "),
     "function-unused": (
         '<domain: "local"',
         '<domain: "local", opset_import: ["": 18]> idle (a) => (b) { b = Neg (a) }\n<domain: "local"',
@@ -190,6 +193,10 @@ DIFFERENT = {
 
 class TestSame:
     """Names of nodes and of inner values make no difference, nor does the order of what is independent."""
+
+    def test_example_is_legal(self, example):
+        """The example passes onnx's full check."""
+        onnx.checker.check_model(example, full_check=True)
 
     @pytest.mark.parametrize(("old", "new"), SAME.values(), ids=SAME)
     def test_same(self, example, old, new):
@@ -249,7 +256,7 @@ class TestDifferent:
     @pytest.mark.parametrize(
         ("first", "second"),
         [
-            pytest.param(numbers(TensorProto.BFLOAT16, 1), numbers(TensorProto.FLOAT, 1), id="bfloat16-or-float"),
+            pytest.param(numbers(TensorProto.INT32, 0), numbers(TensorProto.FLOAT, 0), id="dtype"),
             pytest.param(numbers(TensorProto.BFLOAT16, 1), numbers(TensorProto.BFLOAT16, 2), id="bfloat16"),
             pytest.param(numbers(TensorProto.FLOAT8E4M3FN, 1), numbers(TensorProto.FLOAT8E5M2, 1), id="float8-formats"),
             pytest.param(numbers(TensorProto.INT4, 1, 2, 3), numbers(TensorProto.INT4, 1, 2, 4), id="int4"),

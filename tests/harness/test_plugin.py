@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -236,6 +238,21 @@ class TestKeep:
         result = pytester.runpytest_inprocess("--exporter", TORCHSCRIPT)
         result.assert_outcomes(passed=1)
         assert not list(pytester.path.rglob("srcnn.onnx"))
+
+
+class TestLoad:
+    """pytest loads the plugin in every project of an environment."""
+
+    def test_torch_is_not_imported(self):
+        """Loading it imports neither torch nor onnx nor numpy, which take seconds."""
+        code = "import sys, onnxproof.plugin; sys.exit(bool({'torch', 'onnx', 'numpy'} & set(sys.modules)))"
+        assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+    def test_report_elsewhere(self, pytester, tmp_path_factory):
+        """A folder elsewhere after `--report` and a space, which pytest would take for the project's, is refused."""
+        result = pytester.runpytest("--report", tmp_path_factory.mktemp("elsewhere"))
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(["*write --report=*"])
 
 
 class TestTogether:

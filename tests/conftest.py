@@ -23,7 +23,7 @@ settings.register_profile(
 )
 settings.load_profile("onnxproof")
 
-TWO_INPUT_NETS = {TORCHSCRIPT: srcnn.StrangeSuperResolutionNet, TORCH_EXPORT: srcnn.PortableSuperResolutionNet}
+TWO_INPUT_EXPORTS = {TORCHSCRIPT: "operator_export", TORCH_EXPORT: "portable_export"}
 
 
 @pytest.fixture
@@ -82,13 +82,6 @@ def eyes(face):
 
 
 @pytest.fixture(scope="session")
-def dynamic_size_export(exported, trained, noise, target) -> Export:
-    """The ×3 network with height and width free."""
-    inputs = {"input": noise(1, 3, 24, 20)}
-    return exported("srcnn-size", trained(srcnn.SuperResolutionNet(3)), inputs, target, dynamic=DYNAMIC_SIZE)
-
-
-@pytest.fixture(scope="session")
 def int_factor_export(exported, trained, noise, target) -> Export:
     """The network of a run-time factor, exported with the Python int 3."""
     inputs = {"input": noise(1, 3, 24, 20), "factor": 3}
@@ -108,15 +101,13 @@ def item_export(exported, trained, noise, keep, target) -> Export:
 def operator_export(exported, trained, noise, target) -> Export:
     """The document's third file: the custom operator, traced at ×3."""
     inputs = {"input": noise(1, 3, 256, 256), "factor": scales(3)}
-    return exported("srcnn3-StrangeSuperResolutionNet", trained(srcnn.StrangeSuperResolutionNet()), inputs, target)
+    return exported("srcnn3", trained(srcnn.StrangeSuperResolutionNet()), inputs, target)
 
 
 @pytest.fixture(scope="session")
-def two_input_export(exported, trained, noise, keep, target) -> Export:
-    """The two-input file at the document's size, through the operator that the exporter understands."""
-    network = TWO_INPUT_NETS[target.exporter]()
-    inputs = {"input": noise(1, 3, 256, 256), "factor": scales(3)}
-    made = exported(f"srcnn3-{type(network).__name__}", trained(network), inputs, target)
+def two_input_export(request, keep, target) -> Export:
+    """The two-input file, through the operator that the exporter understands."""
+    made = request.getfixturevalue(TWO_INPUT_EXPORTS[target.exporter])
     keep(made.path, "srcnn3.onnx", target)
     return made
 

@@ -61,11 +61,10 @@ class TestTwoInputs:
         assert "factor.tolist()" in warning.source
 
     @pytest.mark.instead("operator-two-inputs")
-    def test_autograd_function_is_refused(self, trained, noise, export_to, target):
+    def test_autograd_function_is_refused(self, request):
         """The exporter traces through forward and refuses what becomes of the factor there."""
-        inputs = {"input": noise(1, 3, 24, 20), "factor": scales(2)}
         with pytest.raises(ExportError, match=r"upsample_bicubic2d|data-dependent"):
-            export_to(trained(srcnn.StrangeSuperResolutionNet()), inputs, target)
+            request.getfixturevalue("operator_export")
 
     @pytest.mark.instead("operator-two-inputs")
     def test_library_operator_has_two_inputs(self, portable_export):

@@ -80,15 +80,15 @@ class TestIntFactor:
         assert not [warning for warning in int_factor_export.warnings if "factor" in warning.message]
 
     @pytest.mark.claim("int-factor-reason")
-    def test_int_argument_is_refused(self, export_to, target):
+    def test_int_argument_is_refused(self, export_scale):
         """A model with an int among its arguments cannot be exported."""
         with pytest.raises(ExportError):
-            export_to(srcnn.Scale(), {"input": np.ones((2, 3), np.float32), "factor": 3}, target)
+            export_scale()
 
     @pytest.mark.instead("int-factor-reason")
-    def test_int_argument_is_exported(self, export_to, target):
+    def test_int_argument_is_exported(self, export_scale):
         """A model that multiplies by an int argument is exported, and triples."""
-        made = export_to(srcnn.Scale(), {"input": np.ones((2, 3), np.float32), "factor": 3}, target)
+        made = export_scale()
         inputs = {"input": np.full((2, 3), 7, np.float32)} | dict.fromkeys(made.graph.input_names[1:], np.array(3))
         assert (onnxruntime_engine(made.path).run(**inputs)["output"] == 21).all()
 
@@ -97,6 +97,12 @@ class TestIntFactor:
         """The tracer turns the int into a tensor, and `interpolate` refuses that without any export too."""
         with pytest.raises(TypeError, match=rf"{REFUSED_TYPES}(?s:.*)\[Tensor, Tensor\]"):
             interpolate(torch.ones(1, 3, 8, 8), scale_factor=torch.tensor(3), mode="bicubic", align_corners=False)
+
+    @pytest.fixture
+    def export_scale(self, exported, target):
+        """A model with an int among its arguments, to be exported."""
+        inputs = {"input": np.ones((2, 3), np.float32), "factor": 3}
+        return lambda: exported("scale", srcnn.Scale(), inputs, target)
 
 
 class TestItem:
@@ -120,10 +126,10 @@ class TestItem:
         assert onnxruntime_engine(item_export.path).name == "onnxruntime"
 
     @pytest.mark.instead("item-exports")
-    def test_item_is_refused(self, trained, noise, export_to, target):
+    def test_item_is_refused(self, request):
         """The exporter refuses, because a number is needed where only a symbol is known."""
         with pytest.raises(ExportError, match=r"upsample_bicubic2d|data-dependent"):
-            export_to(trained(srcnn.ItemFactorNet()), {"input": noise(1, 3, 24, 20), "factor": np.array(3)}, target)
+            request.getfixturevalue("item_export")
 
     @pytest.mark.claim("item-warning")
     def test_tracer_warns_of_the_number(self, item_export):

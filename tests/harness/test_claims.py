@@ -115,8 +115,13 @@ class TestFit:
         _, result = run(SPECS.replace('claim("order")', "skip"), *arguments)
         assert result.ret == pytest.ExitCode.OK
 
+    def test_selected(self, run):
+        """A whole suite of which a few specs are selected is still known to be whole."""
+        _, result = run(SPECS, "-k", "sum")
+        result.assert_outcomes(passed=1, deselected=2)
+
     def test_last_failed(self, run):
-        """Neither need what failed last."""
+        """Neither need a run of what failed last."""
         run(SPECS, deviations=())
         _, result = run(SPECS, "--lf", deviations=())
         result.assert_outcomes(failed=1)
@@ -245,8 +250,9 @@ class TestVerdicts:
         )
 
     def test_results(self, run):
-        """The results have each claim with its verdict, its specs, and where it departs."""
-        ledger, _ = run(SPECS, not_applicable=[NotApplicable("sum", "no numbers here")])
+        """The results have each claim with its verdict, its specs, and the departures that were seen."""
+        deviations = [DEPARTS, replace(DEPARTS, reason="not on this stack", when=False)]
+        ledger, _ = run(SPECS, deviations=deviations, not_applicable=[NotApplicable("sum", "no numbers here")])
         total, order = ledger.as_results()
         assert (total["id"], total["chapter"], total["statement"]) == ("sum", "numbers", "One and one is two.")
         assert (total["verdicts"], total["not_applicable"]) == ({ALL_EXPORTERS: "not applicable"}, ["no numbers here"])

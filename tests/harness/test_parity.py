@@ -142,7 +142,11 @@ class TestNotFinite:
 
     STRANGE = np.array([1, np.nan, np.inf, -np.inf], np.float32)
 
-    @pytest.mark.parametrize("exact", [None, STRANGE.astype(np.float64)], ids=["rung", "referee"])
+    @pytest.mark.parametrize(
+        "exact",
+        [None, STRANGE.astype(np.float64), np.array([1, np.nan, 1e39, -1e39])],
+        ids=["rung", "referee", "float32-overflows"],
+    )
     def test_same_place(self, exact):
         """The same ones in the same places pass, and the finite values beside them are still compared."""
         assert problem(self.STRANGE, self.STRANGE, exact) == ""
@@ -298,8 +302,9 @@ class TestPictures:
     def test_equal_floats(self, value):
         """A level apart is wrong when the floats are equal, also at an integer."""
         floats = moved(self.FLOATS, self.AT, value - 7)
-        off_by_one = to_picture(moved(floats, self.AT, 1))
-        assert compare_pictures((to_picture(floats), off_by_one), (floats, floats), self.SAME) == PixelParity(60, 0, 1)
+        right, off_by_one = to_picture(floats), to_picture(moved(floats, self.AT, 1))
+        assert compare_pictures((right, off_by_one), (floats, floats), self.SAME) == PixelParity(60, 0, 1)
+        assert compare_pictures((off_by_one, right), (floats, floats), self.SAME) == PixelParity(60, 0, 1)
 
     def test_shape(self):
         """Pictures of another shape are wrong in every value."""

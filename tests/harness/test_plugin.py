@@ -165,7 +165,7 @@ class TestReport:
         """With two workers all is the same, the file byte for byte, also where specs do not fit the claims."""
         suite.makepyfile(test_misfit='import pytest\n@pytest.mark.claim("summ")\ndef test_summ(): pass')
         alone = suite.runpytest_inprocess("--report", "alone", "--continue-on-collection-errors")
-        shared = suite.runpytest_inprocess("--report", "shared", "-n2")
+        shared = suite.runpytest_subprocess("--report", "shared", "-n2")
         alone.stdout.fnmatch_lines(["  test_misfit.py::test_summ: unknown claim 'summ'"])
         shared.stdout.fnmatch_lines(["  test_misfit.py::test_summ: unknown claim 'summ'"])
         assert shared.parseoutcomes() == alone.parseoutcomes()

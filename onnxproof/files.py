@@ -10,9 +10,7 @@ from filelock import FileLock
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
-    """Writes `data` under a temporary name beside `path` and renames it, so that a killed run leaves nothing half-
-    written.
-    """
+    """Writes `data` under a temporary name beside `path` and renames it: a killed run leaves nothing half-written."""
     path = Path(path)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         whole = Path(folder, path.name)

@@ -1,5 +1,6 @@
 """Fixtures of this suite: the face, the checkpoint, the document's networks and their exported files."""
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -43,6 +44,7 @@ def pytest_configure(config):
     config.pluginmanager.register(Ledger(claims, DEVIATIONS, NOT_APPLICABLE), "claims of the document")
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+    gc.set_threshold(100_000, 50, 100)  # an export makes millions of objects: the default costs an eighth of the run
     try:
         config.stash[ASSETS] = _assets(config.option.assets)
     except AssetError as error:

@@ -235,9 +235,9 @@ class Ledger:
         if not verdicts:
             return
         terminalreporter.write_sep("=", "claims")
-        table = Table("chapter", *(f"[right]{verdict}" for verdict in VERDICTS), box=None, pad_edge=False)
-        for column in table.columns[1:]:
-            column.header, column.justify = str(column.header).removeprefix("[right]"), "right"
+        table = Table("chapter", box=None, pad_edge=False)
+        for verdict in VERDICTS:
+            table.add_column(verdict, justify="right")
         for chapter in dict.fromkeys(claim.chapter for claim in self.claims.values()):
             counts = Counter(verdict for id, verdict in verdicts.items() if self.claims[id].chapter == chapter)
             if counts:

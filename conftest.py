@@ -1,5 +1,6 @@
 """Fixtures of this suite: the face, the checkpoint, the document's networks and their exported files."""
 
+import functools
 import gc
 import os
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from onnxscript import TracedOnnxFunction
 
 import srcnn_models as srcnn
 from onnxproof.assets import OFFICIAL, AssetError, official, sha256, verify_sums
@@ -45,6 +47,8 @@ def pytest_configure(config):
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
     gc.set_threshold(100_000, 50, 100)  # an export makes millions of objects: the default costs an eighth of the run
+    # Every export asks onnxscript for the signatures of its 500 operators, which are parsed from source: half its time.
+    TracedOnnxFunction.function_ir = property(functools.cache(TracedOnnxFunction.function_ir.fget))
     try:
         config.stash[ASSETS] = _assets(config.option.assets)
     except AssetError as error:

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,22 @@ class Ledger:
         return bool(instead) and not departs
 
     # Verdicts
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A departure is told by its reason: pytest's traceback would parse all sources on the way, torch's too."""
+        option, style = item.config.option, item.config.option.tbstyle
+        if call.excinfo and item.get_closest_marker("xfail"):
+            option.tbstyle = "native"
+        try:
+            report = yield
+        finally:
+            option.tbstyle = style
+        if call.excinfo and report.failed:
+            report.longrepr = item.repr_failure(call.excinfo)
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when != "call" and report.passed:

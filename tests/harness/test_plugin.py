@@ -161,11 +161,13 @@ class TestReport:
             ("order", dict.fromkeys(EXPORTERS, "departs")),
         ]
 
-    def test_two_workers(self, suite):
+    def test_two_workers(self, pytester):
         """With two workers all is the same, the file byte for byte, also where specs do not fit the claims."""
-        suite.makepyfile(test_misfit='import pytest\n@pytest.mark.claim("summ")\ndef test_summ(): pass')
-        alone = suite.runpytest_inprocess("--report", "alone", "--continue-on-collection-errors")
-        shared = suite.runpytest_subprocess("--report", "shared", "-n2")
+        pytester.makeconftest(CONFTEST)
+        pytester.makepyfile(test_specs=SPECS.replace("(target)", "()").replace("(every_target)", "()"))
+        pytester.makepyfile(test_misfit='import pytest\n@pytest.mark.claim("summ")\ndef test_summ(): pass')
+        alone = pytester.runpytest_inprocess("--report", "alone", "--continue-on-collection-errors")
+        shared = pytester.runpytest_subprocess("--report", "shared", "-n2", "-pno:hypothesispytest")
         alone.stdout.fnmatch_lines(["  test_misfit.py::test_summ: unknown claim 'summ'"])
         shared.stdout.fnmatch_lines(["  test_misfit.py::test_summ: unknown claim 'summ'"])
         assert shared.parseoutcomes() == alone.parseoutcomes()

@@ -1,19 +1,25 @@
-"""One call, many engines: torch, ONNX Runtime and the ONNX reference evaluator, on named numpy arrays."""
+"""One call, many engines: torch, ONNX Runtime, the ONNX reference evaluator, OpenCV and OpenVINO, on named numpy
+arrays.
+"""
 
 import copy
+import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
+import numpy as np
 import onnx.reference
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from onnxproof.graph import load_model
+from onnxproof.graph import load_model, read_graph
 from onnxproof.parity import Reference
+from onnxproof.trees import is_named_tuple, leaves, map_leaves, to_array, to_tensor
 
 Array = NDArray[Any]
 
@@ -36,25 +42,49 @@ def torch_engine(
     output_names: Sequence[str] = ("output",),
     dtype: torch.dtype | None = None,
 ) -> Engine:
-    """`model` itself, called with its inputs in the order of `input_names`.
+    """`model` itself, called with its inputs in the order of `input_names`; they and its outputs may be nested.
 
-    With a `dtype` a copy of the model runs, and its floating-point inputs are given, in that dtype; the model is not
-    changed. It is given copies of the arrays, since it may work in place. Raises `EngineError` at run time for inputs
-    of other names.
+    Outputs that the model does not name are called by `output_names`, see `named_outputs`. With a `dtype` a copy of the
+    model runs, and its floating-point inputs are given, in that dtype; the model is not changed. It is given copies of
+    the arrays, since it may work in place. Raises `EngineError` at run time for inputs of other names.
     """
-    model = copy.deepcopy(model).to(dtype) if dtype else model
+    if dtype:
+        with torch.no_grad():
+            model = copy.deepcopy(model).to(dtype)
 
-    def run(**inputs: Array) -> dict[str, Array]:
+    def tensor(_: str, value: Any) -> Any:
+        made = to_tensor(value)
+        return made.to(dtype) if dtype and isinstance(made, torch.Tensor) and made.is_floating_point() else made
+
+    def run(**inputs: Any) -> dict[str, Array]:
         _check_names("torch", inputs, input_names)
-        tensors = [torch.tensor(inputs[name]) for name in input_names]
-        if dtype:
-            tensors = [tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in tensors]
+        tensors = map_leaves(tensor, {name: inputs[name] for name in input_names})
         with torch.inference_mode():
-            outputs = model(*tensors)
-        values = (outputs,) if isinstance(outputs, torch.Tensor) else outputs
-        return {name: value.numpy(force=True) for name, value in zip(output_names, values, strict=True)}
+            outputs = model(*tensors.values())
+        return {name: to_array(value) for name, value in named_outputs(outputs, output_names).items()}
 
     return Engine("torch", run)
+
+
+def named_outputs(outputs: Any, names: Sequence[str] = ()) -> dict[str, torch.Tensor]:
+    """The tensors that a model gave, in order, each under its name.
+
+    They are called by `names`; without any, a dict or a named tuple names them itself, and others are `output`, or
+    `output_0` and so on. Raises `EngineError` for what is no tensor, and `ValueError` for more or fewer names.
+    """
+    named = isinstance(outputs, Mapping) or is_named_tuple(outputs)
+    found = leaves(outputs if isinstance(outputs, Mapping) else {"": outputs})
+    for name, value in found.items():
+        if not isinstance(value, torch.Tensor):
+            what = f"output {name.lstrip('.')}".strip()
+            raise EngineError(
+                f"torch: the model's {what} is a {type(value).__name__}; an ONNX file gives tensors alone"
+            )
+    if not names and named:
+        names = [name.removeprefix(".") for name in found]
+    elif not names:
+        names = ["output"] if len(found) == 1 else [f"output_{index}" for index in range(len(found))]
+    return dict(zip(names, found.values(), strict=True))
 
 
 def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: Sequence[str] = ("output",)) -> Reference:
@@ -97,9 +127,59 @@ def reference_engine(path: str | os.PathLike[str]) -> Engine:
 
     def run(**inputs: Array) -> dict[str, Array]:
         _check_names("onnx reference", inputs, evaluator.input_names)
-        return dict(zip(evaluator.output_names, _ask("onnx reference", evaluator.run, None, inputs), strict=True))
+        with np.errstate(all="ignore"):
+            return dict(zip(evaluator.output_names, _ask("onnx reference", evaluator.run, None, inputs), strict=True))
 
     return Engine("onnx reference", run)
+
+
+def opencv_engine(path: str | os.PathLike[str]) -> Engine:
+    """An ONNX file in OpenCV's DNN module, on the engine that OpenCV chooses.
+
+    Raises `EngineError` for a file that it refuses, and at run time for inputs of other names or that it refuses.
+    """
+    graph = read_graph(path)
+    net = _ask("opencv", _silent_opencv, cv2.dnn.readNetFromONNX, os.fspath(path))
+
+    def forward(inputs: Mapping[str, Array]) -> Sequence[Array]:
+        for name in graph.input_names:
+            net.setInput(inputs[name], name)
+        return net.forward(graph.output_names)  # type: ignore[no-any-return]
+
+    def run(**inputs: Array) -> dict[str, Array]:
+        _check_names("opencv", inputs, graph.input_names)
+        return dict(zip(graph.output_names, _ask("opencv", _silent_opencv, forward, inputs), strict=True))
+
+    return Engine("opencv", run)
+
+
+def openvino_engine(path: str | os.PathLike[str]) -> Engine:
+    """An ONNX file in OpenVINO on the CPU, in float32: left alone, it takes bfloat16 where the processor has it.
+
+    Raises `EngineError` where OpenVINO is not installed, for a file that it refuses, and at run time for inputs of
+    other names or that it refuses.
+    """
+    openvino = _ask("openvino", importlib.import_module, "openvino")
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = _ask("openvino", lambda: openvino.Core().compile_model(os.fspath(path), "CPU", options))
+    graph = read_graph(path)
+
+    def run(**inputs: Array) -> dict[str, Array]:
+        _check_names("openvino", inputs, graph.input_names)
+        outputs = _ask("openvino", compiled, inputs)
+        return {name: outputs[name] for name in graph.output_names}
+
+    return Engine("openvino", run)
+
+
+def _silent_opencv(call: Callable[..., Any], *args: Any) -> Any:
+    """What it logs as an error it raises as well."""
+    level = cv2.utils.logging.getLogLevel()
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        return call(*args)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
 
 
 def _check_names(engine: str, inputs: Mapping[str, Array], names: Sequence[str]) -> None:

@@ -22,6 +22,7 @@ import wurlitzer
 from torch import nn
 
 from onnxproof.graph import Graph, read_graph
+from onnxproof.trees import leaves, map_leaves, to_tensor
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT
 
 Dynamic = Mapping[str, Mapping[int, str]]
@@ -93,9 +94,9 @@ def export(
     """Writes `model` to `path`, traced on `inputs`, and tells what came of it.
 
     `inputs` are the model's positional arguments in order, each under the name it gets in the graph; arrays become
-    tensors. Names in `dynamic` free a dimension; those of outputs are for torchscript alone, since torch.export
-    derives its own. `translations` is torch.export's `custom_translation_table`. The file is whole or not there;
-    nothing reaches the terminal.
+    tensors, also those nested in tuples and dicts, which are named by their path (`state.0`). Names in `dynamic` free a
+    dimension; those of outputs are for torchscript alone, since torch.export derives its own. `translations` is
+    torch.export's `custom_translation_table`. The file is whole or not there; nothing reaches the terminal.
 
     Raises `ExportError` when the exporter refuses the model, with the exporter's exception as its cause, and
     `ValueError` for an exporter that the installed torch does not have.
@@ -103,8 +104,14 @@ def export(
     if exporter not in EXPORTERS:
         raise ValueError(f"no exporter {exporter!r} in the installed torch; there is {' and '.join(EXPORTERS)}")
     path = Path(path)
-    arguments = tuple(torch.tensor(value) if isinstance(value, np.ndarray) else value for value in inputs.values())
-    options: dict[str, Any] = {"input_names": list(inputs), "output_names": list(output_names), "opset_version": opset}
+    arguments = tuple(map_leaves(lambda _, leaf: to_tensor(leaf), inputs).values())
+    if isinstance(arguments[-1], dict):
+        arguments += ({},)  # torch.onnx.export takes a dict at the end for keyword arguments
+    options: dict[str, Any] = {
+        "input_names": _graph_names(exporter, inputs),
+        "output_names": list(output_names),
+        "opset_version": opset,
+    }
     options |= _exporter_options(exporter, inputs, dynamic or {}, translations, external_data)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         whole = Path(folder, path.name)
@@ -134,13 +141,24 @@ def _exporter_options(
         options: dict[str, Any] = {"dynamic_axes": {name: dict(axes) for name, axes in dynamic.items()}}
         return options | ({"dynamo": False} if TORCH_EXPORT in EXPORTERS else {})
     symbols = {name: torch.export.Dim(name) for axes in dynamic.values() for name in axes.values()}
-    shapes = tuple({axis: symbols[symbol] for axis, symbol in dynamic.get(name, {}).items()} or None for name in inputs)
+    shapes = map_leaves(
+        lambda name, _: {axis: symbols[symbol] for axis, symbol in dynamic.get(name, {}).items()} or None, inputs
+    )
     return {
         "dynamo": True,
         "external_data": external_data,
-        "dynamic_shapes": shapes if any(shapes) else None,
+        "dynamic_shapes": tuple(shapes.values()) if dynamic else None,
         "custom_translation_table": dict(translations or {}),
     }
+
+
+def _graph_names(exporter: str, inputs: Mapping[str, Any]) -> list[str]:
+    """The leaves that an exporter counts as inputs: torchscript numbers too, torch.export tensors alone."""
+    counted = np.ndarray | np.generic | torch.Tensor
+    if exporter == TORCHSCRIPT:
+        counted |= int | float
+    found = leaves(inputs).items()
+    return [name for name, leaf in found if isinstance(leaf, counted) and not isinstance(leaf, bool)]
 
 
 @dataclass
@@ -173,7 +191,11 @@ def _overheard() -> Iterator[_Heard]:
 
 @contextlib.contextmanager
 def _logged_to(file: TextIO) -> Iterator[None]:
-    """Sends to `file` what loggers write to a stream: torch's handler keeps the stderr that it found when imported."""
+    """Sends to `file` what loggers write to a stream: torch's handler keeps the stderr that it found when imported.
+
+    Handlers of the root of another kind that show records, as pytest's do, see none meanwhile: it adds its handlers to
+    loggers that do not propagate as well.
+    """
     root = logging.getLogger()
     loggers = [logger for logger in root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
     handlers = {handler for logger in (root, *loggers) for handler in logger.handlers}
@@ -181,11 +203,23 @@ def _logged_to(file: TextIO) -> Iterator[None]:
         for handler in handlers:
             if type(handler) is logging.StreamHandler:
                 stack.callback(handler.setStream, handler.setStream(file))
+            elif handler in root.handlers and _shows(handler):
+                handler.addFilter(_nothing)
+                stack.callback(handler.removeFilter, _nothing)
         if not any(type(handler) is logging.StreamHandler for handler in root.handlers):
             own = logging.StreamHandler(file)
             root.addHandler(own)
             stack.callback(root.removeHandler, own)
         yield
+
+
+def _nothing(record: logging.LogRecord) -> bool:
+    """A filter that no record passes."""
+    return False
+
+
+def _shows(handler: logging.Handler) -> bool:
+    return isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
 
 
 def _export_warning(warning: warnings.WarningMessage) -> ExportWarning:

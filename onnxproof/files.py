@@ -34,3 +34,18 @@ def made_once(folder: Path, key: str, make: Callable[[Path], None]) -> Path:
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
     return target
+
+
+def replace_folder(target: Path, make: Callable[[Path], None]) -> Path:
+    """The folder `target`, filled anew by `make`: another run that writes it waits, and nothing is half-written."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.parent / f".{target.name}.lock"):
+        unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            make(unfinished)
+            unfinished.chmod(0o755)
+            shutil.rmtree(target, ignore_errors=True)
+            unfinished.rename(target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return target

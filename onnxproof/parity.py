@@ -5,8 +5,8 @@ less), so the model itself says what rounding costs: its float64 outputs are tak
 `SLACK` times as far from them as the model's own float32 outputs are.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -44,11 +44,23 @@ RUNGS = {
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """The distance of a model's own output from the exact one, as a share of its largest value: largest and mean."""
+
+    largest: float = 0.0
+    rms: float = 0.0
+
+
+@dataclass(frozen=True)
 class Reference:
-    """What outputs are compared with, by name: the model's own `values` and, where it runs in float64, `exact` ones."""
+    """What outputs are compared with, by name: the model's own `values` and, where it runs in float64, `exact` ones.
+
+    `rounding` is what the model's rounding is on other inputs, by output: on a few values it can happen to be none.
+    """
 
     values: Mapping[str, Array]
     exact: Mapping[str, Array] | None = None
+    rounding: Mapping[str, Rounding] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,21 @@ def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tup
     if tuple(actual) != tuple(expected):
         return (Parity(case, "*", f"outputs are named {tuple(actual)}, expected {tuple(expected)}"),)
     exact = reference.exact or {}
-    return tuple(_compare_output(actual[name], expected[name], exact.get(name), case, name) for name in expected)
+    return tuple(
+        _compare_output(
+            actual[name], expected[name], exact.get(name), reference.rounding.get(name, Rounding()), case, name
+        )
+        for name in expected
+    )
+
+
+def pooled(references: Sequence[Reference]) -> list[Reference]:
+    """References of one model on several inputs, each knowing the rounding that is usual on all of them: the median."""
+    names = {name for reference in references for name in reference.exact or {}}
+    usual = {
+        name: _usual([reference for reference in references if name in (reference.exact or {})], name) for name in names
+    }
+    return [replace(reference, rounding=usual) for reference in references]
 
 
 def assert_same(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
@@ -131,7 +157,9 @@ def compare_pictures(pictures: tuple[Picture, Picture], outputs: tuple[Floats, F
     return PixelParity(first.size, edges, int(np.count_nonzero(differs)) - edges)
 
 
-def _compare_output(actual: Array, expected: Array, exact: Array | None, case: str, name: str) -> Parity:
+def _compare_output(
+    actual: Array, expected: Array, exact: Array | None, usual: Rounding, case: str, name: str
+) -> Parity:
     if actual.dtype != expected.dtype:
         return Parity(case, name, f"dtype {actual.dtype}, expected {expected.dtype}")
     if actual.shape != expected.shape:
@@ -147,7 +175,7 @@ def _compare_output(actual: Array, expected: Array, exact: Array | None, case: s
         first = _at(np.unravel_index(int(np.argmax(strange)), strange.shape), actual, expected)
         problem = f"{int(strange.sum())} values are not finite where they were, or the other way round: {first}"
         return Parity(case, name, problem)
-    return _compare_values(actual, expected, exact, case, name)
+    return _compare_values(actual, expected, exact, usual, case, name)
 
 
 def _compare_exactly(actual: Array, expected: Array, case: str, name: str) -> Parity:
@@ -160,14 +188,16 @@ def _compare_exactly(actual: Array, expected: Array, case: str, name: str) -> Pa
     return Parity(case, name, problem, difference=float(distance[worst]), error=float(distance[worst]))
 
 
-def _compare_values(actual: Array, expected: Array, exact: Array | None, case: str, name: str) -> Parity:
+def _compare_values(
+    actual: Array, expected: Array, exact: Array | None, usual: Rounding, case: str, name: str
+) -> Parity:
     finite = np.isfinite(expected)
     values, own = (np.where(finite, array.astype(np.float64), 0) for array in (actual, expected))
     if exact is None or not _says_more(exact, expected):
         judge, (bounds, mean_bound) = own, _by_rung(own, RUNGS[str(expected.dtype)])
     else:
         judge = np.where(finite & np.isfinite(exact), exact, own)
-        bounds, mean_bound = _by_rounding(own - judge, _ulp(np.abs(own).max(), expected.dtype))
+        bounds, mean_bound = _by_rounding(own, judge, usual, expected.dtype)
     errors = values - judge
     distance = np.abs(errors)
     worst = np.unravel_index(int(np.argmax(distance - bounds)), distance.shape)
@@ -190,14 +220,43 @@ def _by_rung(own: Array, rung: Rung) -> tuple[Array, float]:
     return bounds, float(bounds.max())
 
 
-def _by_rounding(rounding: Array, ulp: float) -> tuple[Array, float]:
-    """What torch's own `rounding` in float32 explains of the errors and of their mean.
+def _by_rounding(own: Array, exact: Array, usual: Rounding, dtype: np.dtype[Any]) -> tuple[Array, float]:
+    """What torch's own rounding, or the usual one where that is larger, explains of the errors and of their mean.
 
     The mean may be `LEAN` times torch's root mean square, however many values there are: a rounded coordinate or norm
-    moves many values the same way. Half a unit in the last place is for outputs that torch happens to hit exactly.
+    moves many values the same way. Half a unit in the last place is for outputs that torch happens to hit exactly, and
+    the mean of a few values may be as large as chance makes it.
     """
-    mean_bound = LEAN * float(np.sqrt(np.mean(np.square(rounding)))) + ulp / 2
-    return np.full_like(rounding, SLACK * np.abs(rounding).max() + ulp), mean_bound
+    scale = float(np.abs(own).max())
+    ulp = _ulp(scale, dtype)
+    here = _rounding(own, exact)
+    bound = SLACK * scale * max(here.largest, usual.largest) + ulp
+    mean_bound = max(LEAN * scale * max(here.rms, usual.rms) + ulp / 2, bound / own.size)
+    return np.full_like(own, bound), mean_bound
+
+
+def _rounding(own: Array, exact: Array) -> Rounding:
+    scale = np.abs(own).max(initial=0)
+    if not scale:
+        return Rounding()
+    error = np.abs(own - exact) / scale
+    return Rounding(float(error.max()), float(np.sqrt(np.mean(np.square(error)))))
+
+
+def _usual(references: Sequence[Reference], name: str) -> Rounding:
+    found = [_rounding(*pair) for reference in references if (pair := _comparable(reference, name))]
+    if not found:
+        return Rounding()
+    return Rounding(float(np.median([r.largest for r in found])), float(np.median([r.rms for r in found])))
+
+
+def _comparable(reference: Reference, name: str) -> tuple[Array, Array] | None:
+    """A model's own output and the exact one, where both are finite numbers of one shape."""
+    own, exact = (np.asarray(values[name]) for values in (reference.values, reference.exact or {}))
+    if own.shape != exact.shape or str(own.dtype) not in RUNGS:
+        return None
+    own, exact = own.astype(np.float64), exact.astype(np.float64)
+    return (own, exact) if np.isfinite(own).all() and np.isfinite(exact).all() else None
 
 
 def _ulp(value: float, dtype: np.dtype[Any]) -> float:

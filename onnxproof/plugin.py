@@ -4,22 +4,25 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from onnxproof import versions
+from onnxproof import check_plugin, versions
+from onnxproof.check_plugin import FINDING
 from onnxproof.claims import Ledger
 from onnxproof.files import write_whole
 
 if TYPE_CHECKING:
+    from onnxproof.latency import Latency
     from onnxproof.parity import Parity, PixelParity
 
 SCHEMA = 1
 COMPARISON = "onnxproof-comparison"
+LATENCY = "onnxproof-latency"
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class Target:
 
 class RecordComparison(Protocol):
     def __call__(self, parity: "Parity", pixels: "PixelParity | None" = None) -> None: ...
+
+
+class RecordLatency(Protocol):
+    def __call__(self, latency: "Latency", not_run: Mapping[str, str] = {}) -> None: ...
 
 
 class Keep(Protocol):
@@ -74,6 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "claim(id): the spec states this claim")
+    config.pluginmanager.register(check_plugin, "onnxproof-checks")
     config.addinivalue_line("markers", "instead(id): what happens where this claim does not hold; runs only there")
     if config.option.opset and not targets(config, every=True):
         known = ", ".join(f"{name} writes {_span(versions.opsets(name))}" for name in _exporters(config))
@@ -125,6 +133,16 @@ def record_comparison(request: pytest.FixtureRequest) -> RecordComparison:
     return record
 
 
+@pytest.fixture
+def record_latency(request: pytest.FixtureRequest) -> RecordLatency:
+    """Puts a Latency, and the reason for each contender that could not run, into results.json."""
+
+    def record(latency: "Latency", not_run: Mapping[str, str] = {}) -> None:
+        request.node.user_properties.append((LATENCY, {**asdict(latency), "not_run": dict(not_run)}))
+
+    return record
+
+
 @pytest.fixture(scope="session")
 def shared_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of a run see, for what is made once in it."""
@@ -158,15 +176,21 @@ class Results:
             "environment": versions.environment(),
             "targets": [asdict(target) for target in targets(config)],
             "comparisons": [],
+            "conversions": [],
+            "latency": [],
         }
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
+            self.content["conversions"] += [found for name, found in report.user_properties if name == FINDING]
             recorded = [dict(figures, spec=report.nodeid) for figures in comparisons(report)]
             self.content["comparisons"] += recorded
+            self.content["latency"] += [dict(figures, spec=report.nodeid) for figures in latencies(report)]
 
     def pytest_sessionfinish(self) -> None:
         self.content["comparisons"].sort(key=lambda figures: (figures["spec"], figures["case"]))
+        self.content["latency"].sort(key=lambda figures: (figures["spec"], figures["case"]))
+        self.content["conversions"].sort(key=lambda found: (found["case"], found["exporter"], found["check"]))
         ledgers = [plugin for plugin in self.config.pluginmanager.get_plugins() if isinstance(plugin, Ledger)]
         self.content["claims"] = [claim for ledger in ledgers for claim in ledger.as_results()]
         write_whole(self.folder / "results.json", json.dumps(self.content, indent=1, sort_keys=True).encode())
@@ -176,6 +200,13 @@ def comparisons(report: pytest.TestReport) -> Iterator[dict[str, Any]]:
     """What `record_comparison` recorded in a test."""
     for name, figures in report.user_properties:
         if name == COMPARISON and isinstance(figures, dict):
+            yield figures
+
+
+def latencies(report: pytest.TestReport) -> Iterator[dict[str, Any]]:
+    """What `record_latency` recorded in a test."""
+    for name, figures in report.user_properties:
+        if name == LATENCY and isinstance(figures, dict):
             yield figures
 
 

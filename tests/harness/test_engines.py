@@ -1,5 +1,7 @@
 """The engines compute the same, leave what they are given as it is, and refuse what does not fit, in silence."""
 
+import sys
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -8,7 +10,15 @@ import torch
 from onnx.parser import parse_model
 from torch import nn
 
-from onnxproof.engines import EngineError, onnxruntime_engine, reference, reference_engine, torch_engine
+from onnxproof.engines import (
+    EngineError,
+    onnxruntime_engine,
+    opencv_engine,
+    openvino_engine,
+    reference,
+    reference_engine,
+    torch_engine,
+)
 from onnxproof.parity import assert_same
 
 FILE = """
@@ -236,3 +246,37 @@ class TestRefusal:
         with pytest.raises(EngineError, match="Add") as refused:
             onnxruntime_engine(tmp_path / "add.onnx").run(x=np.zeros(2, np.float32), y=np.zeros(3, np.float32))
         assert type(refused.value.__cause__).__module__.startswith("onnxruntime")
+
+
+class TestOtherEngines:
+    """OpenCV and OpenVINO run ONNX files too, and refuse in the same way; OpenVINO need not be installed."""
+
+    @pytest.fixture(params=[opencv_engine, openvino_engine])
+    def engine(self, request):
+        """Each of the two that is installed."""
+        if request.param is openvino_engine:
+            pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
+        return request.param
+
+    def test_agreement(self, engine, path, inputs):
+        """Outputs are those of the model that the file was written for, under their names."""
+        expected = reference(Scaled(), inputs, NAMES["output_names"])
+        assert_same(engine(path).run(**inputs), expected, "scaled")
+
+    def test_names(self, engine, path, inputs):
+        """Inputs of other names are refused by name."""
+        with pytest.raises(EngineError, match=r"^(opencv|openvino): the inputs are x, count, got x$"):
+            engine(path).run(x=inputs["x"])
+
+    def test_file(self, engine, tmp_path, capfd):
+        """A file with what the engine does not know is refused, in silence."""
+        onnx.save(parse_model(FILE.replace("Mul", "Odd")), tmp_path / "other.onnx")
+        with pytest.raises(EngineError, match=r"^(opencv|openvino): (?s:.)*Odd"):
+            engine(tmp_path / "other.onnx")
+        assert capfd.readouterr() == ("", "")
+
+    def test_openvino_is_not_installed(self, monkeypatch, path):
+        """Where OpenVINO is not installed, its engine says so."""
+        monkeypatch.setitem(sys.modules, "openvino", None)
+        with pytest.raises(EngineError, match=r"^openvino: import of openvino"):
+            openvino_engine(path)

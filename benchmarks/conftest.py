@@ -1,0 +1,124 @@
+"""The workloads, each measured once: its contenders in the same rounds, on the same picture."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+import srcnn_models as srcnn
+from benchmarks.contenders import BASELINE, build
+from onnxproof import latency
+from onnxproof.engines import torch_engine
+from onnxproof.latency import Latency
+from onnxproof.parity import Reference
+from onnxproof.plugin import latencies, targets
+from tests.inputs import DYNAMIC_SIZE, scales
+from tests.references import exact_in_tiles
+
+ROUNDS, SECONDS = 40, 10
+
+
+class Workload(NamedTuple):
+    """A network, `fixed` or `dynamic`, that scales a square picture of a side of `size` by `factor`."""
+
+    network: str
+    factor: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.network}-x{self.factor}-{self.size}"
+
+
+class Measured(NamedTuple):
+    """What was timed together, and the reason for each contender that was not."""
+
+    latency: Latency
+    not_run: dict[str, str]
+
+
+# Options
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--threads",
+        type=int,
+        default=max(1, torch.get_num_threads() - 1),
+        help="threads of each contender (default: one less than there are cores, which is left to other work)",
+    )
+
+
+def pytest_configure(config):
+    if getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("benchmarks are timed in one process: run them without -n")
+    config.option.benchmark_enable = True  # pytest.ini turns pytest-benchmark off for the tests of the project
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Each contender against the baseline, or why it was not run."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "nodeid")]
+    measurements = {figures["case"]: figures for report in reports for figures in latencies(report)}
+    if measurements:
+        terminalreporter.write_sep("=", f"time as a multiple of {BASELINE}'s, with 95 % intervals")
+    for case, figures in sorted(measurements.items()):
+        for timing in figures["timings"]:
+            took = f"{timing['median'] * 1e3:.1f} ms"
+            ratio, share = timing["ratio"], timing["share"]
+            text = f"{ratio['median']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
+            of_peak = f", {timing['gflops']:.1f} GFLOP/s, {share:.0%} of sgemm" if share else ""
+            terminalreporter.write_line(f"{case}: {timing['name']} {text}, {took}{of_peak}")
+        for name, reason in figures["not_run"].items():
+            terminalreporter.write_line(f"{case}: {name} not run: {reason}")
+
+
+# Fixtures
+
+
+@pytest.fixture(scope="session")
+def threads(pytestconfig):
+    """Each contender's number of threads, for as long as the benchmarks last."""
+    with latency.threads(pytestconfig.option.threads):
+        yield pytestconfig.option.threads
+
+
+@pytest.fixture(scope="session")
+def subject(pytestconfig, exported, trained, noise, face):
+    """A workload's network in torch, its ONNX file, and the inputs."""
+    target = targets(pytestconfig)[0]
+
+    def get(workload: Workload):
+        image = np.ascontiguousarray(np.tile(face, (1, 1, 2, 2))[:, :, : workload.size, : workload.size])
+        if workload.network == "fixed":
+            network = trained(srcnn.SuperResolutionNet(workload.factor))
+            return network, exported(str(workload), network, {"input": noise(*image.shape)}, target), {"input": image}
+        network, traced = (
+            trained(srcnn.PortableSuperResolutionNet()),
+            {"input": noise(1, 3, 24, 20), "factor": scales(2)},
+        )
+        made = exported("portable", network, traced, target, dynamic=DYNAMIC_SIZE)
+        return network, made, {"input": image, "factor": scales(workload.factor)}
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def measured(request, threads, subject, trained) -> Measured:
+    """A workload's contenders, timed in the same rounds."""
+    workload = request.param
+    network, made, inputs = subject(workload)
+    exact = exact_in_tiles(trained(srcnn.SuperResolutionNet(workload.factor)).double(), inputs["input"])
+    reference = Reference(torch_engine(network, tuple(inputs)).run(**inputs), {"output": exact})
+    contenders, not_run = build(network, made.path, inputs)
+    timed = latency.measure(
+        contenders,
+        inputs,
+        reference,
+        case=str(workload),
+        baseline=BASELINE,
+        pictures=True,
+        flops=latency.count_flops(network, inputs),
+        rounds=ROUNDS,
+        seconds=SECONDS,
+    )
+    return Measured(timed, not_run)

@@ -1,0 +1,61 @@
+"""What is timed: a network in torch, three ways, and its ONNX file in each runtime."""
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from onnxproof.engines import Array, Engine, onnxruntime_engine, opencv_engine, openvino_engine, torch_engine
+
+BASELINE = "onnxruntime"
+REQUIRED = (BASELINE, "torch", "torch-channels_last")
+OPTIONAL = ("torch.compile", "opencv", "openvino")
+"""What needs more than this project installs (a C++ compiler, a package), or refuses some files."""
+
+
+class ChannelsLast(nn.Module):
+    """A copy of a network in the memory format that torch advises for convolutions, the picture's own included."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(network).to(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor, *others: Tensor) -> Tensor:
+        return self.network(image.contiguous(memory_format=torch.channels_last), *others)
+
+
+def build(
+    network: nn.Module, path: Path, inputs: Mapping[str, Array]
+) -> tuple[dict[str, Callable[..., dict[str, Array]]], dict[str, str]]:
+    """The contenders by name, each run once on `inputs`, and for each optional one that cannot run the reason."""
+    engines: dict[str, Callable[[], Engine]] = {
+        "onnxruntime": lambda: onnxruntime_engine(path),
+        "torch": lambda: torch_engine(network, tuple(inputs)),
+        "torch-channels_last": lambda: torch_engine(ChannelsLast(network), tuple(inputs)),
+        "torch.compile": lambda: torch_engine(compiled(network), tuple(inputs)),
+        "opencv": lambda: opencv_engine(path),
+        "openvino": lambda: openvino_engine(path),
+    }
+    contenders, not_run = {}, {}
+    for name, make in engines.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # torch.compile imports what torch itself deprecates
+                engine = make()
+                engine.run(**inputs)
+        except Exception as error:
+            if name in REQUIRED:
+                raise
+            not_run[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+        else:
+            contenders[name] = engine.run
+    return contenders, not_run
+
+
+def compiled(network: nn.Module) -> nn.Module:
+    """`network` through torch.compile, alone: after eight compilations of one class it would run eagerly."""
+    torch.compiler.reset()
+    return torch.compile(network, dynamic=False)

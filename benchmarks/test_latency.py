@@ -1,0 +1,43 @@
+"""How long the document's networks take in each engine, and against ONNX Runtime in the same rounds."""
+
+from dataclasses import asdict
+
+import pytest
+
+from benchmarks.conftest import Workload
+from benchmarks.contenders import OPTIONAL, REQUIRED
+from benchmarks.replay import clock, replay
+
+LARGEST_SIDE = 1024  # of a scaled picture; one of 2048 takes torch four seconds
+DYNAMIC = [
+    Workload("dynamic", factor, size)
+    for factor in (2, 3, 4)
+    for size in (64, 128, 256, 512)
+    if factor * size <= LARGEST_SIDE
+]
+
+
+@pytest.mark.parametrize("measured", [Workload("fixed", 3, 256), *DYNAMIC], ids=str, indirect=True, scope="module")
+class TestLatency:
+    """Every contender gives the same picture, and is timed in the same rounds."""
+
+    @pytest.mark.parametrize("contender", REQUIRED + OPTIONAL)
+    @pytest.mark.benchmark(timer=clock)
+    def test_contender(self, measured, contender, benchmark):
+        """A contender's seconds, and its ratio to ONNX Runtime with the 95 % interval."""
+        if contender in measured.not_run:
+            pytest.skip(f"not run: {measured.not_run[contender]}")
+        timing = measured.latency[contender]
+        benchmark.group = measured.latency.case
+        benchmark.extra_info |= {
+            "baseline": measured.latency.baseline,
+            "ratio": asdict(timing.ratio),
+            "threads": measured.latency.threads,
+            "gflops": timing.gflops,
+            "share_of_sgemm": timing.share,
+        }
+        replay(benchmark, timing.seconds)
+
+    def test_ratios(self, measured, record_latency):
+        """What each contender takes as a multiple of ONNX Runtime is in the run's results."""
+        record_latency(measured.latency, measured.not_run)

@@ -1,0 +1,213 @@
+"""Edits of an ONNX model in place, of which the faults are made; each works on the main graph."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, TensorShapeProto, ValueInfoProto, helper, numpy_helper
+
+from onnxproof.faults.fault import Unsuited
+
+# Nodes
+
+
+def nodes(model: ModelProto, op_type: str, such: Callable[[NodeProto], bool] = bool) -> list[NodeProto]:
+    """The nodes of one operator for which `such` holds. Raises `Unsuited` when there is none."""
+    found = [node for node in model.graph.node if node.op_type == op_type and not node.domain and such(node)]
+    if not found:
+        raise Unsuited(f"the file has no {op_type} node that this could break")
+    return found
+
+
+def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
+    """The value of an attribute; text as `str`."""
+    value = next((helper.get_attribute_value(item) for item in node.attribute if item.name == name), default)
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def put(node: NodeProto, **attributes: Any) -> None:
+    """Gives a node attributes, in place of those that it has under these names."""
+    kept = [item for item in node.attribute if item.name not in attributes]
+    made = [helper.make_attribute(name, value) for name, value in attributes.items()]
+    del node.attribute[:]
+    node.attribute.extend(kept + made)
+
+
+def become(node: NodeProto, op_type: str, **attributes: Any) -> None:
+    """Makes another operator of a node, on the same inputs and outputs."""
+    node.op_type = op_type
+    del node.attribute[:]
+    put(node, **attributes)
+
+
+def insert(model: ModelProto, at: int, op_type: str, inputs: list[str], output: str, **attributes: Any) -> None:
+    """Puts a new node at a position in the file's order."""
+    model.graph.node.insert(at, helper.make_node(op_type, inputs, [output], f"{op_type}_{output}", **attributes))
+
+
+def before(model: ModelProto, node: NodeProto, op_type: str, inputs: list[str], output: str, **attributes: Any) -> None:
+    """Puts a new node in front of another."""
+    insert(model, list(model.graph.node).index(node), op_type, inputs, output, **attributes)
+
+
+def after(model: ModelProto, value: str, op_type: str, *more: str, **attributes: Any) -> None:
+    """Puts a node behind the one that makes `value`, or behind the graph's input of that name: what used the value
+    now uses the node's output. `more` are its further inputs.
+    """
+    changed = f"{value}_changed"
+    made_at = next((index for index, node in enumerate(model.graph.node) if value in node.output), None)
+    if made_at is None:
+        use_instead(model, value, changed)
+        insert(model, 0, op_type, [value, *more], changed, **attributes)
+        return
+    maker = model.graph.node[made_at]
+    maker.output[:] = [changed if name == value else name for name in maker.output]
+    insert(model, made_at + 1, op_type, [changed, *more], value, **attributes)
+
+
+def use_instead(model: ModelProto, old: str, new: str) -> None:
+    """Lets every node that uses one value use another."""
+    for node in model.graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
+
+
+def rename(model: ModelProto, old: str, new: str) -> None:
+    """Gives a value that a node makes another name, where it is made and where it is used."""
+    use_instead(model, old, new)
+    for node in model.graph.node:
+        node.output[:] = [new if name == old else name for name in node.output]
+
+
+def users(model: ModelProto, value: str) -> list[NodeProto]:
+    """The nodes that use a value."""
+    return [node for node in model.graph.node if value in node.input]
+
+
+def prune(model: ModelProto) -> None:
+    """Drops nodes, and then initializers, that no output of the graph comes from."""
+    needed = {info.name for info in model.graph.output}
+    kept = []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            kept.append(node)
+            needed |= set(node.input)
+    tensors = [tensor for tensor in model.graph.initializer if tensor.name in needed]
+    nodes_in_order = kept[::-1]
+    del model.graph.node[:]
+    del model.graph.initializer[:]
+    model.graph.node.extend(nodes_in_order)
+    model.graph.initializer.extend(tensors)
+
+
+# Constants
+
+
+def constant(model: ModelProto, value: Any, dtype: Any = np.float32) -> str:
+    """A new initializer; its name."""
+    name = f"constant_{len(model.graph.initializer)}_of_the_fault"
+    model.graph.initializer.append(numpy_helper.from_array(np.array(value, dtype), name))
+    return name
+
+
+def _tensors(model: ModelProto) -> Iterator[tuple[str, TensorProto]]:
+    """Initializers and what Constant nodes hold, by name."""
+    yield from ((tensor.name, tensor) for tensor in model.graph.initializer)
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            yield node.output[0], node.attribute[0].t
+
+
+def is_constant(model: ModelProto, name: str) -> bool:
+    """Whether a value is a constant tensor."""
+    return any(name == known for known, _ in _tensors(model))
+
+
+def array(model: ModelProto, name: str) -> NDArray[Any]:
+    """A copy of a constant. Raises `Unsuited` for a value that is computed."""
+    for known, tensor in _tensors(model):
+        if known == name:
+            return numpy_helper.to_array(tensor).copy()
+    raise Unsuited(f"{name!r} is no constant")
+
+
+def set_array(model: ModelProto, name: str, value: NDArray[Any]) -> None:
+    """Gives a constant another value, of the same dtype."""
+    for known, tensor in _tensors(model):
+        if known == name:
+            tensor.CopyFrom(numpy_helper.from_array(value.astype(numpy_helper.to_array(tensor).dtype), tensor.name))
+
+
+def weights(model: ModelProto, such: Callable[[NDArray[Any]], bool] = lambda weight: True) -> list[str]:
+    """The names of the constant float weights of layers for which `such` holds. Raises `Unsuited` for none."""
+    layers = [node for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul")]
+    names = [node.input[1] for node in layers if is_constant(model, node.input[1])]
+    found = [name for name in names if array(model, name).dtype == np.float32 and such(array(model, name))]
+    if not found:
+        raise Unsuited("the file has no layer with constant weights that this could break")
+    return found
+
+
+# Inputs, outputs and the header
+
+
+def inputs(model: ModelProto) -> list[ValueInfoProto]:
+    """The graph's inputs that the caller has to give."""
+    given = {tensor.name for tensor in model.graph.initializer}
+    return [info for info in model.graph.input if info.name not in given]
+
+
+def drop_input(model: ModelProto, name: str) -> None:
+    """Takes an input out of the header."""
+    kept = [info for info in model.graph.input if info.name != name]
+    del model.graph.input[:]
+    model.graph.input.extend(kept)
+
+
+def dims(info: ValueInfoProto) -> list[TensorShapeProto.Dimension]:
+    """The declared dimensions of an input or output."""
+    return list(info.type.tensor_type.shape.dim)
+
+
+def pictures(model: ModelProto) -> list[ValueInfoProto]:
+    """The float inputs of four dimensions. Raises `Unsuited` when there is none."""
+    is_float = TensorProto.FLOAT
+    found = [info for info in inputs(model) if info.type.tensor_type.elem_type == is_float and len(dims(info)) == 4]
+    if not found:
+        raise Unsuited("the file has no float input of four dimensions")
+    return found
+
+
+def picture_output(model: ModelProto) -> str:
+    """The name of the first float output of four dimensions. Raises `Unsuited` when there is none."""
+    for info in model.graph.output:
+        if info.type.tensor_type.elem_type == TensorProto.FLOAT and len(dims(info)) == 4:
+            return info.name
+    raise Unsuited("the file has no float output of four dimensions")
+
+
+def twins(infos: list[ValueInfoProto]) -> tuple[str, str]:
+    """Two of the values, of one type and shape. Raises `Unsuited` when there are no two."""
+    for index, info in enumerate(infos):
+        for other in infos[index + 1 :]:
+            if info.type == other.type:
+                return info.name, other.name
+    raise Unsuited("the file has no two of equal type and shape")
+
+
+def opset(model: ModelProto) -> int:
+    """The opset of the default domain."""
+    return next(entry.version for entry in model.opset_import if not entry.domain)
+
+
+def need_opset(model: ModelProto, lowest: int) -> None:
+    """Raises `Unsuited` for a file of a lower opset."""
+    if opset(model) < lowest:
+        raise Unsuited(f"it takes opset {lowest}, the file has {opset(model)}")
+
+
+def set_opset(model: ModelProto, version: int) -> None:
+    """Writes an opset of the default domain into the header, and changes nothing else."""
+    for entry in model.opset_import:
+        if not entry.domain:
+            entry.version = version

@@ -1,0 +1,65 @@
+"""An ONNX file run in a process of its own, where torch cannot be imported, from a copy of the files that it names."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from onnxproof.graph import external_files
+from onnxproof.trees import Array
+
+SECONDS = 300
+
+_SCRIPT = """
+import sys
+sys.path[:] = filter(None, sys.path)  # the file's data lies in this folder: no numpy.py of its is imported
+sys.modules["torch"] = None
+import numpy, onnxruntime
+names, provider = sys.argv[2:], sys.argv[1]
+with numpy.load("inputs.npz") as inputs:
+    feeds = {name: inputs[f"arr_{index}"] for index, name in enumerate(names)}
+options = onnxruntime.SessionOptions()
+options.log_severity_level = 4
+try:
+    onnxruntime.InferenceSession("model.onnx", options, providers=[provider]).run(None, feeds)
+except Exception as error:
+    sys.exit(str(error))
+"""
+
+
+def run_without_torch(path: Path, inputs: Mapping[str, Array], provider: str) -> str:
+    """Why the file does not run alone, in one line; "" when it does.
+
+    The file is copied with the external data that it names to an empty folder, and run in a new Python process. Data
+    that lies outside of the file's own folder is not copied. Raises `GraphError` for a file that cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder:
+        shutil.copyfile(path, Path(folder, "model.onnx"))
+        for name in external_files(path):
+            if name.is_absolute() or ".." in name.parts:
+                return f"its external data {name} lies outside of the file's folder"
+            if not (path.parent / name).is_file():
+                return f"its external data {name} is missing"
+            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path.parent / name, Path(folder, name))
+        np.savez(Path(folder, "inputs.npz"), *inputs.values())
+        try:
+            ran = subprocess.run(
+                [sys.executable, "-c", _SCRIPT, provider, *inputs],
+                cwd=folder,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            return f"it runs for more than {SECONDS} s"
+    if not ran.returncode:
+        return ""
+    return " ".join(ran.stderr.split())[:300] or f"onnxruntime ended with status {ran.returncode}"

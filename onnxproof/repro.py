@@ -1,0 +1,90 @@
+"""A folder that shows a failed check again, with onnxruntime and numpy alone."""
+
+import re
+import shutil
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+
+from onnxproof.conversion import Conversion
+from onnxproof.engines import EngineError
+from onnxproof.exporting import ExportError
+from onnxproof.files import replace_folder
+from onnxproof.findings import Evidence, Finding
+from onnxproof.graph import GraphError, external_files
+from onnxproof.trees import Array
+
+_SCRIPT = """\
+# {title}
+# {problem}
+# Run it with `python repro.py`; it needs onnxruntime and numpy alone.
+import sys
+from pathlib import Path
+
+sys.path.pop(0)  # what lies in this folder is data
+import numpy as np
+import onnxruntime
+
+here = Path(__file__).parent
+inputs, expected = np.load(here / "inputs.npz"), np.load(here / "expected.npz")
+session = onnxruntime.InferenceSession(str(here / "model.onnx"), providers={providers!r})
+actual = session.run(None, {{name: inputs[f"arr_{{i}}"] for i, name in enumerate({inputs!r})}})
+print(f"{{len(actual)}} outputs, the model gives {{len(expected.files)}}")
+for i, (name, got) in enumerate(zip({outputs!r}, actual)):
+    want = expected[f"arr_{{i}}"]
+    print(f"{{name}}: {{got.dtype}} {{got.shape}}, the model gives {{want.dtype}} {{want.shape}}")
+    if got.shape == want.shape and got.size:
+        print("    largest difference", np.abs(got.astype(float) - want.astype(float)).max())
+"""
+
+
+def write_repro(report: Path, conversion: Conversion, finding: Finding) -> Path | None:
+    """Writes model.onnx with its data, inputs.npz, expected.npz, actual.npz and repro.py into `report/repro/…`.
+
+    The folder is whole or as it was. The arrays stand under `arr_0` and so on, in the order in which repro.py names
+    them. None where there is no file, or it cannot be fed. Raises `OSError` where the folder cannot be written.
+    """
+    evidence = finding.evidence or _of_the_example(conversion)
+    if evidence is None:
+        return None
+    script = _SCRIPT.format(
+        title=_comment(f"{finding.check}: {conversion!r}"),
+        problem=_comment(finding.problem),
+        providers=[conversion.provider],
+        inputs=list(evidence.inputs),
+        outputs=list(evidence.expected),
+    )
+
+    def make(new: Path) -> None:
+        shutil.copyfile(conversion.path, new / "model.onnx")
+        for name in external_files(conversion.path):
+            if (conversion.path.parent / name).is_file() and not name.is_absolute() and ".." not in name.parts:
+                (new / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(conversion.path.parent / name, new / name)
+        for what in ("inputs", "expected", "actual"):
+            np.savez(new / f"{what}.npz", *map(_plain, getattr(evidence, what).values()))
+        (new / "repro.py").write_text(script, encoding="utf-8")
+
+    return replace_folder(report / "repro" / re.sub(r"[^\w.-]+", "-", repr(conversion)) / finding.check, make)
+
+
+def _of_the_example(conversion: Conversion) -> Evidence | None:
+    try:
+        inputs = conversion.feeds(conversion.case.inputs)
+    except (EngineError, ExportError, GraphError):
+        return None
+    try:
+        actual = conversion.outputs(conversion.traced)
+    except EngineError:
+        actual = {}
+    return Evidence(inputs, dict(conversion.traced.reference.values), actual)
+
+
+def _plain(array: Array) -> Array:
+    """What numpy alone can read back."""
+    return array.astype(np.float32) if array.dtype == ml_dtypes.bfloat16 else array
+
+
+def _comment(text: str) -> str:
+    return re.sub(r"[^\x20-\x7e]+", " ", text)[:110]

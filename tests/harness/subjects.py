@@ -1,0 +1,118 @@
+"""Good conversions, the ground that faults are applied to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+import srcnn_models
+from onnxproof.case import SEED, Case
+from onnxproof.exporting import Export, export
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, torchscript_ties_output_dims
+from tests.inputs import DYNAMIC_SIZE, scales
+
+CHECKPOINT = Path(__file__).parents[2] / "fixtures" / "srcnn.pth"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A case, and the exporter and opset that it is converted with."""
+
+    id: str
+    make: Callable[[], Case]
+    exporter: str
+    opset: int
+
+    def export(self, path: Path) -> Export:
+        """The case's model, written to `path`."""
+        case = self.make()
+        return export(
+            case.model,
+            case.inputs,
+            path,
+            exporter=self.exporter,
+            opset=self.opset,
+            output_names=case.output_names,
+            dynamic=case.dynamic,
+            translations=case.custom_translations(),
+        )
+
+
+def noise(*shape: int, low: float = 0.0, high: float = 255.0) -> np.ndarray:
+    """Values drawn evenly from `low` to `high`, float32, the same at every call."""
+    return np.random.default_rng(SEED).uniform(low, high, shape).astype(np.float32)
+
+
+def srcnn_case(**more: Any) -> Case:
+    """SRCNN on a small picture that it enlarges and, for what shows only there, makes smaller."""
+    model = srcnn_models.PortableSuperResolutionNet()
+    model.load_state_dict(srcnn_models.strip_prefix(srcnn_models.load_checkpoint(CHECKPOINT), model.state_dict()))
+    return Case(
+        model.eval(),
+        {"input": noise(1, 3, 12, 10), "factor": scales(2, 3)},
+        dynamic=DYNAMIC_SIZE,
+        also=[
+            {"input": noise(1, 3, 7, 11), "factor": scales(3, 2)},
+            {"input": noise(1, 3, 8, 12), "factor": scales(0.5)},
+        ],
+        name="srcnn",
+        output_names=["output"],
+        translations=srcnn_models.onnx_translations,
+        **more,
+    )
+
+
+class TwoHeads(nn.Module):
+    """Two pictures in; a fine map, a coarse map and a second fine map out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = nn.Conv2d(3, 4, kernel_size=3, padding=1)
+        self.right = nn.Conv2d(3, 4, kernel_size=3, padding=1)
+        self.mix = nn.Linear(4, 4)
+        self.fine = nn.Conv2d(4, 3, kernel_size=3, padding=1)
+        self.detail = nn.Conv2d(4, 3, kernel_size=3, padding=1)
+        self.coarse = nn.Conv2d(4, 5, kernel_size=3, stride=2, padding=1)
+
+    def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        both = relu(self.left(left)) - relu(self.right(right))  # (N, 4, H, W)
+        mixed = self.mix(both.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # (N, 4, H, W)
+        fine = self.fine(mixed)  # (N, 3, H, W)
+        coarse = self.coarse(mixed)  # (N, 5, ⌈H/2⌉, ⌈W/2⌉)
+        return fine, coarse, self.detail(mixed)  # the last (N, 3, H, W)
+
+
+def two_heads_case(**more: Any) -> Case:
+    """`TwoHeads` on two pictures, every dimension but the channels free."""
+    with torch.random.fork_rng():
+        torch.manual_seed(SEED)
+        model = TwoHeads().eval()
+    pictures = noise(2, 2, 3, 9, 8, low=-1, high=1)
+    free = {0: "batch", 2: "height", 3: "width"}
+    return Case(
+        model,
+        {"left": pictures[0], "right": pictures[1]},
+        dynamic={"left": free, "right": free},
+        name="two-heads",
+        output_names=["fine", "coarse", "detail"],
+        **more,
+    )
+
+
+OPSETS = {TORCHSCRIPT: (11, 17), TORCH_EXPORT: (18,)}
+TIED = {"shapes-honest": "torchscript declares output dimensions of different size with one symbol"}
+KNOWN = {TORCHSCRIPT: TIED if torchscript_ties_output_dims else {}, TORCH_EXPORT: {}}
+"""Checks that fail on a good conversion, by exporter."""
+
+SUBJECTS = tuple(
+    Subject(f"{name}-{exporter}-opset{opset}", partial(make, expected=KNOWN[exporter]), exporter, opset)
+    for name, make in (("srcnn", srcnn_case), ("two-heads", two_heads_case))
+    for exporter in EXPORTERS
+    for opset in OPSETS[exporter]
+)

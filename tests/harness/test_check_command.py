@@ -1,0 +1,374 @@
+"""`onnxproof check` tells by its exit status whether a conversion holds, fails, or could not be checked, and why."""
+
+import errno
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+
+import onnx
+import pytest
+from onnx.parser import parse_model
+
+from onnxproof import check_command, conversion
+from onnxproof.checks import CHECKS
+from onnxproof.cli import main
+from onnxproof.versions import EXPORTERS, TORCHSCRIPT
+
+MODELS = """
+import numpy as np
+import torch
+from torch import nn
+from onnxproof import Case
+
+class Double(nn.Module):
+    def forward(self, x):
+        return x * 2 + x.mean()
+
+class Raises(nn.Module):
+    def forward(self, x):
+        raise ArithmeticError("no way\\nthrough here")
+
+class Gives(nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, x):
+        return self.value
+
+class Root(nn.Module):
+    def forward(self, x):
+        return x.sqrt()
+
+X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)
+double = Case(Double(), {"x": X}, dynamic={"x": {0: "rows"}})
+misnamed = Case(Double(), {"picture": X}, dynamic={"picture": {0: "rows"}}, name="misnamed")
+expecting = Case(Double(), {"x": X}, expected={"same-valeus": "a slip"})
+raises = Case(Raises(), {"x": X})
+gives_number = Case(Gives(3), {"x": X})
+gives_text = Case(Gives({"y": "text"}), {"x": X})
+root = Case(Root(), {"x": X})
+number = 7
+
+def make():
+    return double
+
+def fail():
+    raise RuntimeError("no weights\\nhere")
+
+def leave():
+    raise SystemExit(0)
+
+def no_case():
+    return Case(len, {"x": X})
+
+def large():
+    with torch.device("meta"):
+        return Case(nn.Linear(2**15, 2**14 + 1), {"x": X}, name="large")
+"""
+FILE = """
+<ir_version: 8, opset_import: ["": 18]>
+g (float[rows, 4] x) => (float[rows, 4] output) <float two = {2}>
+{ double = Mul (x, two) mean = ReduceMean <keepdims = 0> (x) output = Add (double, mean) }
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    """The folder that the command is run in, with models of the user's, and a right and a wrong file."""
+    (tmp_path / "models.py").write_text(MODELS)
+    onnx.save(parse_model(FILE), tmp_path / "right.onnx")
+    onnx.save(parse_model(FILE.replace("{2}", "{3}")), tmp_path / "wrong.onnx")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "models", raising=False)
+    monkeypatch.setenv("COLUMNS", "300")
+    yield tmp_path
+    sys.modules.pop("models", None)
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """Spares the checks a process of their own: it is tested with `run_without_torch`."""
+    monkeypatch.setattr("onnxproof.file_checks.run_without_torch", lambda *_: "")
+
+
+@pytest.fixture
+def check(alone, capsys):
+    """Runs `onnxproof check` and gives the exit status and what it printed."""
+
+    def run(*arguments):
+        status = main(["check", *map(str, arguments)])
+        out, err = capsys.readouterr()
+        return SimpleNamespace(status=status, out=out, err=err)
+
+    return run
+
+
+@pytest.fixture
+def refusal(check):
+    """The one line that the command says when it cannot run."""
+
+    def get(*arguments):
+        done = check(*arguments)
+        assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+        assert done.err.startswith("onnxproof: ")
+        return done.err.removeprefix("onnxproof: ").rstrip("\n")
+
+    return get
+
+
+class TestVerdict:
+    """The exit status is 0 when every check holds, and 1 when one fails."""
+
+    def test_holds(self, check):
+        """Of a right file every check has its line, and nothing is said on stderr."""
+        done = check("models.py:double", "--onnx", "right.onnx")
+        assert (done.status, done.err) == (0, "")
+        assert "Double: right.onnx" in done.out
+        assert all(id in done.out for id in CHECKS)
+        assert "15 checks: 13 holds, 2 not judged" in done.out
+
+    def test_fails(self, check):
+        """Of a wrong one the table has what was seen and what to do."""
+        done = check("models.py:double", "--onnx", "wrong.onnx")
+        assert (done.status, done.err) == (1, "")
+        assert "apart" in done.out
+        assert "export it again" in done.out
+
+    def test_narrow(self, monkeypatch, check):
+        """In 80 columns without colour no line is longer, verdicts can be read, and nothing is escaped."""
+        monkeypatch.setenv("COLUMNS", "80")
+        out = check("models.py:double", "--onnx", "wrong.onnx").out
+        assert max(map(len, out.splitlines())) <= 80
+        assert "│ same-values-unseen │ fails " in out
+        assert "\x1b" not in out
+
+    @pytest.mark.skipif(len(EXPORTERS) < 2, reason="the installed torch has one exporter")
+    def test_every_exporter(self, check):
+        """Without options the case is exported with every exporter."""
+        done = check("models.py:double")
+        assert done.status == 0
+        assert "Double: torchscript, opset 11" in done.out
+        assert "Double: torch.export, opset 18" in done.out
+
+    def test_exporter(self, check):
+        """`--exporter` and `--opset` choose."""
+        done = check("models.py:double", "--exporter", TORCHSCRIPT, "--opset", 13)
+        assert done.status == 0
+        assert "Double: torchscript, opset 13" in done.out
+        assert "torch.export" not in done.out
+
+    def test_opset_of_a_file(self, check):
+        """With a file `--opset` is what it is held to."""
+        done = check("models.py:double", "--onnx", "right.onnx", "--opset", 17)
+        assert done.status == 1
+        assert "asked for" in done.out
+
+    def test_misnamed_input(self, check):
+        """A file that calls an input otherwise than the case fails."""
+        done = check("models.py:misnamed", "--onnx", "right.onnx", "--json")
+        (finding,) = [found for found in json.loads(done.out)["conversions"] if found["check"] == "inputs-kept"]
+        assert done.status == 1
+        assert finding["problem"].startswith("the file has no input picture; it has an input x of its own")
+
+    def test_nan(self, check):
+        """A model that gives NaN fails the check of what it is judged on."""
+        done = check("models.py:root", "--exporter", TORCHSCRIPT, "--json")
+        failed = {found["check"] for found in json.loads(done.out)["conversions"] if found["verdict"] == "fails"}
+        assert (done.status, failed) == (1, {"probes-adequate"})
+
+    def test_function(self, check):
+        """A function that makes the case, in a module by its dotted name, is the case."""
+        assert check("models:make", "--onnx", "right.onnx").status == 0
+
+
+class TestJson:
+    """`--json` prints the findings and nothing else."""
+
+    def test_findings(self, check):
+        """Each check has its verdict, and the versions are there."""
+        results = json.loads(check("models.py:double", "--onnx", "wrong.onnx", "--json").out)
+        found = {finding["check"]: finding for finding in results["conversions"]}
+        assert list(found) == list(CHECKS)
+        assert "torch" in results["environment"]
+        assert (found["same-values"]["verdict"], found["same-values"]["file"]) == ("fails", "wrong.onnx")
+        assert found["well-formed"]["verdict"] == "holds"
+
+
+class TestRefusedCase:
+    """A case that cannot be had ends with exit status 2 and the reason in one line."""
+
+    @pytest.mark.parametrize(
+        ("case", "reason"),
+        [
+            pytest.param("models.py", "models.py: write my_models.py:my_case or package.module:name", id="no-name"),
+            pytest.param("models.py:", "models.py:: write my_models.py:my_case", id="empty-name"),
+            pytest.param(":double", ":double: write my_models.py:my_case", id="no-module"),
+            pytest.param("model.py:double", "model.py: no such file", id="file"),
+            pytest.param("my.models:double", "my.models: no module named 'my'", id="module"),
+            pytest.param("models.py:duoble", "models.py has no 'duoble', did you mean 'double'?", id="slip"),
+            pytest.param("models.py:zzz", "models.py has no 'zzz'", id="name"),
+            pytest.param("models.py:number", "models.py:number is a int; give an onnxproof.Case, or a", id="no-case"),
+            pytest.param("models.py:fail", "models.py:fail raised RuntimeError: no weights here (", id="raises"),
+            pytest.param("models.py:leave", "models.py:leave raised SystemExit: 0 (", id="leaves"),
+            pytest.param("models.py:X", "models.py:X is a ndarray", id="array"),
+            pytest.param("models.py:no_case", "models.py:no_case: the model is a builtin_function", id="no-model"),
+            pytest.param(
+                "models.py:expecting",
+                "models.py:expecting: Double: the expected check 'same-valeus' is unknown, did you mean 'same-values'?",
+                id="expected",
+            ),
+        ],
+    )
+    def test_name(self, refusal, case, reason):
+        """What is wrong with the name, or with what it names, is told; a near name is suggested."""
+        assert refusal(case, "--exporter", TORCHSCRIPT).startswith(reason)
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            pytest.param("import nothing_of_the_kind", "broken.py: no module named 'nothing_of_the_kind'", id="import"),
+            pytest.param("1 / 0", "broken.py raised ZeroDivisionError: division by zero (", id="raises"),
+            pytest.param("def (", "broken.py raised SyntaxError: ", id="syntax"),
+            pytest.param("import sys; sys.exit(0)", "broken.py raised SystemExit: 0 (", id="leaves"),
+            pytest.param("\0", "broken.py raised ", id="binary"),
+        ],
+    )
+    def test_module(self, refusal, folder, text, reason):
+        """What a module raises is told with its line."""
+        (folder / "broken.py").write_text(text)
+        assert refusal("broken.py:case").startswith(reason)
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            pytest.param("raises", "the model refuses its inputs: ArithmeticError: no way", id="raises"),
+            pytest.param("gives_number", "torch: the model's output is a int; an ONNX file gives", id="number"),
+            pytest.param("gives_text", "torch: the model's output y is a str", id="text"),
+            pytest.param("large", "the model holds 2.0 GiB of weights; up to 2 GiB can be checked", id="large"),
+        ],
+    )
+    def test_model(self, refusal, name, reason):
+        """A model that cannot be run, or compared, or is too large, is told."""
+        assert refusal(f"models.py:{name}").startswith(f"models.py:{name}: {reason}")
+
+    @pytest.mark.xfail(strict=True, reason="the exports check copies the model before its size is looked at")
+    def test_large_model_is_not_copied(self, monkeypatch, refusal):
+        """A model that is too large is not copied."""
+        copies = []
+        monkeypatch.setattr(conversion.copy, "deepcopy", lambda model: copies.append(model) or model)
+        refusal("models.py:large", "--exporter", TORCHSCRIPT)
+        assert copies == []
+
+
+class TestRefusedFile:
+    """A file that is no ONNX file ends with exit status 2 and the reason in one line."""
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            pytest.param(b"", id="empty"),
+            pytest.param(b"not a model", id="text"),
+            pytest.param(bytes(range(256)) * 10, id="binary"),
+            pytest.param(parse_model(FILE).SerializeToString()[:60], id="truncated"),
+        ],
+    )
+    def test_content(self, refusal, folder, content):
+        """Its name and what to do are told."""
+        (folder / "strange.onnx").write_bytes(content)
+        reason = refusal("models.py:double", "--onnx", "strange.onnx")
+        assert reason.startswith("--onnx strange.onnx: not a")
+        assert "export it again" in reason
+
+    def test_missing(self, refusal):
+        """A file that is not there is told."""
+        assert refusal("models.py:double", "--onnx", "none.onnx").startswith("--onnx none.onnx: no such file")
+
+    def test_folder(self, refusal, folder):
+        """A folder is no file."""
+        assert refusal("models.py:double", "--onnx", folder).startswith(f"--onnx {folder}: not a readable ONNX file")
+
+    def test_pickle(self, refusal, folder):
+        """A pickle that would run code is not loaded."""
+        (folder / "model.pt").write_bytes(pickle.dumps(Touches()))
+        assert refusal("models.py:double", "--onnx", "model.pt").startswith("--onnx model.pt: not a")
+        assert not Path("ran").exists()
+
+    def test_pickle_would_run(self, folder):
+        """Loaded, it does run."""
+        pickle.loads(pickle.dumps(Touches()))
+        assert (folder / "ran").exists()
+
+
+class TestOptions:
+    """An option that cannot be kept is told before anything is done."""
+
+    def test_provider(self, refusal):
+        """An unknown provider is told with those there are."""
+        reason = refusal("models.py:double", "--provider", "GpuExecutionProvider")
+        assert reason.startswith("--provider GpuExecutionProvider: onnxruntime has ")
+        assert "CPUExecutionProvider" in reason
+
+    def test_exporter(self, capsys):
+        """An unknown exporter is told, and the nearest is suggested."""
+        with pytest.raises(SystemExit, match="2"):
+            main(["check", "models.py:double", "--exporter", "torchscrip"])
+        assert "'torchscrip' is unknown, did you mean 'torchscript'?" in capsys.readouterr().err
+
+    def test_report_is_a_file(self, refusal, folder):
+        """A report folder that is a file is told."""
+        (folder / "report").touch()
+        reason = refusal("models.py:double", "--report", "report")
+        assert reason == f"--report report: {os.strerror(errno.EEXIST)}; name a folder that can be written"
+
+    def test_report_is_read_only(self, monkeypatch, refusal):
+        """One that cannot be written is told before the checks, not after."""
+
+        def refuse(dir):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        monkeypatch.setattr(check_command, "tempfile", SimpleNamespace(TemporaryFile=refuse))
+        reason = refusal("models.py:double", "--report", "report")
+        assert reason == f"--report report: {os.strerror(errno.EROFS)}; name a folder that can be written"
+
+
+class TestReport:
+    """`--report` leaves a folder for each check that failed."""
+
+    def test_failures(self, check):
+        """The wrong file's failures are there, and a right file leaves nothing."""
+        check("models.py:double", "--onnx", "right.onnx", "--report", "report")
+        assert not list(Path("report").iterdir())
+        check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
+        assert Path("report/repro/Double-wrong.onnx/same-values/repro.py").is_file()
+
+    def test_two_at_once(self, alone, folder):
+        """Two runs that write the same folder at once leave it whole."""
+        statuses = []
+        command = ["check", "models.py:double", "--onnx", "wrong.onnx", "--report", "report", "--json"]
+        running = [threading.Thread(target=lambda: statuses.append(main(command))) for _ in range(2)]
+        [thread.start() for thread in running]
+        [thread.join() for thread in running]
+        assert statuses == [1, 1]
+        assert len(list(Path("report/repro/Double-wrong.onnx/same-values").iterdir())) == 5
+
+
+def test_process(folder):
+    """The command itself ends with the status, one line and no traceback."""
+    command = [sys.executable, "-m", "onnxproof", "check", "models.py:raises", "--exporter", TORCHSCRIPT]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    reason = "onnxproof: models.py:raises: the model refuses its inputs: ArithmeticError: no way\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", reason)
+
+
+class Touches:
+    """An object whose pickle makes a file when it is loaded."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("ran"),)

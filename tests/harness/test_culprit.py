@@ -1,0 +1,196 @@
+"""Wrong values have a culprit: the exporter, the optimizer, a kernel, or what was frozen; and a smallest size."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx.parser import parse_model
+from torch import nn
+
+from onnxproof import culprit
+from onnxproof.case import Case, resized
+from onnxproof.conversion import Conversion
+from onnxproof.culprit import smallest_failing, where_it_goes_wrong
+from onnxproof.engines import Engine, onnxruntime_engine
+from onnxproof.value_checks import same_values, same_values_unseen
+from onnxproof.versions import TORCHSCRIPT
+
+ROWS = np.linspace(-3, 4, 24, dtype=np.float32).reshape(6, 4)
+FILE = """
+<ir_version: 8, opset_import: ["": 18]>
+g (float[rows, 4] x) => (float[rows, 4] output) <float two = {2}, float one = {1}>
+{ double = Mul (x, two) less = Sub (double, one) output = Relu (less) }
+"""
+
+
+class Net(nn.Module):
+    """What the file does, in torch."""
+
+    def forward(self, x):
+        return (x * 2 - 1).relu()
+
+
+class Frozen(nn.Module):
+    """A model whose Python number is frozen when it is traced."""
+
+    def forward(self, x):
+        return x * int(x.shape[0])
+
+
+class WrongFromEight(nn.Module):
+    """A model that does something else from eight rows on, than the file of `Net`."""
+
+    def forward(self, x):
+        return (x * 2 - 1).relu() + float(x.shape[0] >= 8)
+
+
+def case(model, **options):
+    return Case(model, {"x": ROWS}, dynamic={"x": {0: "rows"}}, **options)
+
+
+@pytest.fixture
+def given(tmp_path):
+    """A file checked against a model."""
+
+    def make(model, text=FILE):
+        path = tmp_path / "model.onnx"
+        onnx.save(parse_model(text), path)
+        return Conversion(case(model), exporter="", given=path)
+
+    return make
+
+
+@pytest.fixture
+def broken(given):
+    """The right file, in an ONNX Runtime that gives something else in some of its modes."""
+
+    def make(*names):
+        conversion = given(Net())
+        conversion._engines.update(dict.fromkeys(names, Engine("broken", lambda x: {"output": np.zeros_like(x)})))
+        return conversion
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def frozen():
+    """The export of a model with a frozen number."""
+    return Conversion(case(Frozen()), exporter=TORCHSCRIPT)
+
+
+class TestOptimizer:
+    """What is wrong with optimization alone is ONNX Runtime's optimizer's doing."""
+
+    def test_told(self, broken):
+        """The optimizer is named, with what to do."""
+        conversion = broken("onnxruntime")
+        found = where_it_goes_wrong(conversion, conversion.traced)
+        assert found.text == "ONNX Runtime's graph optimizer: without it the values are right"
+        assert "graph_optimization_level" in found.advice
+
+    def test_in_the_finding(self, broken):
+        """The check's problem ends with it."""
+        assert same_values(broken("onnxruntime")).problem.endswith("without it the values are right")
+
+    def test_right(self, broken):
+        """A right file has no problem."""
+        assert same_values(broken()).problem == ""
+
+
+class TestKernel:
+    """What the reference evaluator gets right, a kernel of ONNX Runtime's got wrong."""
+
+    @pytest.fixture
+    def kernel(self, monkeypatch, broken):
+        """An ONNX Runtime whose Sub adds."""
+
+        def engine(path, **options):
+            model = onnx.load(path)
+            model.graph.node[1].op_type = "Add"
+            onnx.save(model, path)
+            return onnxruntime_engine(path, **options)
+
+        monkeypatch.setattr(culprit, "onnxruntime_engine", engine)
+        return broken("onnxruntime", "unoptimized")
+
+    def test_node(self, kernel):
+        """The first node that departs is named, though those after it depart too, with what goes into it."""
+        text = where_it_goes_wrong(kernel, kernel.traced).text
+        assert text.startswith(
+            "a kernel of ONNX Runtime: the reference evaluator is right; the first node that departs"
+        )
+        assert "is Sub → less, from double float32 (6, 4) in -6..8" in text
+
+    def test_no_node(self, broken):
+        """Where no inner value departs, none is named."""
+        conversion = broken("onnxruntime", "unoptimized")
+        assert where_it_goes_wrong(conversion, conversion.traced).text.endswith("the reference evaluator is right")
+
+    def test_inner_values_are_not_had(self, monkeypatch, broken):
+        """An engine that refuses to give inner values costs the name of the node and no more."""
+        monkeypatch.setattr(culprit, "onnxruntime_engine", lambda path, **_: 1 / 0)
+        conversion = broken("onnxruntime", "unoptimized")
+        assert where_it_goes_wrong(conversion, conversion.traced).text.endswith("the reference evaluator is right")
+
+
+class TestFile:
+    """What is wrong everywhere is wrong in the file."""
+
+    def test_given(self, given):
+        """A file that was given is to blame itself."""
+        conversion = given(Net(), FILE.replace("Sub (", "Add ("))
+        text = where_it_goes_wrong(conversion, conversion.traced).text
+        assert text == "the file: it is wrong in the reference evaluator too"
+
+    def test_exporter(self, monkeypatch, tmp_path):
+        """Of one that was exported the exporter is, on the traced inputs."""
+        conversion = Conversion(case(Net()), exporter=TORCHSCRIPT)
+        onnx.save(parse_model(FILE.replace("Sub (", "Add (")), tmp_path / "model.onnx")
+        conversion.path = tmp_path / "model.onnx"
+        found = where_it_goes_wrong(conversion, conversion.traced)
+        assert found.text == "the torchscript exporter: the file is wrong in the reference evaluator too"
+
+
+class TestFrozen:
+    """What is right when the model is traced on it, was frozen at export."""
+
+    def test_told(self, frozen):
+        """It is told so, with the line of source that the tracer warned of."""
+        finding = same_values_unseen(frozen)
+        assert "something was frozen at export: traced on these inputs the file is right" in finding.problem
+        assert "`return x * int(x.shape[0])`" in finding.advice
+        assert "test_culprit.py:" in finding.advice
+
+    def test_traced(self, frozen):
+        """On the traced inputs it is right."""
+        assert same_values(frozen).problem == ""
+
+    def test_smallest(self, frozen):
+        """It fails at one row already."""
+        assert "on rows 1: " in same_values_unseen(frozen).problem
+
+
+class TestSmallest:
+    """A failing size is shrunk to the smallest that fails."""
+
+    def test_eight(self, given):
+        """Of a fault from eight rows on, eight rows are shown."""
+        conversion = given(WrongFromEight())
+        failing = conversion.judge(resized(conversion.case, {"rows": 23}))
+        assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
+
+    def test_evidence(self, given):
+        """They are the evidence too."""
+        finding = same_values_unseen(given(WrongFromEight()))
+        assert finding.problem.startswith("on rows 8: ")
+        assert finding.evidence.inputs["x"].shape == (8, 4)
+
+    def test_smallest_already(self, given):
+        """What fails at no smaller size stays as it is."""
+        conversion = given(WrongFromEight())
+        failing = conversion.judge(resized(conversion.case, {"rows": 8}))
+        assert smallest_failing(conversion, failing) is failing
+
+    def test_not_drawn(self, given):
+        """Inputs that were not drawn by size stay as they are."""
+        conversion = given(WrongFromEight())
+        assert smallest_failing(conversion, conversion.traced) is conversion.traced

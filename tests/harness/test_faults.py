@@ -1,0 +1,89 @@
+"""Every fault breaks something, and nothing but the copy that it is given."""
+
+import pytest
+
+from onnxproof.checks import CHECKS
+from onnxproof.faults import FAULTS, MODEL_FAULTS, Unsuited
+from onnxproof.graph import GraphError, graph_differences, load_model
+from tests.harness.subjects import SUBJECTS
+
+EVERY = (*FAULTS, *MODEL_FAULTS)
+
+each_fault = pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.id) for fault in FAULTS])
+each_entry = pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.id) for fault in EVERY])
+
+
+@pytest.fixture(scope="module")
+def good_files(tmp_path_factory):
+    """Each subject's exported file, and its bytes."""
+    folder = tmp_path_factory.mktemp("good")
+    paths = [subject.export(folder / f"{subject.id}.onnx").path for subject in SUBJECTS]
+    return {path: path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def broken_files(fault, good_files, tmp_path):
+    """The good files that a fault is suited to, each with what the fault made of it."""
+    made = []
+    for good in good_files:
+        folder = tmp_path / good.stem
+        folder.mkdir()
+        try:
+            made.append((good, fault.apply(good, folder)))
+        except Unsuited:
+            assert not any(folder.iterdir())
+    return made
+
+
+def differs(good, broken):
+    """Whether a broken file cannot be read, or says something else than the good one."""
+    model = load_model(good)
+    try:
+        other = load_model(broken)
+    except GraphError:
+        return True
+    return bool(graph_differences(model, other)) or model.graph.value_info != other.graph.value_info
+
+
+class TestTable:
+    """The table names each fault, says what it is, and which check finds it."""
+
+    def test_ids_are_unique(self):
+        """No two faults have the same id."""
+        assert len({fault.id for fault in EVERY}) == len(EVERY)
+
+    @each_entry
+    def test_sentence(self, fault):
+        """A fault is told in one sentence."""
+        assert fault.sentence[0].isupper()
+        assert fault.sentence.endswith(".")
+        assert fault.sentence.count(". ") == 0
+
+    @each_entry
+    def test_check_is_known(self, fault):
+        """A fault names one of the checks."""
+        assert fault.caught_by in CHECKS
+
+    def test_every_check_has_a_fault(self):
+        """There is no check that nothing turns red."""
+        assert {fault.caught_by for fault in EVERY} == set(CHECKS)
+
+
+@each_fault
+class TestFileFault:
+    """A file fault makes a broken file of a good one."""
+
+    def test_is_suited_to_a_subject(self, broken_files):
+        """There is a good file that the fault can be applied to."""
+        assert broken_files
+
+    def test_leaves_the_good_file(self, broken_files, good_files):
+        """The good file has the same bytes as before."""
+        for good, _ in broken_files:
+            assert good.read_bytes() == good_files[good]
+
+    def test_breaks_the_copy(self, broken_files, tmp_path):
+        """The broken file is in the folder that was given, and differs from the good one."""
+        for good, broken in broken_files:
+            assert tmp_path in broken.parents
+            assert differs(good, broken)

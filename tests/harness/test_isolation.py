@@ -1,0 +1,127 @@
+"""A file runs alone where torch is not, from its own data; one that needs more is told by what it needs."""
+
+import numpy as np
+import pytest
+from onnx import TensorProto
+from onnx.external_data_helper import set_external_data
+from onnx.parser import parse_model
+
+from onnxproof import isolation
+from onnxproof.graph import GraphError
+from onnxproof.isolation import run_without_torch
+
+CPU = "CPUExecutionProvider"
+INPUTS = {"x": np.arange(4, dtype=np.float32)}
+FILE = """
+<ir_version: 8, opset_import: ["": 18, "own": 1]>
+g (float[4] x) => (float[4] y) <float[4] weight = {1, 2, 3, 4}> { y = Mul (x, weight) }
+"""
+CUSTOM = FILE.replace("Mul (x", "own.Mul (x")
+WITH_BODY = CUSTOM + '<domain: "own", opset_import: ["": 18]> Mul (a, b) => (c) { c = Mul (a, b) }'
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a model in onnx's text to a file; with `data`, the weight is said to lie in that file."""
+
+    def write(text, data=None, path=tmp_path / "model.onnx"):
+        model = parse_model(text)
+        if data:
+            weight = model.graph.initializer[0]
+            raw = np.arange(4, dtype=np.float32).tobytes()
+            weight.CopyFrom(TensorProto(name="weight", data_type=1, dims=[4], raw_data=raw))
+            set_external_data(weight, data)
+            weight.ClearField("raw_data")
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Writes the weight beside the file."""
+
+    def write(name):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(np.arange(4, dtype=np.float32).tobytes())
+
+    return write
+
+
+class TestAlone:
+    """A file that has all that it needs runs."""
+
+    def test_whole(self, written):
+        """One file is enough."""
+        assert run_without_torch(written(FILE), INPUTS, CPU) == ""
+
+    @pytest.mark.parametrize("name", ["weight.bin", "data/weight.bin"])
+    def test_data(self, written, data, name):
+        """External data in the file's folder, or below it, comes along."""
+        data(name)
+        assert run_without_torch(written(FILE, data=name), INPUTS, CPU) == ""
+
+    def test_body(self, written):
+        """An operator of the file's own runs with its body."""
+        assert run_without_torch(written(WITH_BODY), INPUTS, CPU) == ""
+
+    def test_file_is_left(self, written, tmp_path):
+        """Nothing is left beside the file."""
+        run_without_torch(written(FILE), INPUTS, CPU)
+        assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+
+
+class TestNotAlone:
+    """A file that needs more does not, and the reason is one line."""
+
+    def test_custom_operator(self, written):
+        """An operator without a body is named."""
+        problem = run_without_torch(written(CUSTOM), INPUTS, CPU)
+        assert "own" in problem
+        assert "\n" not in problem
+
+    def test_missing_data(self, written):
+        """Data that is not there is named."""
+        problem = run_without_torch(written(FILE, data="weight.bin"), INPUTS, CPU)
+        assert problem == "its external data weight.bin is missing"
+
+    @pytest.mark.parametrize("name", ["../weight.bin", "/etc/hostname", "data/../../weight.bin"])
+    def test_data_outside(self, written, data, name):
+        """Data outside of the folder is not read, though it is there."""
+        data("weight.bin")
+        problem = run_without_torch(written(FILE, data=name), INPUTS, CPU)
+        assert problem == f"its external data {name} lies outside of the file's folder"
+
+    def test_inputs(self, written):
+        """Inputs that the file refuses are told."""
+        assert "Expected: 4" in run_without_torch(written(FILE), {"x": np.zeros(5, np.float32)}, CPU)
+
+    def test_time(self, monkeypatch, written):
+        """A file that does not end is not waited for."""
+        monkeypatch.setattr(isolation, "SECONDS", 0.01)
+        assert run_without_torch(written(FILE), INPUTS, CPU) == "it runs for more than 0.01 s"
+
+    def test_unreadable(self, tmp_path):
+        """A file that is no ONNX file raises."""
+        (tmp_path / "model.onnx").write_bytes(b"not a model")
+        with pytest.raises(GraphError):
+            run_without_torch(tmp_path / "model.onnx", INPUTS, CPU)
+
+
+class TestSurroundings:
+    """The process has neither torch nor what lies in the folder of the file."""
+
+    def test_torch(self, monkeypatch, written):
+        """What imports torch fails."""
+        monkeypatch.setattr(isolation, "_SCRIPT", isolation._SCRIPT + "\nimport torch")
+        assert "torch" in run_without_torch(written(FILE), INPUTS, CPU)
+
+    @pytest.mark.parametrize("name", ["numpy.py", "onnxruntime.py", "numpy/__init__.py"])
+    def test_data_is_no_code(self, written, tmp_path, name):
+        """Data that has the name of a module is not run."""
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+        run_without_torch(written(FILE, data=name), INPUTS, CPU)
+        assert not (tmp_path / "ran").exists()

@@ -1,0 +1,272 @@
+"""Contenders are timed in turns, with outputs that were checked first, and only their ratios are trusted."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.contenders import REQUIRED
+from benchmarks.contenders import build as contenders_of
+from onnxproof import latency
+from onnxproof.exporting import export
+from onnxproof.latency import LatencyError, Ratio, count_flops, measure, ratio, threads
+from onnxproof.parity import Reference
+from onnxproof.versions import TORCHSCRIPT
+
+INPUTS = {"x": np.array([1.0, 2.0], np.float32)}
+REFERENCE = Reference({"output": INPUTS["x"] + 1})
+
+
+class Machine:
+    """A clock that only contenders move, and the order in which they were called."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.called = []
+
+    def clock(self):
+        return self.now
+
+    def contender(self, name, seconds):
+        """Adds one to x; each run takes the next of `seconds`, the untimed first one included."""
+        remaining = iter(seconds)
+
+        def run(x):
+            self.called.append(name)
+            self.now += next(remaining)
+            return {"output": x + 1}
+
+        return run
+
+
+def thread_counts():
+    return torch.get_num_threads(), cv2.getNumThreads()
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr(latency, "PAUSE", 0)
+
+
+@pytest.fixture
+def timed(machine):
+    """Measures contenders by what each run takes; "a" is the baseline."""
+
+    def get(**seconds):
+        contenders = {name: machine.contender(name, values) for name, values in seconds.items()}
+        rounds = len(next(iter(seconds.values()))) - 1
+        return measure(contenders, INPUTS, REFERENCE, case="case", baseline="a", rounds=rounds, clock=machine.clock)
+
+    return get
+
+
+class TestRounds:
+    """Every round times each contender once, in an order that rotates."""
+
+    def test_order(self, timed, machine):
+        """After the untimed runs the rounds are A B C, C A B, B C A, A B C."""
+        timed(a=[1] * 5, b=[1] * 5, c=[1] * 5)
+        assert "".join(machine.called) == "abc" + "abc" + "cab" + "bca" + "abc"
+
+    def test_first_run_is_not_timed(self, timed):
+        """What a contender does once, such as compiling, is not in its time."""
+        assert timed(a=[100, 1, 2, 3], b=[1] * 4)["a"].seconds == (1, 2, 3)
+
+    def test_seconds_end_a_measurement(self, machine):
+        """With a limit of time there are fewer rounds, but no fewer than the least."""
+        contenders = {"a": machine.contender("a", [1] * 1000)}
+        asked = {"case": "case", "baseline": "a", "rounds": 900, "clock": machine.clock}
+        assert len(measure(contenders, INPUTS, REFERENCE, seconds=20, **asked)["a"].seconds) == 21
+        assert len(measure(contenders, INPUTS, REFERENCE, seconds=0, **asked)["a"].seconds) == latency.MIN_ROUNDS
+
+    def test_unknown_baseline(self, machine):
+        """A baseline that is no contender is refused with the names that there are."""
+        with pytest.raises(ValueError, match="case: the baseline b is not among a"):
+            measure({"a": machine.contender("a", [1])}, INPUTS, REFERENCE, case="case", baseline="b")
+
+
+class TestFigures:
+    """Medians follow the machine's noise; the ratio does not."""
+
+    def test_median_and_spread(self, timed):
+        """The spread is the distance between the quartiles."""
+        timing = timed(a=[0, 1, 2, 3, 4, 5])["a"]
+        assert (timing.median, timing.spread) == pytest.approx((3, 2))
+
+    def test_baseline(self, timed):
+        """The baseline's ratio to itself is one."""
+        assert timed(a=[1, 2, 3, 4])["a"].ratio == Ratio(1, 1, 1)
+
+    def test_common_noise(self, timed):
+        """What slows whole rounds down leaves a ratio of two, while the medians' spread is as large as they are."""
+        noise = np.random.default_rng(0).lognormal(sigma=1, size=41)
+        own = noise * np.random.default_rng(1).normal(2, 0.02, 41)
+        timing = timed(a=noise, b=own)["b"]
+        assert timing.spread > timing.median / 2
+        assert timing.ratio.low <= 2 <= timing.ratio.high
+        assert timing.ratio.high - timing.ratio.low < 0.04
+
+    def test_own_noise_widens_the_interval(self):
+        """Noise that is not common to both shows in the interval (the negative control of the spec above)."""
+        noise = np.random.default_rng(0).lognormal(size=(2, 40))
+        found = ratio(2 * noise[0], noise[1])
+        assert found.high - found.low > 0.5
+
+    def test_outlier(self, timed):
+        """One round in which a single contender is held up does not move the ratio."""
+        assert timed(a=[1] * 12, b=[2] * 11 + [500])["b"].ratio == Ratio(2, 2, 2)
+
+    def test_interval_holds_the_truth(self):
+        """Of 200 intervals of noisy ratios about 190 hold the true one."""
+        ratios = np.random.default_rng(0).normal(3, 0.3, (200, 30))
+        found = [ratio(own, np.ones(30)) for own in ratios]
+        assert 180 <= sum(one.low <= 3 <= one.high for one in found) <= 198
+
+
+class TestOutputs:
+    """A contender that gives something else is an error, and nothing is timed."""
+
+    def test_wrong_output(self, machine):
+        """The error is the comparison's message, with the case and the contender."""
+        machine.clock = lambda: pytest.fail("it was timed")
+        contenders = {"a": machine.contender("a", [1]), "b": lambda x: {"output": x + np.float32(1.5)}}
+        with pytest.raises(LatencyError, match=r"case: b: output output: .* expected .* apart"):
+            measure(contenders, INPUTS, REFERENCE, case="case", baseline="a", clock=machine.clock)
+
+    def test_wrong_name(self):
+        """An output of another name is refused as well."""
+        with pytest.raises(LatencyError, match="outputs are named"):
+            measure({"a": lambda x: {"y": x + 1}}, INPUTS, REFERENCE, case="case", baseline="a")
+
+    def test_pictures(self):
+        """With `pictures` the values at truncation edges are counted."""
+        picture = np.full((1, 3, 4, 5), 7, np.float32)
+        edge = picture.copy()
+        edge[0, 0, 0, 0] = np.nextafter(np.float32(7), np.float32(0))
+        asked = {"case": "case", "baseline": "a", "pictures": True, "rounds": 1}
+        found = measure({"a": lambda: {"y": edge}}, {}, Reference({"y": picture}), **asked)["a"].pixels
+        assert (found.values, found.edges, found.wrong) == (60, 1, 0)
+
+    def test_wrong_picture(self):
+        """Floats that pass as such, among large ones, are refused where the picture differs by more than an edge."""
+        picture = np.full((1, 3, 4, 5), 7.5, np.float32)
+        picture[0, 0, 0, 0] = 1e6
+        other = picture.copy()
+        other[0, 2] = 10.5
+        asked = {"case": "case", "baseline": "a", "pictures": True}
+        with pytest.raises(LatencyError, match="case: a: 20 of 60 values of the picture are wrong"):
+            measure({"a": lambda: {"y": other}}, {}, Reference({"y": picture}), **asked)
+
+
+class TestThreads:
+    """All contenders have the same number of threads."""
+
+    def test_set_and_restored(self):
+        """torch and OpenCV have them inside, and what they had before afterwards."""
+        before = thread_counts()
+        with threads(1):
+            assert thread_counts() == (1, 1)
+        assert thread_counts() == before
+
+    def test_restored_after_an_error(self):
+        """They have it back as well where a contender fails."""
+        before = thread_counts()
+        with pytest.raises(KeyError, match="contender"), threads(1):
+            raise KeyError("contender")
+        assert thread_counts() == before
+
+    def test_recorded(self, timed):
+        """The result has the number."""
+        with threads(1):
+            assert timed(a=[1, 1]).threads == 1
+
+
+class TestOperations:
+    """What is achieved is told as a share of what a matrix product achieves in the same rounds."""
+
+    def test_count(self):
+        """A convolution has two operations for each weight and output pixel."""
+        model = nn.Conv2d(3, 64, 9, padding=4)
+        assert count_flops(model, {"x": np.zeros((1, 3, 10, 20), np.float32)}) == 2 * 3 * 64 * 81 * 200
+
+    def test_share(self, machine, monkeypatch):
+        """Half the operations in twice the time are a quarter of the peak."""
+        monkeypatch.setattr(latency, "_sgemm", lambda: lambda: machine.contender("sgemm", [2])(x=0))
+        asked = {"case": "case", "baseline": "a", "rounds": 3, "clock": machine.clock}
+        flops = latency.SGEMM_FLOPS // 2
+        found = measure({"a": machine.contender("a", [4] * 4)}, INPUTS, REFERENCE, flops=flops, **asked)
+        assert found["a"].share == pytest.approx(1 / 4)
+        assert found["a"].gflops == pytest.approx(flops / 4e9)
+        assert found.sgemm_gflops == pytest.approx(latency.SGEMM_FLOPS / 2e9)
+
+    def test_matrix_product(self):
+        """The matrix product is as much of the peak as itself."""
+        product = latency._sgemm()
+        contenders = {"a": lambda: {"done": np.array(product().shape)}}
+        expected = Reference({"done": np.array([latency.SGEMM_SIDE] * 2)})
+        with threads(1):
+            found = measure(contenders, {}, expected, case="case", baseline="a", rounds=9, flops=latency.SGEMM_FLOPS)
+        assert 0.5 < found["a"].share < 2
+
+    def test_none_without(self, timed):
+        """Without a number of operations no matrix product is timed."""
+        found = timed(a=[1, 1])
+        assert (found["a"].gflops, found["a"].share, found.sgemm_gflops) == (None, None, None)
+
+
+class TestNotRun:
+    """A contender that cannot run is reported with the reason, unless the project itself brings it."""
+
+    @pytest.fixture
+    def network(self, tmp_path):
+        """A network, an ONNX file of it, and an input."""
+        inputs = {"x": np.ones((1, 3, 4, 5), np.float32)}
+        model = nn.Conv2d(3, 2, 3).eval()
+        return model, export(model, inputs, tmp_path / "model.onnx", exporter=TORCHSCRIPT, opset=13).path, inputs
+
+    def test_without_compiler(self, network, monkeypatch):
+        """Where torch.compile fails, the reason is its message, and the others run."""
+
+        def refuse(*_, **options):
+            raise RuntimeError("No working C++ compiler found\nand more")
+
+        monkeypatch.setattr(torch, "compile", refuse)
+        contenders, not_run = contenders_of(*network)
+        assert not_run["torch.compile"] == "RuntimeError: No working C++ compiler found"
+        assert set(REQUIRED) <= set(contenders)
+
+    def test_required(self, network, monkeypatch):
+        """An error of a required contender is an error."""
+        monkeypatch.setattr("benchmarks.contenders.onnxruntime_engine", lambda path: None)
+        with pytest.raises(AttributeError):
+            contenders_of(*network)
+
+
+class TestResults:
+    """`record_latency` puts what was measured, and what was not, into results.json."""
+
+    def test_recorded(self, pytester):
+        """The entry has the spec, the ratios, and the reasons."""
+        pytester.makepyfile(
+            test_specs="""
+            from onnxproof.latency import Latency, Ratio, Timing
+
+            def test_speed(record_latency):
+                timing = Timing("torch", (1.0, 3.0), 2.0, 1.0, Ratio(2.0, 1.9, 2.1), None, None, None)
+                record_latency(Latency("case", "onnxruntime", 1, None, (timing,)), {"torch.compile": "no compiler"})
+            """
+        )
+        pytester.runpytest_inprocess("--report", "report").assert_outcomes(passed=1)
+        (found,) = json.loads(Path("report/results.json").read_text())["latency"]
+        assert found["spec"] == "test_specs.py::test_speed"
+        assert found["timings"][0]["ratio"] == {"median": 2.0, "low": 1.9, "high": 2.1}
+        assert found["not_run"] == {"torch.compile": "no compiler"}

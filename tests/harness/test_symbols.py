@@ -1,0 +1,119 @@
+"""A symbolic dimension is one size in a run, an expression of symbols is computed, and nothing else is evaluated."""
+
+import time
+
+import pytest
+
+from onnxproof.graph import Value
+from onnxproof.symbols import SymbolError, bind
+
+HOSTILE = [
+    pytest.param("__import__('os').abort()", id="call"),
+    pytest.param("exit()", id="exit"),
+    pytest.param("height.__class__", id="attribute"),
+    pytest.param("9**9**9", id="power"),
+    pytest.param("1 << 10**10", id="shift"),
+    pytest.param("[0] * 10**10", id="list"),
+    pytest.param("'a' * 10", id="text"),
+    pytest.param("(lambda: 7)()", id="lambda"),
+    pytest.param("(" * 100_000 + "7" + ")" * 100_000, id="deep"),
+    pytest.param("-" * 100_000 + "7", id="signs"),
+    pytest.param("7" + "+7" * 100_000, id="long"),
+    pytest.param("9" * 100_000, id="digits"),
+    pytest.param("height // 0", id="zero"),
+    pytest.param("height % 0", id="modulo-zero"),
+    pytest.param("height / 2", id="fraction"),
+    pytest.param("height + ", id="syntax"),
+    pytest.param("height\0", id="nul"),
+    pytest.param("?", id="question-mark"),
+    pytest.param("", id="empty"),
+]
+
+
+def held(declared, shape, **sizes):
+    """The sizes of the symbols after a run's shape was held against the declared one."""
+    bind(Value("y", "float32", declared), shape, sizes)
+    return sizes
+
+
+class TestFixed:
+    """A dimension that is declared as a number has that size."""
+
+    def test_same(self):
+        """The number itself passes."""
+        assert held((1, 3), (1, 3)) == {}
+
+    def test_another(self):
+        """Another size is told with the place and both sizes."""
+        with pytest.raises(SymbolError, match=r"^dimension 1 of y is declared as 3; the run has 4$"):
+            held((1, 3), (1, 4))
+
+    def test_rank(self):
+        """Another number of dimensions is told."""
+        with pytest.raises(SymbolError, match=r"^y is declared with 2 dimensions, the run has \(1, 3, 4\)$"):
+            held((1, 3), (1, 3, 4))
+
+    @pytest.mark.parametrize("declared", [None, (None, None)], ids=["shape", "dimensions"])
+    def test_nothing_said(self, declared):
+        """Where nothing is declared, every size passes."""
+        assert held(declared, (5, 6)) == {}
+
+
+class TestSymbols:
+    """A symbol is one size in a run, wherever it stands."""
+
+    def test_first(self):
+        """A symbol that is met for the first time takes the size that it has there."""
+        assert held(("height", "width"), (5, 6)) == {"height": 5, "width": 6}
+
+    def test_known(self):
+        """A symbol that is known passes at its size."""
+        assert held(("height",), (5,), height=5) == {"height": 5}
+
+    def test_another_value(self):
+        """A size that is not the one met before is told with both."""
+        with pytest.raises(SymbolError, match=r"^dimension 0 of y is declared as height, 5 here; the run has 6$"):
+            held(("height",), (6,), height=5)
+
+    def test_same_value(self):
+        """A symbol that stands twice in one shape is one size too."""
+        with pytest.raises(SymbolError, match="dimension 1 of y is declared as n, 5 here"):
+            held(("n", "n"), (5, 6))
+
+    @pytest.mark.parametrize("word", ["lambda", "in", "None", "True"])
+    def test_words(self, word):
+        """A word of Python's is a symbol like any other."""
+        with pytest.raises(SymbolError, match=f"declared as {word}, 5 here"):
+            held((word, word), (5, 6))
+
+
+class TestExpressions:
+    """Sums, products and whole quotients of known symbols are computed, as torch.export writes them."""
+
+    @pytest.mark.parametrize(
+        ("expression", "size"),
+        [
+            ("2*height", 10),
+            ("height + width", 11),
+            ("height - 1", 4),
+            ("((height - 1)//2) + 1", 3),
+            ("width % 4", 2),
+            ("height*(width + 1)", 35),
+        ],
+    )
+    def test_computed(self, expression, size):
+        """The size that an expression comes to passes, and the next one does not."""
+        assert held((expression,), (size,), height=5, width=6)
+        with pytest.raises(SymbolError, match=f", {size} here; the run has {size + 1}$"):
+            held((expression,), (size + 1,), height=5, width=6)
+
+    def test_unknown_symbol(self):
+        """An expression of a symbol that no input has says nothing."""
+        assert held(("2*depth",), (7,), height=5) == {"height": 5}
+
+    @pytest.mark.parametrize("expression", HOSTILE)
+    def test_hostile(self, expression):
+        """What is no such expression is not evaluated, says nothing and takes no time."""
+        started = time.perf_counter()
+        assert held((expression,), (7,), height=5) == {"height": 5}
+        assert time.perf_counter() - started < 2

@@ -1,0 +1,263 @@
+"""Beyond the document: an operator that becomes other nodes than a Resize, right at every size and factor, and fast."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+import srcnn_models as srcnn
+from onnxproof.engines import (
+    EngineError,
+    onnxruntime_engine,
+    opencv_engine,
+    openvino_engine,
+    reference,
+    reference_engine,
+    torch_engine,
+)
+from onnxproof.graph import Value
+from onnxproof.parity import Reference, assert_same
+from onnxproof.plugin import Target
+from onnxproof.versions import opsets
+from tests.inputs import DYNAMIC_SIZE, scales
+from tests.separable import SeparableOperator, compare_with_picture, departures
+
+SMALL_PAIRS = [(size, tenths / 10) for size in range(1, 65) for tenths in range(1, 41)]
+LARGE_PAIRS = [(size, factor) for size in range(65, 513) for factor in (1.4, 8.0)]
+
+LARGEST_DIFFERENCE = 2e-3
+"""What the document's ×3 face may differ from torch's by, of 0..255: a third of what its own file differs by."""
+
+any_factor = st.floats(float(np.float32(0.1)), 4, width=32)
+an_axis = st.tuples(st.integers(1, 64), any_factor).filter(lambda axis: int(axis[0] * axis[1]) > 0)
+
+
+@pytest.fixture(scope="session")
+def export_operator(exported, noise):
+    """The operator alone, exported with a target for one channel at ×2."""
+    inputs = {"input": noise(1, 1, 24, 20), "factor": scales(2)}
+    return lambda target: exported("separable-operator", SeparableOperator(), inputs, target, dynamic=DYNAMIC_SIZE)
+
+
+@pytest.fixture(scope="session")
+def grey(small_face):
+    """One channel of the small face."""
+    return np.ascontiguousarray(small_face[:, :1])
+
+
+@pytest.fixture(scope="module")
+def operator(export_operator, target):
+    """The operator's file in ONNX Runtime."""
+    return onnxruntime_engine(export_operator(target).path)
+
+
+@pytest.fixture(scope="module")
+def network(trained):
+    return trained(srcnn.SeparableSuperResolutionNet())
+
+
+@pytest.fixture(scope="module")
+def separable_export(exported, network, noise, target):
+    """The whole network with its faster last layer, exported at ×2."""
+    fast, inputs = srcnn.with_transposed_reconstruction(network), {"input": noise(1, 3, 24, 20), "factor": scales(2)}
+    return exported("separable", fast, inputs, target, dynamic=DYNAMIC_SIZE)
+
+
+@pytest.fixture(scope="module")
+def engines(separable_export, network):
+    """The whole file in ONNX Runtime, and the network in torch."""
+    return onnxruntime_engine(separable_export.path), torch_engine(network, ("input", "factor"))
+
+
+@pytest.fixture(scope="module")
+def openvino(separable_export):
+    """The file in OpenVINO, where that is installed."""
+    pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
+    return openvino_engine(separable_export.path)
+
+
+class TestFile:
+    """The file asks nothing special of an engine."""
+
+    def test_inputs(self, separable_export):
+        """The inputs are an image of free height and width, and a factor of four numbers."""
+        image, factor = separable_export.graph.inputs
+        assert image == Value("input", "float32", (1, 3, "height", "width"))
+        assert factor == Value("factor", "float32", (4,))
+
+    def test_output_dims(self, separable_export):
+        """The output's height and width are dimensions of their own."""
+        (output,) = separable_export.graph.outputs
+        assert all(isinstance(dim, str) for dim in output.shape[2:])
+        assert not set(output.shape[2:]) & {"height", "width"}
+
+    def test_nodes(self, separable_export):
+        """All nodes are standard ones, and there is no Resize among them."""
+        graph = separable_export.graph
+        assert {*graph.opsets, *(node.domain for node in graph.nodes)} == {""}
+        assert not graph.nodes_of("Resize")
+
+    def test_newest_opset(self, export_operator, target, grey):
+        """At the newest opset, as at the lowest, the operator's file is written as asked and gives torch's output."""
+        newest = Target(target.exporter, opsets(target.exporter)[-1])
+        made, inputs = export_operator(newest), {"input": grey, "factor": scales(1.7, 0.6)}
+        assert made.opset == newest.opset
+        assert_same(onnxruntime_engine(made.path).run(**inputs), reference(SeparableOperator(), inputs), str(newest))
+
+
+class TestAnyFactor:
+    """The file gives torch's output at any size and factor."""
+
+    def test_small_sizes(self, operator, noise):
+        """At 1 to 64 pixels and factors of 0.1 to 4.0, 2,560 pairs, lengths and values are torch's."""
+        assert departures(operator, noise(1, 1, 64, 3), SMALL_PAIRS) == {}
+
+    def test_large_sizes(self, operator, noise):
+        """At 65 to 512 pixels, too, with factors of up to 8."""
+        assert departures(operator, noise(1, 1, 512, 1), LARGE_PAIRS) == {}
+
+    @pytest.mark.parametrize(
+        ("size", "factor"),
+        [
+            pytest.param((37, 53), (2, 3), id="enlarged"),
+            pytest.param((37, 53), (0.5, 0.3), id="reduced"),
+            pytest.param((37, 53), (0.75, 2.5), id="reduced-and-enlarged"),
+            pytest.param((37, 53), (1, 1), id="kept"),
+            pytest.param((1, 53), (4, 1), id="one-row"),
+            pytest.param((1, 1), (1.5, 4), id="one-pixel"),
+            pytest.param((3, 5), (0.5, 0.2), id="to-one-pixel"),
+        ],
+    )
+    def test_both_axes(self, operator, grey, size, factor):
+        """Each axis has its own factor, and what comes from or becomes a single pixel is no exception."""
+        inputs = {"input": np.ascontiguousarray(grey[:, :, : size[0], : size[1]]), "factor": scales(*factor)}
+        expected = torch_engine(SeparableOperator(), tuple(inputs)).run(**inputs)
+        assert_same(operator.run(**inputs), Reference(expected), f"{size}-x{factor}")
+
+    @given(height=an_axis, width=an_axis)
+    @settings(max_examples=12)
+    def test_network(self, engines, noise, height, width):
+        """The network's output is torch's, drawn at random along both axes."""
+        inputs = {"input": noise(1, 3, height[0], width[0]), "factor": scales(height[1], width[1])}
+        output, expected = (engine.run(**inputs) for engine in engines)
+        assert_same(output, Reference(expected), f"{height}-{width}")
+
+
+class TestFace:
+    """The face at ×3."""
+
+    def test_picture_is_torchs(self, separable_export, face, face_reference, fixed_output, target, record_comparison):
+        """The picture is nearer to torch's than that of the document's file."""
+        output = onnxruntime_engine(separable_export.path).run(input=face, factor=scales(3))["output"]
+        parity, pixels = compare_with_picture(output, face_reference(3), f"face-x3-separable-{target}")
+        documents_parity, documents_pixels = compare_with_picture(fixed_output, face_reference(3), "document")
+        record_comparison(parity, pixels)
+        assert pixels.same
+        assert pixels.edges <= documents_pixels.edges
+        assert parity.difference <= min(LARGEST_DIFFERENCE, documents_parity.difference)
+
+
+BAD_NUMBERS = {
+    "zero": [1, 1, 0, 2],
+    "negative": [1, 1, 2, -1],
+    "nan": [1, 1, float("nan"), 2],
+    "infinite": [1, 1, 2, float("inf")],
+    "batch": [2, 1, 2, 2],
+    "part-of-batch": [1.5, 1, 2, 2],
+    "channels": [1, 3, 2, 2],
+}
+BAD_FACTORS = BAD_NUMBERS | {"short": [2, 2], "long": [1, 1, 2, 2, 2]}
+
+
+def each(factors):
+    return [pytest.param(np.array(factor, np.float32), id=name) for name, factor in factors.items()]
+
+
+class TestBadFactor:
+    """ONNX has no assertion, but a factor that makes no sense is refused all the same."""
+
+    @pytest.mark.parametrize("factor", each(BAD_FACTORS))
+    def test_torch(self, network, small_face, factor):
+        """The network raises a ValueError that shows the factor."""
+        with pytest.raises(ValueError, match="factor is"):
+            network(torch.from_numpy(small_face), torch.from_numpy(factor))
+
+    @pytest.mark.parametrize("factor", each(BAD_FACTORS | {"no-pixel": [1, 1, 0.02, 2]}))
+    def test_onnxruntime(self, operator, grey, factor):
+        """In ONNX Runtime four lengths do not expand to three, which is what a bad factor asks of the file."""
+        with pytest.raises(
+            EngineError, match=r"Expand node.*invalid expand shape|invalid dimensions for input: factor"
+        ):
+            operator.run(input=grey, factor=factor)
+
+    @pytest.mark.parametrize("factor", each(BAD_NUMBERS | {"no-pixel": [1, 1, 0.02, 2]}))
+    def test_reference_evaluator(self, export_operator, target, grey, factor):
+        """In the reference evaluator they do not either; it stops earlier where numpy warns of a cast."""
+        with pytest.raises(EngineError, match=r"shapes \(4,\) \(3,\)|invalid value encountered in cast"):
+            reference_engine(export_operator(target).path).run(input=grey, factor=factor)
+
+    @pytest.mark.parametrize("factor", each(BAD_NUMBERS | {"no-pixel": [1, 1, 0.02, 2]}))
+    def test_opencv(self, export_operator, target, grey, factor):
+        """Nor do they in OpenCV."""
+        with pytest.raises(EngineError, match=r"sz1 == sz2.* in function 'expand'"):
+            opencv_engine(export_operator(target).path).run(input=grey, factor=factor)
+
+
+class TestEngines:
+    """One file for every engine."""
+
+    @pytest.mark.parametrize("engine", [reference_engine, opencv_engine])
+    @pytest.mark.parametrize("factor", [(2, 3), (1.7, 0.6)], ids="x{0[0]}-x{0[1]}".format)
+    def test_output_is_torchs(self, separable_export, network, small_face, target, engine, factor):
+        """The reference evaluator and OpenCV give torch's output."""
+        inputs = {"input": np.ascontiguousarray(small_face[:, :, :9, :11]), "factor": scales(*factor)}
+        assert_same(engine(separable_export.path).run(**inputs), reference(network, inputs), str(target))
+
+    def test_openvino(self, openvino, network, small_face, target):
+        """OpenVINO gives torch's output where a length is no whole number before its fraction is dropped."""
+        inputs = {"input": small_face, "factor": scales(1.7, 0.6)}
+        expected = torch_engine(network, tuple(inputs)).run(**inputs)
+        assert_same(openvino.run(**inputs), Reference(expected), str(target))
+
+    def test_openvino_computes_lengths_in_float32(self, openvino, small_face):
+        """It computes in float32 what the file has in float64: 5 × 1.4, which torch drops to 6, is 7."""
+        inputs = {"input": np.ascontiguousarray(small_face[:, :, :5, :5]), "factor": scales(1.4)}
+        assert openvino.run(**inputs)["output"].shape[2:] == (7, 7)
+
+    def test_openvino_checks_less(self, openvino, small_face):
+        """It expands four lengths to three without an error, so that a batch factor is ignored."""
+        factor = np.array([2, 1, 2, 2], np.float32)
+        assert openvino.run(input=small_face, factor=factor)["output"].shape == (1, 3, 74, 106)
+
+
+class TestLastLayer:
+    """The last convolution, with flipped and transposed weights, as a transposed one."""
+
+    @pytest.mark.parametrize(
+        ("kernel", "padding", "bias"), [(5, 2, True), ((3, 4), (0, 1), False), (1, 0, True)], ids=["5", "3x4", "1"]
+    )
+    def test_numbers_are_the_same(self, kernel, padding, bias):
+        """On whole numbers, whose sums are exact in any order, both give the same bits."""
+        conv, image = nn.Conv2d(4, 3, kernel, padding=padding, bias=bias), torch.arange(4 * 9 * 8.0).reshape(1, 4, 9, 8)
+        whole = {name: (100 * weights).round() for name, weights in conv.state_dict().items()}
+        conv.load_state_dict(whole)
+        assert torch.equal(srcnn.transposed(conv)(image), conv(image))
+
+    @pytest.mark.parametrize("option", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"padding": "same"}], ids=str)
+    def test_other_convolutions_are_refused(self, option):
+        """A stride, dilation, groups or a padding in words raise a ValueError that shows the layer."""
+        with pytest.raises(ValueError, match=r"Conv2d\(2, 2, .* not a plain convolution"):
+            srcnn.transposed(nn.Conv2d(2, 2, 3, **option))
+
+    def test_network_is_a_copy(self, network, eyes):
+        """The network for export gives the network's output, and the network stays as it is."""
+        fast, inputs = srcnn.with_transposed_reconstruction(network), {"input": eyes, "factor": scales(2)}
+        assert isinstance(network.conv3, nn.Conv2d)
+        assert_same(torch_engine(fast, tuple(inputs)).run(**inputs), reference(network, inputs), "transposed")
+
+    def test_file_has_it(self, separable_export):
+        """The file has two convolutions and one transposed one."""
+        graph = separable_export.graph
+        assert (len(graph.nodes_of("Conv")), len(graph.nodes_of("ConvTranspose"))) == (2, 1)

@@ -1,7 +1,7 @@
 """A conversion to be checked: a model with example inputs, and the further inputs that it is judged on."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -246,12 +246,21 @@ def _drawn_sizes(case: Case) -> list[dict[str, int]]:
     if not symbols:
         return []
     growth = min(GROWTH, MOST_VALUES / _largest(case)) ** (1 / len(symbols))
-    large = {
-        symbol: max(2, math.floor(size * growth) - index) for index, (symbol, size) in enumerate(case.sizes.items())
-    }
-    odd = {symbol: size // 4 * 2 + 1 + 2 * index for index, (symbol, size) in enumerate(large.items())}
-    prime = {symbol: _PRIMES[index % len(_PRIMES)] for index, symbol in enumerate(symbols)}
-    return [prime, odd, large, dict.fromkeys(symbols, 1)]
+    large = _all_different(max(2, math.floor(size * growth)) for size in case.sizes.values())
+    odd = _all_different(size // 4 * 2 + 1 for size in large)
+    prime = _all_different((_PRIMES * len(symbols))[: len(symbols)])
+    ones = [1] * len(symbols)
+    return [dict(zip(symbols, sizes, strict=True)) for sizes in (prime, odd, large, ones)]
+
+
+def _all_different(sizes: Iterable[int]) -> list[int]:
+    """The sizes, each raised by two until no earlier one is the same."""
+    found: list[int] = []
+    for size in sizes:
+        while size in found:
+            size += 2
+        found.append(size)
+    return found
 
 
 _PRIMES = (7, 11, 13, 5, 17, 3)

@@ -79,6 +79,10 @@ def load_case(text: str) -> Case:
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:
+    if arguments.onnx and arguments.exporter:
+        raise CommandError("--exporter: the file that --onnx names is already exported; leave one of them out")
+    if arguments.opset is not None and arguments.opset < 1:
+        raise CommandError(f"--opset {arguments.opset}: opsets count from 1")
     available = onnxruntime.get_available_providers()
     if arguments.provider not in available:
         raise CommandError(f"--provider {arguments.provider}: onnxruntime has {', '.join(available)}")

@@ -164,6 +164,7 @@ class Conversion:
         """An export of the case traced on other inputs of the example's sizes."""
         if self.opset is None:
             raise ExportError("a file that was given is not exported")
+        output_names = tuple(self.traced.reference.values)  # refuses a model that is too large to be copied
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
         return export(
@@ -172,7 +173,7 @@ class Conversion:
             folder / "model.onnx",
             exporter=self.exporter,
             opset=self.opset,
-            output_names=tuple(self.traced.reference.values),
+            output_names=output_names,
             dynamic=self.case.dynamic,
             translations=self.case.custom_translations(),
         )
@@ -262,7 +263,7 @@ class Conversion:
         try:
             actual = self.outputs(judged, engine)
         except EngineError as error:
-            return (Parity(case, "*", f"it does not run: {error}"),)
+            return (Parity(case, "*", f"it does not run: {' '.join(str(error).split())}"),)
         return self.compare(actual, judged.reference, case)
 
     def compare(self, actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:

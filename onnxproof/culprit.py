@@ -1,6 +1,7 @@
 """Where a conversion goes wrong: the smallest size that shows it, and who did it, as far as can be told."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import onnx
 import onnx.reference
 
-from onnxproof.case import resized, same_inputs
+from onnxproof.case import resized
 from onnxproof.conversion import Conversion, Judged
 from onnxproof.engines import EngineError, onnxruntime_engine
 from onnxproof.exporting import ExportError
@@ -30,20 +31,25 @@ class Culprit:
 
 
 def smallest_failing(conversion: Conversion, judged: Judged) -> Judged:
-    """The same failure at the smallest sizes that still show it; what was not drawn by size stays as it is."""
+    """The smallest sizes that still fail; a failure that values of the example do not show stays as it is."""
     sizes = dict(judged.probe.sizes)
-    if not sizes or not same_inputs(judged.probe.inputs, resized(conversion.case, sizes).inputs):
+    found = _failing(conversion, sizes) if sizes else None
+    if found is None:
         return judged
-    found = judged
     for symbol, size in sizes.items():
         for smaller in (1, *SMALLER):
             if smaller >= size:
                 break
-            candidate = conversion.judge(resized(conversion.case, sizes | {symbol: smaller}))
-            if candidate and not all(parity.same for parity in conversion.parities(candidate)):
+            candidate = _failing(conversion, sizes | {symbol: smaller})
+            if candidate:
                 found, sizes[symbol] = candidate, smaller
                 break
     return found
+
+
+def _failing(conversion: Conversion, sizes: Mapping[str, int]) -> Judged | None:
+    candidate = conversion.judge(resized(conversion.case, sizes))
+    return candidate if candidate and not _is_right(conversion, candidate, "onnxruntime") else None
 
 
 def where_it_goes_wrong(conversion: Conversion, judged: Judged) -> Culprit:

@@ -160,7 +160,7 @@ def openvino_engine(path: str | os.PathLike[str]) -> Engine:
     other names or that it refuses.
     """
     openvino = _ask("openvino", importlib.import_module, "openvino")
-    options = {"INFERENCE_PRECISION_HINT": "f32"}
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     compiled = _ask("openvino", lambda: openvino.Core().compile_model(os.fspath(path), "CPU", options))
     graph = read_graph(path)
 

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -190,7 +191,7 @@ class Results:
     def pytest_sessionfinish(self) -> None:
         self.content["comparisons"].sort(key=lambda figures: (figures["spec"], figures["case"]))
         self.content["latency"].sort(key=lambda figures: (figures["spec"], figures["case"]))
-        self.content["conversions"].sort(key=lambda found: (found["case"], found["exporter"], found["check"]))
+        self.content["conversions"].sort(key=itemgetter("case", "exporter", "opset", "check"))
         ledgers = [plugin for plugin in self.config.pluginmanager.get_plugins() if isinstance(plugin, Ledger)]
         self.content["claims"] = [claim for ledger in ledgers for claim in ledger.as_results()]
         write_whole(self.folder / "results.json", json.dumps(self.content, indent=1, sort_keys=True).encode())

@@ -80,7 +80,7 @@ def _same_values(conversion: Conversion, probes: Sequence[Judged]) -> str:
         found = conversion.parities(judged)
         wrong = [parity for parity in found if not parity.same]
         if wrong:
-            judged = smallest_failing(conversion, judged)
+            judged = judged if judged is conversion.traced else smallest_failing(conversion, judged)
             wrong = [parity for parity in conversion.parities(judged) if not parity.same] or wrong
             culprit = where_it_goes_wrong(conversion, judged)
             problem = f"on {judged.probe.id}: output {wrong[0].output}: {wrong[0].problem}"

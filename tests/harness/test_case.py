@@ -122,7 +122,6 @@ class TestDraws:
         assert one == {"height": 1, "width": 1}
         assert [len(set(sizes.values())) for sizes in (prime, odd, large)] == [2, 2, 2]
 
-    @pytest.mark.xfail(strict=True, reason="the odd sizes drawn for two dimensions of one size are the same")
     def test_equal_sizes(self):
         """They differ where those of the example are the same, so that swapped dimensions show."""
         square = drawn(image_case(inputs={"image": IMAGE[:, :, :6], "factor": 2}))

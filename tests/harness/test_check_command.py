@@ -258,7 +258,6 @@ class TestRefusedCase:
         """A model that cannot be run, or compared, or is too large, is told."""
         assert refusal(f"models.py:{name}").startswith(f"models.py:{name}: {reason}")
 
-    @pytest.mark.xfail(strict=True, reason="the exports check copies the model before its size is looked at")
     def test_large_model_is_not_copied(self, monkeypatch, refusal):
         """A model that is too large is not copied."""
         copies = []

@@ -188,7 +188,7 @@ class TestSmallest:
         """What fails at no smaller size stays as it is."""
         conversion = given(WrongFromEight())
         failing = conversion.judge(resized(conversion.case, {"rows": 8}))
-        assert smallest_failing(conversion, failing) is failing
+        assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
 
     def test_not_drawn(self, given):
         """Inputs that were not drawn by size stay as they are."""

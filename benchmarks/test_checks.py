@@ -1,0 +1,109 @@
+"""What the checks cost beside the exports and inferences that they need, each done once by a bare script."""
+
+import copy
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.reference
+import onnxruntime
+import pytest
+import torch
+
+import srcnn_models as srcnn
+from onnxproof.case import Case, probes
+from onnxproof.checks import findings
+from onnxproof.conversion import Conversion
+from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCH_EXPORT
+
+ROUNDS = 5
+
+ALONE = """
+import numpy, onnxruntime
+inputs = dict(numpy.load("inputs.npz"))
+onnxruntime.InferenceSession("model.onnx").run(None, inputs)
+"""
+
+
+@pytest.fixture
+def case(trained, noise) -> Case:
+    """SRCNN with the factor as an input, on a picture of 32 × 24 at ×3."""
+    factor = np.array([1, 1, 3, 3], np.float32)
+    return Case(
+        trained(srcnn.PortableSuperResolutionNet()),
+        {"input": noise(1, 3, 32, 24), "factor": factor},
+        dynamic={"input": {2: "height", 3: "width"}},
+        also=[{"input": noise(1, 3, 20, 28), "factor": np.array([1, 1, 2, 4], np.float32)}],
+        translations=srcnn.onnx_translations,
+    )
+
+
+def bare_script(case: Case, exporter: str, changed: list[dict], folder: Path) -> None:
+    """The exports and inferences of the checks, each once, and nothing else.
+
+    `changed` are the inputs with one thing changed, on which the file has to react.
+    """
+    sizes = {2: "height", 3: "width"}
+    options = {"dynamo": False, "dynamic_axes": {"input": sizes}}
+    if exporter == TORCH_EXPORT:
+        shapes = ({axis: torch.export.Dim(name) for axis, name in sizes.items()}, None)
+        options = {"dynamo": True, "dynamic_shapes": shapes, "custom_translation_table": srcnn.onnx_translations()}
+    options |= {"opset_version": LOWEST_OPSET[exporter], "input_names": ["input", "factor"], "output_names": ["output"]}
+    asked = [probe.inputs for probe in probes(case)]
+    path = folder / "model.onnx"
+    for inputs, name in ((asked[2], "other.onnx"), (asked[0], "model.onnx")):
+        arguments = tuple(map(torch.tensor, inputs.values()))
+        torch.onnx.export(case.model, arguments, str(folder / name), **options)
+    double = copy.deepcopy(case.model).double()
+    onnx.checker.check_model(str(path), full_check=True)
+    sessions = [_session(path, level) for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL")]
+    for inputs in asked:
+        with torch.inference_mode():
+            case.model(*map(torch.tensor, inputs.values()))
+            double(*(torch.tensor(value).double() for value in inputs.values()))
+        for session in sessions:
+            session.run(None, inputs)
+    for inputs in (*changed, asked[0]):
+        with torch.inference_mode():
+            case.model(*map(torch.tensor, inputs.values()))
+        sessions[0].run(None, inputs)
+    smallest = min(asked, key=lambda inputs: (1 in inputs["input"].shape[2:], inputs["input"].size))
+    onnx.reference.ReferenceEvaluator(onnx.load(path)).run(None, dict(smallest))
+    np.savez(folder / "inputs.npz", **asked[0])
+    subprocess.run([sys.executable, "-c", ALONE], cwd=folder, check=True)
+
+
+def _session(path: Path, level: str) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("exporter", EXPORTERS)
+def test_checks_against_a_bare_script(benchmark, case, exporter, tmp_path, capsys):
+    """Checking SRCNN takes at most 1.25 times the exports and inferences that it needs."""
+    reactions = Conversion(case, exporter=exporter).reactions
+    changed = [inputs for found in reactions.values() for inputs, _ in found]
+    checked, bare = [], []
+
+    def rounds() -> None:
+        started = time.perf_counter()
+        assert {finding.verdict for finding in findings(Conversion(case, exporter=exporter))} <= {"holds", "fails"}
+        between = time.perf_counter()
+        with capsys.disabled():
+            bare_script(case, exporter, changed, tmp_path)
+        checked.append(between - started)
+        bare.append(time.perf_counter() - between)
+
+    benchmark.pedantic(rounds, rounds=ROUNDS, warmup_rounds=1)
+    ratio = statistics.median(a / b for a, b in zip(checked[1:], bare[1:], strict=True))
+    benchmark.extra_info["ratio"] = ratio
+    with capsys.disabled():
+        print(f"\nchecks / bare script, {exporter}: {ratio:.2f}")
+    assert ratio <= 1.25

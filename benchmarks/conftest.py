@@ -44,8 +44,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--threads",
         type=int,
-        default=max(1, torch.get_num_threads() - 1),
-        help="threads of each contender (default: one less than there are cores, which is left to other work)",
+        help="threads of each contender (default: one less than there are cores, which is left to other work; in "
+        "test_operator.py as many as there are)",
     )
 
 
@@ -57,17 +57,19 @@ def pytest_configure(config):
 
 def pytest_terminal_summary(terminalreporter):
     """Each contender against the baseline, or why it was not run."""
-    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "nodeid")]
+    reports = [
+        report for found in terminalreporter.stats.values() for report in found if hasattr(report, "user_properties")
+    ]
     measurements = {figures["case"]: figures for report in reports for figures in latencies(report)}
     if measurements:
-        terminalreporter.write_sep("=", f"time as a multiple of {BASELINE}'s, with 95 % intervals")
+        terminalreporter.write_sep("=", "time as a multiple of a baseline's, with 95 % intervals")
     for case, figures in sorted(measurements.items()):
         for timing in figures["timings"]:
             took = f"{timing['median'] * 1e3:.1f} ms"
             ratio, share = timing["ratio"], timing["share"]
             text = f"{ratio['median']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
             of_peak = f", {timing['gflops']:.1f} GFLOP/s, {share:.0%} of sgemm" if share else ""
-            terminalreporter.write_line(f"{case}: {timing['name']} {text}, {took}{of_peak}")
+            terminalreporter.write_line(f"{case}: {timing['name']} {text} of {figures['baseline']}, {took}{of_peak}")
         for name, reason in figures["not_run"].items():
             terminalreporter.write_line(f"{case}: {name} not run: {reason}")
 
@@ -75,11 +77,13 @@ def pytest_terminal_summary(terminalreporter):
 # Fixtures
 
 
-@pytest.fixture(scope="session")
-def threads(pytestconfig):
-    """Each contender's number of threads, for as long as the benchmarks last."""
-    with latency.threads(pytestconfig.option.threads):
-        yield pytestconfig.option.threads
+@pytest.fixture(scope="module")
+def threads(request, pytestconfig):
+    """Each contender's number of threads, for as long as a file's benchmarks last; a file may set `SPARE_CORES`."""
+    spare = getattr(request.module, "SPARE_CORES", 1)
+    count = pytestconfig.option.threads or max(1, torch.get_num_threads() - spare)
+    with latency.threads(count):
+        yield count
 
 
 @pytest.fixture(scope="session")

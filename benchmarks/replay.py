@@ -4,6 +4,9 @@ Left to itself pytest-benchmark times one contender after the other, minutes apa
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
+
+from onnxproof.latency import Latency
 
 
 class Clock:
@@ -23,10 +26,24 @@ class Clock:
 
 
 clock = Clock()
-"""For `@pytest.mark.benchmark(timer=clock)`, on whose test `replay` is called."""
+"""For `@pytest.mark.benchmark(timer=clock)`, on whose test `replay` or `replay_contender` is called."""
 
 
 def replay(benchmark, seconds: Sequence[float]) -> None:
     """Gives pytest-benchmark's fixture a round for each of `seconds`."""
     rounds = iter(seconds)
     benchmark.pedantic(clock.advance, setup=lambda: ((next(rounds),), {}), rounds=len(seconds))
+
+
+def replay_contender(benchmark, latency: Latency, contender: str) -> None:
+    """Gives it a contender's seconds, and beside them the ratio to the baseline with its 95 % interval."""
+    timing = latency[contender]
+    benchmark.group = latency.case
+    benchmark.extra_info |= {
+        "baseline": latency.baseline,
+        "ratio": asdict(timing.ratio),
+        "threads": latency.threads,
+        "gflops": timing.gflops,
+        "share_of_sgemm": timing.share,
+    }
+    replay(benchmark, timing.seconds)

@@ -1,12 +1,10 @@
 """How long the document's networks take in each engine, and against ONNX Runtime in the same rounds."""
 
-from dataclasses import asdict
-
 import pytest
 
 from benchmarks.conftest import Workload
 from benchmarks.contenders import OPTIONAL, REQUIRED
-from benchmarks.replay import clock, replay
+from benchmarks.replay import clock, replay_contender
 
 LARGEST_SIDE = 1024  # of a scaled picture; one of 2048 takes torch four seconds
 DYNAMIC = [
@@ -27,16 +25,7 @@ class TestLatency:
         """A contender's seconds, and its ratio to ONNX Runtime with the 95 % interval."""
         if contender in measured.not_run:
             pytest.skip(f"not run: {measured.not_run[contender]}")
-        timing = measured.latency[contender]
-        benchmark.group = measured.latency.case
-        benchmark.extra_info |= {
-            "baseline": measured.latency.baseline,
-            "ratio": asdict(timing.ratio),
-            "threads": measured.latency.threads,
-            "gflops": timing.gflops,
-            "share_of_sgemm": timing.share,
-        }
-        replay(benchmark, timing.seconds)
+        replay_contender(benchmark, measured.latency, contender)
 
     def test_ratios(self, measured, record_latency):
         """What each contender takes as a multiple of ONNX Runtime is in the run's results."""

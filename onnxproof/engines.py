@@ -3,6 +3,7 @@ arrays.
 """
 
 import copy
+import functools
 import importlib
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import cv2
+import ml_dtypes
 import numpy as np
+import onnx
 import onnx.reference
 import onnxruntime
 import torch
@@ -111,11 +114,38 @@ def onnxruntime_engine(
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
     session = _ask("onnxruntime", onnxruntime.InferenceSession, os.fspath(path), options, providers=[provider])
     output_names = [output.name for output in session.get_outputs()]
+    types = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
+    call = functools.partial(_run_with_bfloat16, session) if _BFLOAT16 in types else session.run
 
     def run(**inputs: Array) -> dict[str, Array]:
-        return dict(zip(output_names, _ask("onnxruntime", session.run, None, inputs), strict=True))
+        return dict(zip(output_names, _ask("onnxruntime", call, None, inputs), strict=True))
 
     return Engine("onnxruntime", run)
+
+
+_BFLOAT16 = "tensor(bfloat16)"
+
+
+def _run_with_bfloat16(
+    session: onnxruntime.InferenceSession, output_names: Sequence[str] | None, inputs: Mapping[str, Array]
+) -> list[Array]:
+    """`session.run` for a file whose inputs or outputs are bfloat16, which ONNX Runtime knows no numpy type for."""
+
+    def ort_value(array: Array) -> Any:
+        make = onnxruntime.OrtValue
+        if array.dtype == ml_dtypes.bfloat16:
+            bits = np.ascontiguousarray(array).view(np.uint16)
+            return make.ortvalue_from_numpy_with_onnx_type(bits, onnx.TensorProto.BFLOAT16)
+        return make.ortvalue_from_numpy(array)
+
+    values = {name: ort_value(array) for name, array in inputs.items()}
+    outputs = session.run_with_ort_values(output_names, values)
+    return [
+        to_array(torch.utils.dlpack.from_dlpack(value._ortvalue.to_dlpack()))
+        if value.data_type() == _BFLOAT16
+        else value.numpy()
+        for value in outputs
+    ]
 
 
 def reference_engine(path: str | os.PathLike[str]) -> Engine:

@@ -22,11 +22,18 @@ sys.modules["torch"] = None
 import numpy, onnxruntime
 names, provider = sys.argv[2:], sys.argv[1]
 with numpy.load("inputs.npz") as inputs:
-    feeds = {name: inputs[f"arr_{index}"] for index, name in enumerate(names)}
+    arrays = {name: inputs[f"arr_{index}"] for index, name in enumerate(names)}
+make = onnxruntime.OrtValue
+feeds = {
+    name: make.ortvalue_from_numpy(array)
+    if array.dtype != "V2"
+    else make.ortvalue_from_numpy_with_onnx_type(array.view("uint16"), 16)  # numpy keeps bfloat16 as two bytes
+    for name, array in arrays.items()
+}
 options = onnxruntime.SessionOptions()
 options.log_severity_level = 4
 try:
-    onnxruntime.InferenceSession("model.onnx", options, providers=[provider]).run(None, feeds)
+    onnxruntime.InferenceSession("model.onnx", options, providers=[provider]).run_with_ort_values(None, feeds)
 except Exception as error:
     sys.exit(str(error))
 """

@@ -2,6 +2,7 @@
 
 import sys
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
@@ -19,6 +20,7 @@ from onnxproof.engines import (
     reference_engine,
     torch_engine,
 )
+from onnxproof.isolation import run_without_torch
 from onnxproof.parity import assert_same
 
 FILE = """
@@ -30,6 +32,15 @@ scaled (float[N, 2] x, int64[2] count) => (float[N, 2] scaled, int64[2] next)
     times = Cast <to = 1> (count)
     scaled = Mul (product, times)
     next = Add (count, one)
+}
+"""
+DOUBLED = """
+<ir_version: 8, opset_import: ["": 18]>
+doubled (bfloat16[N] x) => (bfloat16[N] y, float[N] z)
+{
+    wide = Cast <to = 1> (x)
+    z = Add (wide, wide)
+    y = Cast <to = 16> (z)
 }
 """
 NAMES = {"input_names": ("x", "count"), "output_names": ("scaled", "next")}
@@ -112,10 +123,39 @@ class TestAgreement:
         assert options[0].graph_optimization_level == getattr(onnxruntime.GraphOptimizationLevel, level)
 
 
+class TestBfloat16:
+    """ONNX Runtime knows no numpy type for bfloat16; files that take it and give it run all the same."""
+
+    X = np.array([1, -0.5, 3], ml_dtypes.bfloat16)
+    """Values that bfloat16 holds exactly."""
+
+    @pytest.fixture
+    def path(self, tmp_path):
+        """A file that doubles in float32 what it takes and gives as bfloat16."""
+        onnx.save(parse_model(DOUBLED), tmp_path / "doubled.onnx")
+        return tmp_path / "doubled.onnx"
+
+    def test_runs(self, path):
+        """Values and dtypes are right, those of an output of another dtype as well."""
+        outputs = onnxruntime_engine(path).run(x=self.X)
+        np.testing.assert_array_equal(outputs["y"], self.X + self.X, strict=True)
+        np.testing.assert_array_equal(outputs["z"], 2 * self.X.astype(np.float32), strict=True)
+
+    def test_runs_without_torch(self, path):
+        """It runs alone in a new process too."""
+        assert run_without_torch(path, {"x": self.X}, "CPUExecutionProvider") == ""
+
+
 class Session:
     """A session without a model."""
 
+    def get_inputs(self):
+        return []
+
     def get_outputs(self):
+        return []
+
+    def run(self, names, inputs):
         return []
 
 

@@ -3,11 +3,15 @@
 import pytest
 
 from onnxproof.checks import CHECKS
+from onnxproof.conversion import Conversion
 from onnxproof.faults import FAULTS, MODEL_FAULTS, Unsuited
 from onnxproof.graph import GraphError, graph_differences, load_model
+from onnxproof.versions import TORCHSCRIPT
+from tests.harness.proof import failing, good_subjects
 from tests.harness.subjects import SUBJECTS
 
 EVERY = (*FAULTS, *MODEL_FAULTS)
+BY_ID = {fault.id: fault for fault in EVERY}
 
 each_fault = pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.id) for fault in FAULTS])
 each_entry = pytest.mark.parametrize("fault", [pytest.param(fault, id=fault.id) for fault in EVERY])
@@ -69,6 +73,30 @@ class TestTable:
         assert {fault.caught_by for fault in EVERY} == set(CHECKS)
 
 
+@pytest.fixture(scope="module")
+def good():
+    """A good conversion that is made in no time."""
+    return good_subjects()(next(subject for subject in SUBJECTS if subject.id == "two-heads-torchscript-opset17"))
+
+
+class TestSample:
+    """Some faults that every run proves the checks with; `-m proof` runs them all, on more files."""
+
+    @pytest.mark.parametrize(
+        "id", ["input-renamed", "outputs-swapped", "sizes-frozen", "opset-raised", "one-weight-off", "truncated-file"]
+    )
+    def test_file_fault(self, good, tmp_path, id):
+        """The broken file is caught by the check named for what broke it."""
+        broken = good.of_file(BY_ID[id].apply(good.path, tmp_path))
+        assert BY_ID[id].caught_by in failing(broken)
+
+    @pytest.mark.parametrize("id", ["count-in-tensor", "numpy-in-forward", "random-noise"])
+    def test_model_fault(self, id):
+        """The conversion is caught by the check named for what goes wrong in it."""
+        assert BY_ID[id].caught_by in failing(Conversion(BY_ID[id].make(), exporter=TORCHSCRIPT))
+
+
+@pytest.mark.proof
 @each_fault
 class TestFileFault:
     """A file fault makes a broken file of a good one."""

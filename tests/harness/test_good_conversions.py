@@ -1,41 +1,19 @@
-"""Good conversions of many kinds: the models run, and each exporter named for them writes them."""
+"""Good conversions of many kinds: the models run, and no check finds fault with what the exporters make of them."""
 
 import numpy as np
 import pytest
 
+from onnxproof.checks import CHECKS, findings
+from onnxproof.conversion import Conversion
 from onnxproof.engines import torch_engine
-from onnxproof.exporting import Export, export
-from onnxproof.versions import EXPORTERS
+from onnxproof.findings import HOLDS
 from tests.harness.good_conversions import BOTH, GOOD
-
-CONVERSIONS = [
-    pytest.param((good, exporter), id=f"{good.id}-{exporter}")
-    for good in GOOD
-    for exporter in good.exporters
-    if exporter in EXPORTERS
-]
+from tests.harness.proof import GOOD_PAIRS
 
 
 def run(case) -> dict[str, np.ndarray]:
     """What the case's model gives on the inputs that it is traced with."""
     return torch_engine(case.model, tuple(case.inputs), case.output_names).run(**case.inputs)
-
-
-@pytest.fixture(scope="module", params=CONVERSIONS)
-def exported(request, tmp_path_factory) -> Export:
-    """A good conversion, exported once for all that is asked of it."""
-    good, exporter = request.param
-    case = good.make()
-    return export(
-        case.model,
-        case.inputs,
-        tmp_path_factory.mktemp(good.id) / "model.onnx",
-        exporter=exporter,
-        opset=good.opset,
-        output_names=tuple(run(case)),
-        dynamic=case.dynamic,
-        translations=case.custom_translations(),
-    )
 
 
 @pytest.mark.parametrize("good", GOOD, ids=lambda good: good.id)
@@ -64,6 +42,11 @@ def test_ids_are_unique():
     assert len({good.id for good in GOOD}) == len(GOOD)
 
 
-def test_exporter_writes_the_file(exported):
-    """The exporter writes the model, at the opset asked for."""
-    assert exported.opset == exported.opset_asked
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("good", "exporter"), [pytest.param(*pair, id=f"{pair[0].id}-{pair[1]}") for pair in GOOD_PAIRS]
+)
+def test_no_false_alarm(good, exporter):
+    """Every check holds on the file that the exporter writes."""
+    conversion = Conversion(good.make(), exporter=exporter, opset=good.opset)
+    assert {finding.check: finding.verdict for finding in findings(conversion)} == dict.fromkeys(CHECKS, HOLDS)

@@ -1,0 +1,225 @@
+"""How fast the separable operator is: alone, in the whole network, and for each pixel as the picture grows.
+
+ONNX Runtime runs its files; what they are compared with takes a multiple of their time.
+"""
+
+from functools import cache, partial
+from itertools import permutations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+import srcnn_models as srcnn
+from benchmarks.conftest import Measured, Workload
+from benchmarks.contenders import BASELINE, OPTIONAL, REQUIRED, build
+from benchmarks.replay import clock, replay_contender
+from onnxproof import latency
+from onnxproof.engines import onnxruntime_engine, reference
+from onnxproof.latency import Ratio
+from onnxproof.parity import Reference
+from onnxproof.plugin import targets
+from tests.inputs import DYNAMIC_SIZE, scales
+from tests.separable import SeparableOperator
+
+SPARE_CORES = 0
+"""Its figures are for all cores: Resize in ONNX Runtime uses one, however many there are."""
+ROUNDS, SECONDS, NETWORK_SECONDS = 40, 6, 50
+
+LARGEST_SIDE = 3072  # of a scaled picture; one of 4096 takes Resize six seconds
+SCALED = [(size, factor) for size in (64, 256, 512, 1024) for factor in (2, 2.5, 3, 4) if size * factor <= LARGEST_SIDE]
+ASSERTED = [(256, 3), (1024, 3)]
+SIZES = (128, 256, 512, 1024)
+CORNER = 256
+"""The side of the part that scaled pictures of different sizes have in common."""
+
+TIMES_RESIZE = 8
+TIMES_DOCUMENT, TIMES_TORCH = 1.5, 3
+TIMES_COST = 1.5
+"""What an output pixel may cost at one size, as a multiple of what it costs at another."""
+
+
+class ResizeOperator(nn.Module):
+    """The document's operator alone, which both exporters write as one Resize."""
+
+    def forward(self, image: Tensor, factor: Tensor) -> Tensor:
+        return srcnn.interpolate_bicubic(image, factor)
+
+
+def interpolated(input: np.ndarray, factor: np.ndarray) -> dict[str, np.ndarray]:
+    """torch's `interpolate`, on arrays that it does not copy."""
+    with torch.inference_mode():
+        return {"output": srcnn.scale_bicubic(torch.from_numpy(input), torch.from_numpy(factor)).numpy()}
+
+
+def as_text(ratio: Ratio) -> str:
+    return f"{ratio.median:.3f} times, 95 % interval {ratio.low:.3f} to {ratio.high:.3f}"
+
+
+@pytest.fixture(scope="module")
+def picture(face):
+    """The face again and again, up to a square of a side of `size`."""
+    return lambda size: np.ascontiguousarray(np.tile(face, (1, 1, 4, 4))[:, :, :size, :size])
+
+
+@pytest.fixture(scope="module")
+def file(pytestconfig, exported, noise):
+    """The file of a model with free height and width, by the first exporter."""
+    traced, target = {"input": noise(1, 3, 24, 20), "factor": scales(2)}, targets(pytestconfig)[0]
+    return lambda name, model: exported(name, model, traced, target, dynamic=DYNAMIC_SIZE).path
+
+
+@pytest.fixture(scope="module")
+def operator(threads, file):
+    """The separable operator's file in ONNX Runtime."""
+    return onnxruntime_engine(file("separable-alone", SeparableOperator())).run
+
+
+@pytest.fixture(scope="module")
+def resize(threads, file):
+    """The document's operator's file in ONNX Runtime."""
+    return onnxruntime_engine(file("resize-alone", ResizeOperator())).run
+
+
+@pytest.fixture(scope="module")
+def alone(operator, resize, picture):
+    """The operator against Resize and torch, on a picture of a size by a factor; each measured once."""
+
+    @cache
+    def get(size: int, factor: float) -> latency.Latency:
+        inputs = {"input": picture(size), "factor": scales(factor)}
+        return latency.measure(
+            {"separable": operator, "resize": resize, "torch": interpolated},
+            inputs,
+            reference(SeparableOperator(), inputs),
+            case=f"operator-x{factor}-{size}",
+            baseline="separable",
+            rounds=ROUNDS,
+            seconds=SECONDS,
+        )
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def whole(threads, file, subject, trained, face_reference):
+    """The whole network's file against all contenders with the document's, on the face at ×3."""
+    network, document, inputs = subject(Workload("dynamic", 3, 256))
+    separable = trained(srcnn.SeparableSuperResolutionNet())
+    files = {
+        "separable": file("separable-network", separable),
+        "separable-transposed": file("separable-transposed", srcnn.with_transposed_reconstruction(separable)),
+    }
+    contenders, not_run = build(network, document.path, inputs, files)
+    timed = latency.measure(
+        contenders,
+        inputs,
+        face_reference(3),
+        case="network-x3-256",
+        baseline="separable-transposed",
+        pictures=True,
+        rounds=ROUNDS,
+        seconds=NETWORK_SECONDS,
+    )
+    return Measured(timed, not_run)
+
+
+@pytest.fixture(scope="module")
+def growing(operator, picture):
+    """The operator at ×3 on pictures of all sizes, which are compared by the part that they have in common."""
+
+    def corner(output):
+        return output[:, :, :CORNER, :CORNER]
+
+    def scaled_corner(image):
+        return {"output": corner(operator(input=image, factor=scales(3))["output"])}
+
+    expected = reference(SeparableOperator(), {"input": picture(SIZES[0]), "factor": scales(3)})
+    values, exact = ({"output": corner(outputs["output"])} for outputs in (expected.values, expected.exact))
+    return latency.measure(
+        {str(size): partial(scaled_corner, picture(size)) for size in SIZES},
+        {},
+        Reference(values, exact),
+        case="operator-x3",
+        baseline=str(SIZES[0]),
+        rounds=ROUNDS,
+        seconds=4 * SECONDS,
+    )
+
+
+def sizes_and_factors(pairs):
+    return pytest.mark.parametrize(
+        ("size", "factor"), [pytest.param(*pair, id=f"{pair[0]}-x{pair[1]}") for pair in pairs]
+    )
+
+
+class TestAlone:
+    """The operator's file against the document's Resize, in ONNX Runtime, and against torch's `interpolate`."""
+
+    @sizes_and_factors(SCALED)
+    @pytest.mark.parametrize("contender", ["separable", "resize", "torch"])
+    @pytest.mark.benchmark(timer=clock)
+    def test_contender(self, alone, size, factor, contender, benchmark):
+        """A contender's seconds, and its ratio to the operator's file."""
+        replay_contender(benchmark, alone(size, factor), contender)
+
+    @sizes_and_factors(SCALED)
+    def test_ratios(self, alone, size, factor, record_latency):
+        """What each takes as a multiple of the operator's file is in the run's results."""
+        record_latency(alone(size, factor))
+
+    @sizes_and_factors(ASSERTED)
+    def test_than_resize(self, alone, size, factor):
+        """At ×3 Resize takes eight times as long, or more."""
+        ratio = alone(size, factor)["resize"].ratio
+        assert ratio.median >= TIMES_RESIZE, as_text(ratio)
+
+    @sizes_and_factors(ASSERTED)
+    def test_than_torch(self, alone, size, factor):
+        """At ×3 torch's `interpolate` takes as long, or longer."""
+        ratio = alone(size, factor)["torch"].ratio
+        assert ratio.median >= 1, as_text(ratio)
+
+
+class TestWhole:
+    """The whole network at ×3 with the separable operator and its faster last layer."""
+
+    @pytest.mark.parametrize("contender", ["separable-transposed", "separable", *REQUIRED, *OPTIONAL])
+    @pytest.mark.benchmark(timer=clock)
+    def test_contender(self, whole, contender, benchmark):
+        """A contender's seconds, and its ratio to the network's file."""
+        if contender in whole.not_run:
+            pytest.skip(f"not run: {whole.not_run[contender]}")
+        replay_contender(benchmark, whole.latency, contender)
+
+    def test_ratios(self, whole, record_latency):
+        """What each takes as a multiple of the network's file is in the run's results."""
+        record_latency(whole.latency, whole.not_run)
+
+    @pytest.mark.parametrize(("contender", "times"), [(BASELINE, TIMES_DOCUMENT), ("torch", TIMES_TORCH)])
+    def test_is_faster(self, whole, contender, times):
+        """The document's file takes one and a half times as long, or more, and torch three times."""
+        ratio = whole.latency[contender].ratio
+        assert ratio.median >= times, as_text(ratio)
+
+
+class TestGrowing:
+    """The operator's cost grows with the pixels, and no faster."""
+
+    @pytest.mark.parametrize("size", [str(size) for size in SIZES])
+    @pytest.mark.benchmark(timer=clock)
+    def test_size(self, growing, size, benchmark):
+        """The seconds at a size, and the ratio to those at the smallest."""
+        replay_contender(benchmark, growing, size)
+
+    def test_ratios(self, growing, record_latency):
+        """The ratios are in the run's results."""
+        record_latency(growing)
+
+    @pytest.mark.parametrize(("size", "other"), list(permutations(SIZES, 2)))
+    def test_cost_of_a_pixel(self, growing, size, other):
+        """An output pixel costs at most one and a half times what it costs at another size."""
+        own, others = (np.array(growing[str(side)].seconds) / (3 * side) ** 2 for side in (size, other))
+        cost = latency.ratio(own, others)
+        assert cost.median <= TIMES_COST, as_text(cost)

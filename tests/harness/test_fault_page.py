@@ -1,0 +1,52 @@
+"""docs/faults.md and docs/faults.json are of one run, which had every fault and every good conversion."""
+
+import json
+
+import pytest
+
+from docs.fault_page import PAGE, REASONS, RESULTS, is_unseen, mark, render
+from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, MODEL_PAIRS, PROVING
+
+
+@pytest.fixture(scope="module")
+def found():
+    return json.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+def test_page_is_made_of_the_results(found):
+    """The page says what the results say: `python -m docs.fault_table --page` makes it again."""
+    assert PAGE.read_text(encoding="utf-8") == render(found)
+
+
+def test_every_fault_is_there(found):
+    """The results have each fault on each file and exporter, as it is told today."""
+    rows = [(row["on"], row["id"], row["sentence"], row["caught_by"]) for row in found["faults"]]
+    pairs = [*((subject.id, fault) for subject, fault in FILE_PAIRS), *((on, fault) for fault, on in MODEL_PAIRS)]
+    assert rows == [(on, fault.id, fault.sentence, fault.caught_by) for on, fault in pairs]
+
+
+def test_every_good_conversion_is_there(found):
+    """The results have each good conversion."""
+    expected = [subject.id for subject in PROVING] + [f"{good.id}-{exporter}" for good, exporter in GOOD_PAIRS]
+    assert [row["id"] for row in found["good"]] == expected
+
+
+def test_every_unseen_fault_has_a_reason(found):
+    """The page says why the traced inputs do not show a fault."""
+    assert {row["caught_by"] for row in found["faults"] if is_unseen(row)} <= set(REASONS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "of_good", "expected"),
+    [
+        pytest.param(None, None, "–", id="not-asked"),
+        pytest.param("", "", "✗", id="missed"),
+        pytest.param("0.9", "", "✓", id="caught"),
+        pytest.param("not allclose", "not allclose", "≈", id="good-file-too"),
+        pytest.param("ValueError: shapes", "not allclose", "✓", id="for-another-reason"),
+    ],
+)
+def test_mark(answer, of_good, expected):
+    """A file is caught when it is rejected, and the good one is not in the same way."""
+    row = {"kind": "file", "on": "good", "peers": {"allclose": answer}}
+    assert mark(row, "allclose", {"good": {"peers": {"allclose": of_good}}}) == expected

@@ -1,0 +1,63 @@
+"""The proof of the checks: each fault is caught by the check named for it, and the good files by none.
+
+The good conversions of other kinds are in test_good_conversions.py.
+"""
+
+import pytest
+
+from onnxproof.checks import CHECKS, findings
+from onnxproof.conversion import Conversion
+from onnxproof.faults import FAULTS, Unsuited
+from onnxproof.findings import EXPECTED, HOLDS
+from tests.harness.proof import FILE_PAIRS, MODEL_PAIRS, PROVING, UNSUITED, failing, good_subjects
+
+pytestmark = pytest.mark.proof
+
+
+def on_subject(subject, *fault):
+    """A parameter that runs in one process with the others of its subject."""
+    ids = [one.id for one in (*fault, subject)]
+    return pytest.param(subject, *fault, id="-".join(ids), marks=pytest.mark.xdist_group(subject.id))
+
+
+@pytest.fixture(scope="session")
+def good():
+    """The good conversion of a subject."""
+    return good_subjects()
+
+
+@pytest.mark.parametrize("subject", [on_subject(subject) for subject in PROVING])
+def test_subject_is_good(good, subject):
+    """Every check holds on a good file, but for those that are expected to fail."""
+    found = {finding.check: finding.verdict for finding in findings(good(subject))}
+    assert found == {id: EXPECTED if id in good(subject).case.expected else HOLDS for id in CHECKS}
+
+
+@pytest.mark.parametrize(("subject", "fault"), [on_subject(*pair) for pair in FILE_PAIRS])
+def test_file_fault(good, tmp_path, subject, fault):
+    """A broken file is caught by the check named for what broke it."""
+    broken = good(subject).of_file(fault.apply(good(subject).path, tmp_path))
+    assert fault.caught_by in failing(broken)
+
+
+def test_every_file_fault_is_applied():
+    """There is a good file for each fault."""
+    assert {fault.id for _, fault in FILE_PAIRS} == {fault.id for fault in FAULTS}
+
+
+@pytest.mark.parametrize(
+    ("subject", "fault"),
+    [on_subject(subject, fault) for subject in PROVING for fault in FAULTS if fault.id in UNSUITED[subject.id]],
+)
+def test_unsuited(good, tmp_path, subject, fault):
+    """A fault that is left out on a subject cannot be applied to it."""
+    with pytest.raises(Unsuited):
+        fault.apply(good(subject).path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "exporter"), [pytest.param(*pair, id=f"{pair[0].id}-{pair[1]}") for pair in MODEL_PAIRS]
+)
+def test_model_fault(fault, exporter):
+    """A conversion that goes wrong in the exporter is caught by the check named for it."""
+    assert fault.caught_by in failing(Conversion(fault.make(), exporter=exporter, opset=fault.opset))

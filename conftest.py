@@ -130,13 +130,14 @@ def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
 
 
 @pytest.fixture(scope="session")
-def picture_of(keep, tmp_path_factory) -> Callable[..., Picture]:
+def picture_of(pytestconfig, keep, tmp_path_factory) -> Callable[..., Picture]:
     """An output as a picture; with `--report` it is kept under a name."""
     folder = tmp_path_factory.mktemp("pictures")
 
     def show(output: NDArray[np.float32], name: str, target: Target | None = None) -> Picture:
         picture = to_picture(output)
-        keep(write_picture(folder / name, picture), name, target)
+        if pytestconfig.option.report:
+            keep(write_picture(folder / name, picture), name, target)
         return picture
 
     return show

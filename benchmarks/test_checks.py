@@ -23,6 +23,8 @@ from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCH_EXPORT
 ROUNDS = 5
 
 ALONE = """
+import sys
+sys.modules["torch"] = None
 import numpy, onnxruntime
 inputs = dict(numpy.load("inputs.npz"))
 onnxruntime.InferenceSession("model.onnx").run(None, inputs)
@@ -60,17 +62,17 @@ def bare_script(case: Case, exporter: str, changed: list[dict], folder: Path) ->
         torch.onnx.export(case.model, arguments, str(folder / name), **options)
     double = copy.deepcopy(case.model).double()
     onnx.checker.check_model(str(path), full_check=True)
-    sessions = [_session(path, level) for level in ("ORT_ENABLE_ALL", "ORT_DISABLE_ALL")]
-    for inputs in asked:
-        with torch.inference_mode():
+    with torch.inference_mode():
+        for inputs in (*asked, *changed, asked[0]):
             case.model(*map(torch.tensor, inputs.values()))
+        for inputs in asked:
             double(*(torch.tensor(value).double() for value in inputs.values()))
-        for session in sessions:
-            session.run(None, inputs)
-    for inputs in (*changed, asked[0]):
-        with torch.inference_mode():
-            case.model(*map(torch.tensor, inputs.values()))
-        sessions[0].run(None, inputs)
+    session = _session(path, "ORT_ENABLE_ALL")
+    for inputs in (*asked, *changed, asked[0]):
+        session.run(None, inputs)
+    session = _session(path, "ORT_DISABLE_ALL")
+    for inputs in asked:
+        session.run(None, inputs)
     smallest = min(asked, key=lambda inputs: (1 in inputs["input"].shape[2:], inputs["input"].size))
     onnx.reference.ReferenceEvaluator(onnx.load(path)).run(None, dict(smallest))
     np.savez(folder / "inputs.npz", **asked[0])

@@ -12,7 +12,7 @@ from onnxproof import latency
 from onnxproof.engines import torch_engine
 from onnxproof.latency import Latency
 from onnxproof.parity import Reference
-from onnxproof.plugin import latencies, targets
+from onnxproof.plugin import LATENCY, recorded, targets
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.references import exact_in_tiles
 
@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter):
     reports = [
         report for found in terminalreporter.stats.values() for report in found if hasattr(report, "user_properties")
     ]
-    measurements = {figures["case"]: figures for report in reports for figures in latencies(report)}
+    measurements = {figures["case"]: figures for report in reports for figures in recorded(report, LATENCY)}
     if measurements:
         terminalreporter.write_sep("=", "time as a multiple of a baseline's, with 95 % intervals")
     for case, figures in sorted(measurements.items()):

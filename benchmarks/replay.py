@@ -3,8 +3,10 @@
 Left to itself pytest-benchmark times one contender after the other, minutes apart, and noise decides between them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+
+import pytest
 
 from onnxproof.latency import Latency
 
@@ -35,8 +37,13 @@ def replay(benchmark, seconds: Sequence[float]) -> None:
     benchmark.pedantic(clock.advance, setup=lambda: ((next(rounds),), {}), rounds=len(seconds))
 
 
-def replay_contender(benchmark, latency: Latency, contender: str) -> None:
-    """Gives it a contender's seconds, and beside them the ratio to the baseline with its 95 % interval."""
+def replay_contender(benchmark, latency: Latency, contender: str, not_run: Mapping[str, str] = {}) -> None:
+    """Gives it a contender's seconds, and beside them the ratio to the baseline with its 95 % interval.
+
+    Skips the test of a contender that is in `not_run`, for the reason there.
+    """
+    if contender in not_run:
+        pytest.skip(f"not run: {not_run[contender]}")
     timing = latency[contender]
     benchmark.group = latency.case
     benchmark.extra_info |= {

@@ -6,7 +6,6 @@ import importlib
 import importlib.util
 import json
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -26,6 +25,7 @@ from onnxproof.check_plugin import as_result, known
 from onnxproof.checks import CHECKS
 from onnxproof.cli import CommandError
 from onnxproof.conversion import Conversion
+from onnxproof.files import make_writable
 from onnxproof.findings import EXPECTED, FAILS, HOLDS, NOT_JUDGED, Finding, first_line
 from onnxproof.graph import GraphError, load_model
 from onnxproof.repro import write_repro
@@ -92,9 +92,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         except GraphError as error:
             raise CommandError(f"--onnx {first_line(error)}") from error
     if arguments.report:
-        with _writing(arguments.report):  # now, and not when all is done
-            Path(arguments.report).mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=arguments.report).close()
+        with _writing(arguments.report):
+            make_writable(arguments.report)
 
 
 def _module(place: str) -> ModuleType:

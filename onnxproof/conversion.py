@@ -5,14 +5,13 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import onnx
 import torch
 
 from onnxproof.case import Case, CaseError, Probe, other_values, probes, replaced, resized, same_inputs
@@ -22,6 +21,9 @@ from onnxproof.graph import Graph, graph_differences, load_model, read_graph
 from onnxproof.parity import Parity, Reference, compare, pooled
 from onnxproof.trees import Array, leaves
 from onnxproof.versions import LOWEST_OPSET
+
+Key = TypeVar("Key", bound=Hashable)
+Made = TypeVar("Made")
 
 MOST_BYTES = 2**31
 """An ONNX file holds 2 GiB, and so does what is checked here: several copies of the model are in memory at once."""
@@ -56,7 +58,9 @@ class Conversion:
         self.given = Path(given) if given else None
         self.opset = opset or (None if given else LOWEST_OPSET[exporter])
         self.provider = provider
-        self._runs: dict[tuple[str, str], dict[str, Array] | EngineError] = {}
+        self._engines: dict[str, Engine | EngineError] = {}
+        self._outputs: dict[tuple[str, str], dict[str, Array] | EngineError] = {}
+        self._parities: dict[tuple[str, str], tuple[Parity, ...]] = {}
 
     def of_file(self, path: str | os.PathLike[str]) -> "Conversion":
         """Another file given for the same case; the model is not asked again."""
@@ -104,17 +108,16 @@ class Conversion:
     @cached_property
     def judged(self) -> tuple[Judged, ...]:
         """The probes that the model accepts, the example first, each with its reference."""
-        self._ask_for_the_example()
         asked = [(probe, self.ask_model(probe.inputs)) for probe in probes(self.case)]
+        if asked[0][1] is None:
+            self._say_why_it_refuses()
         accepted = [(probe, reference) for probe, reference in asked if reference]
         references = pooled([reference for _, reference in accepted])
         return tuple(Judged(probe, reference) for (probe, _), reference in zip(accepted, references, strict=True))
 
-    def _ask_for_the_example(self) -> None:
+    def _say_why_it_refuses(self) -> None:
         try:
             self._torch.run(**self.case.inputs)
-        except (CaseError, EngineError) as error:
-            raise CaseError(str(error)) from error
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
             raise CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}") from error
@@ -219,21 +222,9 @@ class Conversion:
             raise EngineError(f"the file asks for {', '.join(missing)}, which is no input of the case")
         return {value.name: _as_array(found[value.name], value.dtype) for value in self.graph.inputs}
 
-    @cached_property
-    def _engines(self) -> dict[str, Engine | EngineError]:
-        return {}
-
     def engine(self, name: str) -> Engine:
         """The file in an engine: onnxruntime, unoptimized (the same without graph optimization) or reference."""
-        if name not in self._engines:
-            try:
-                self._engines[name] = self._start(name)
-            except EngineError as error:
-                self._engines[name] = error
-        found = self._engines[name]
-        if isinstance(found, EngineError):
-            raise EngineError(str(found)) from found
-        return found
+        return _remembered(self._engines, name, lambda: self._start(name))
 
     def _start(self, name: str) -> Engine:
         if name == "reference":
@@ -246,19 +237,20 @@ class Conversion:
 
     def outputs(self, judged: Judged, engine: str = "onnxruntime") -> dict[str, Array]:
         """`run` on a probe, remembered."""
-        key = judged.probe.id, engine
-        if key not in self._runs:
-            try:
-                self._runs[key] = self.run(judged.probe.inputs, engine)
-            except EngineError as error:
-                self._runs[key] = error
-        found = self._runs[key]
-        if isinstance(found, EngineError):
-            raise EngineError(str(found)) from found
-        return found
+        return _remembered(self._outputs, (judged.probe.id, engine), lambda: self.run(judged.probe.inputs, engine))
 
     def parities(self, judged: Judged, engine: str = "onnxruntime") -> tuple[Parity, ...]:
-        """The file's outputs on a probe against the model's, by position: their names are another matter."""
+        """The outputs on a probe against the model's, by position: their names are another matter. Remembered."""
+        key = judged.probe.id, engine
+        if key not in self._parities:
+            self._parities[key] = self._compared(judged, engine)
+        return self._parities[key]
+
+    def is_right(self, judged: Judged, engine: str = "onnxruntime") -> bool:
+        """Whether the file gives the model's outputs on a probe."""
+        return all(parity.same for parity in self.parities(judged, engine))
+
+    def _compared(self, judged: Judged, engine: str) -> tuple[Parity, ...]:
         case = f"{self!r} on {judged.probe.id}"
         try:
             actual = self.outputs(judged, engine)
@@ -284,6 +276,19 @@ def same_bits(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
     return len(a) == len(b) and all(x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in pairs)
 
 
+def _remembered(memory: dict[Key, Made | EngineError], key: Key, make: Callable[[], Made]) -> Made:
+    """What `make` gave when it was first called for a key, or the `EngineError` that it raised."""
+    if key not in memory:
+        try:
+            memory[key] = make()
+        except EngineError as error:
+            memory[key] = error
+    found = memory[key]
+    if isinstance(found, EngineError):
+        raise EngineError(str(found)) from found
+    return found
+
+
 _TORCH = Path(torch.__file__).parent
 
 
@@ -291,15 +296,9 @@ def _as_array(leaf: Any, dtype: str) -> Array:
     if isinstance(leaf, np.ndarray | np.generic):
         return np.asarray(leaf)
     try:
-        return np.asarray(
-            leaf, onnx.helper.tensor_dtype_to_np_dtype(onnx.TensorProto.DataType.Value(_onnx_name(dtype)))
-        )
+        return np.asarray(leaf, dtype)
     except (TypeError, ValueError) as error:
         raise EngineError(f"the file asks for {dtype}, the case gives {leaf!r}") from error
-
-
-def _onnx_name(dtype: str) -> str:
-    return {"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())
 
 
 def _same_shapes(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

@@ -49,7 +49,7 @@ def smallest_failing(conversion: Conversion, judged: Judged) -> Judged:
 
 def _failing(conversion: Conversion, sizes: Mapping[str, int]) -> Judged | None:
     candidate = conversion.judge(resized(conversion.case, sizes))
-    return candidate if candidate and not _is_right(conversion, candidate, "onnxruntime") else None
+    return candidate if candidate and not conversion.is_right(candidate) else None
 
 
 def where_it_goes_wrong(conversion: Conversion, judged: Judged) -> Culprit:
@@ -59,12 +59,12 @@ def where_it_goes_wrong(conversion: Conversion, judged: Judged) -> Culprit:
     reference evaluator, by one of ONNX Runtime's kernels. A file that is wrong in both was exported wrong: of an input
     or size that is right when the model is traced on it, the export froze something.
     """
-    if _is_right(conversion, judged, "unoptimized"):
+    if conversion.is_right(judged, "unoptimized"):
         return Culprit(
             "ONNX Runtime's graph optimizer: without it the values are right",
             "lower graph_optimization_level, and report the model to onnxruntime",
         )
-    if _is_right(conversion, judged, "reference"):
+    if conversion.is_right(judged, "reference"):
         node = _first_departing_node(conversion, judged)
         return Culprit(
             f"a kernel of ONNX Runtime: the reference evaluator is right{node}",
@@ -81,10 +81,6 @@ def where_it_goes_wrong(conversion: Conversion, judged: Judged) -> Culprit:
         f"the {conversion.exporter} exporter: the file is wrong in the reference evaluator too",
         "try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter",
     )
-
-
-def _is_right(conversion: Conversion, judged: Judged, engine: str) -> bool:
-    return all(parity.same for parity in conversion.parities(judged, engine))
 
 
 def _is_right_when_traced_on(conversion: Conversion, judged: Judged) -> bool:

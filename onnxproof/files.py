@@ -19,6 +19,12 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
     return path
 
 
+def make_writable(folder: str | os.PathLike[str]) -> None:
+    """Makes a folder now, for what is written at the end, when it is late to find out. Raises `OSError`."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+
+
 def made_once(folder: Path, key: str, make: Callable[[Path], None]) -> Path:
     """The folder `folder/key`, filled by `make` for the first process that asks; the others wait and read.
 

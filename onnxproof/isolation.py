@@ -39,6 +39,25 @@ except Exception as error:
 """
 
 
+def copy_with_data(path: Path, folder: Path) -> str:
+    """Copies a file to `folder/model.onnx` with the external data that lies in its own folder.
+
+    Returns what is amiss with other data that it names, in one line; "" when nothing is. Raises `GraphError` for a
+    file that cannot be read.
+    """
+    amiss = []
+    shutil.copyfile(path, folder / "model.onnx")
+    for name in external_files(path):
+        if name.is_absolute() or ".." in name.parts:
+            amiss.append(f"its external data {name} lies outside of the file's folder")
+        elif not (path.parent / name).is_file():
+            amiss.append(f"its external data {name} is missing")
+        else:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path.parent / name, folder / name)
+    return amiss[0] if amiss else ""
+
+
 def run_without_torch(path: Path, inputs: Mapping[str, Array], provider: str) -> str:
     """Why the file does not run alone, in one line; "" when it does.
 
@@ -46,14 +65,9 @@ def run_without_torch(path: Path, inputs: Mapping[str, Array], provider: str) ->
     that lies outside of the file's own folder is not copied. Raises `GraphError` for a file that cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder:
-        shutil.copyfile(path, Path(folder, "model.onnx"))
-        for name in external_files(path):
-            if name.is_absolute() or ".." in name.parts:
-                return f"its external data {name} lies outside of the file's folder"
-            if not (path.parent / name).is_file():
-                return f"its external data {name} is missing"
-            Path(folder, name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path.parent / name, Path(folder, name))
+        amiss = copy_with_data(path, Path(folder))
+        if amiss:
+            return amiss
         np.savez(Path(folder, "inputs.npz"), *inputs.values())
         try:
             ran = subprocess.run(

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from operator import itemgetter
@@ -15,7 +14,7 @@ import pytest
 from onnxproof import check_plugin, versions
 from onnxproof.check_plugin import FINDING
 from onnxproof.claims import Ledger
-from onnxproof.files import write_whole
+from onnxproof.files import make_writable, write_whole
 
 if TYPE_CHECKING:
     from onnxproof.latency import Latency
@@ -183,10 +182,9 @@ class Results:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
-            self.content["conversions"] += [found for name, found in report.user_properties if name == FINDING]
-            recorded = [dict(figures, spec=report.nodeid) for figures in comparisons(report)]
-            self.content["comparisons"] += recorded
-            self.content["latency"] += [dict(figures, spec=report.nodeid) for figures in latencies(report)]
+            self.content["conversions"] += recorded(report, FINDING)
+            for key, name in (("comparisons", COMPARISON), ("latency", LATENCY)):
+                self.content[key] += [dict(figures, spec=report.nodeid) for figures in recorded(report, name)]
 
     def pytest_sessionfinish(self) -> None:
         self.content["comparisons"].sort(key=lambda figures: (figures["spec"], figures["case"]))
@@ -197,17 +195,10 @@ class Results:
         write_whole(self.folder / "results.json", json.dumps(self.content, indent=1, sort_keys=True).encode())
 
 
-def comparisons(report: pytest.TestReport) -> Iterator[dict[str, Any]]:
-    """What `record_comparison` recorded in a test."""
-    for name, figures in report.user_properties:
-        if name == COMPARISON and isinstance(figures, dict):
-            yield figures
-
-
-def latencies(report: pytest.TestReport) -> Iterator[dict[str, Any]]:
-    """What `record_latency` recorded in a test."""
-    for name, figures in report.user_properties:
-        if name == LATENCY and isinstance(figures, dict):
+def recorded(report: pytest.TestReport, name: str) -> Iterator[dict[str, Any]]:
+    """What a test recorded under one of the names `COMPARISON`, `LATENCY` and `FINDING`."""
+    for known, figures in report.user_properties:
+        if known == name and isinstance(figures, dict):
             yield figures
 
 
@@ -216,7 +207,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     reports = [
         report for found in terminalreporter.stats.values() for report in found if isinstance(report, pytest.TestReport)
     ]
-    pictures = {figures["case"]: figures for report in reports for figures in comparisons(report) if figures["pixels"]}
+    pictures = {
+        figures["case"]: figures for report in reports for figures in recorded(report, COMPARISON) if figures["pixels"]
+    }
     if pictures:
         terminalreporter.write_sep("=", "pictures")
     for case, figures in sorted(pictures.items()):
@@ -247,7 +240,7 @@ def _span(opsets: range) -> str:
 
 
 def _check_folder(config: pytest.Config) -> None:
-    """Makes the `--report` folder now: the results are written at the end, when it is late to find out."""
+    """Makes the `--report` folder, where it can be written."""
     folder, start = Path(config.option.report), config.invocation_params.dir
     if "--report" in config.invocation_params.args and start not in folder.parents:
         raise pytest.UsageError(
@@ -255,7 +248,6 @@ def _check_folder(config: pytest.Config) -> None:
             "alone for the project's own"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
+        make_writable(folder)
     except OSError as error:
         raise pytest.UsageError(f"--report {folder}: {error.strerror}; name a folder that can be written") from error

@@ -1,7 +1,6 @@
 """A folder that shows a failed check again, with onnxruntime and numpy alone."""
 
 import re
-import shutil
 from pathlib import Path
 
 import ml_dtypes
@@ -12,7 +11,8 @@ from onnxproof.engines import EngineError
 from onnxproof.exporting import ExportError
 from onnxproof.files import replace_folder
 from onnxproof.findings import Evidence, Finding
-from onnxproof.graph import GraphError, external_files
+from onnxproof.graph import GraphError
+from onnxproof.isolation import copy_with_data
 from onnxproof.trees import Array
 
 _SCRIPT = """\
@@ -57,11 +57,7 @@ def write_repro(report: Path, conversion: Conversion, finding: Finding) -> Path 
     )
 
     def make(new: Path) -> None:
-        shutil.copyfile(conversion.path, new / "model.onnx")
-        for name in external_files(conversion.path):
-            if (conversion.path.parent / name).is_file() and not name.is_absolute() and ".." not in name.parts:
-                (new / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(conversion.path.parent / name, new / name)
+        copy_with_data(conversion.path, new)
         for what in ("inputs", "expected", "actual"):
             np.savez(new / f"{what}.npz", *map(_plain, getattr(evidence, what).values()))
         (new / "repro.py").write_text(script, encoding="utf-8")

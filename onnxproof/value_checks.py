@@ -78,12 +78,11 @@ def _same_values(conversion: Conversion, probes: Sequence[Judged]) -> str:
     parities: list[Parity] = []
     for judged in probes:
         found = conversion.parities(judged)
-        wrong = [parity for parity in found if not parity.same]
-        if wrong:
+        if not conversion.is_right(judged):
             judged = judged if judged is conversion.traced else smallest_failing(conversion, judged)
-            wrong = [parity for parity in conversion.parities(judged) if not parity.same] or wrong
+            wrong = next(parity for parity in conversion.parities(judged) if not parity.same)
             culprit = where_it_goes_wrong(conversion, judged)
-            problem = f"on {judged.probe.id}: output {wrong[0].output}: {wrong[0].problem}"
+            problem = f"on {judged.probe.id}: output {wrong.output}: {wrong.problem}"
             raise CheckError(
                 f"{problem}; {culprit.text}", culprit.advice, _evidence(conversion, judged), _figure(found)
             )
@@ -111,7 +110,7 @@ def optimizer_neutral(conversion: Conversion) -> str:
     """The file gives the same with ONNX Runtime's graph optimization on and off."""
     largest = 0.0
     for judged in conversion.judged:
-        on, off = (all(p.same for p in conversion.parities(judged, name)) for name in ("onnxruntime", "unoptimized"))
+        on, off = (conversion.is_right(judged, name) for name in ("onnxruntime", "unoptimized"))
         if on != off:
             wrong = "onnxruntime" if off else "unoptimized"
             problem = next(p for p in conversion.parities(judged, wrong) if not p.same).problem

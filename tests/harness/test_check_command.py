@@ -14,7 +14,7 @@ import onnx
 import pytest
 from onnx.parser import parse_model
 
-from onnxproof import check_command, conversion
+from onnxproof import conversion, files
 from onnxproof.checks import CHECKS
 from onnxproof.cli import main
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT
@@ -332,7 +332,7 @@ class TestOptions:
         def refuse(dir):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-        monkeypatch.setattr(check_command, "tempfile", SimpleNamespace(TemporaryFile=refuse))
+        monkeypatch.setattr(files, "tempfile", SimpleNamespace(TemporaryFile=refuse))
         reason = refusal("models.py:double", "--report", "report")
         assert reason == f"--report report: {os.strerror(errno.EROFS)}; name a folder that can be written"
 

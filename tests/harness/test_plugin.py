@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from onnxproof import plugin, versions
+from onnxproof import files, versions
 from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
 
 CONFTEST = """
@@ -212,7 +212,7 @@ class TestReport:
         def refuse(dir):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-        monkeypatch.setattr(plugin, "tempfile", SimpleNamespace(TemporaryFile=refuse))
+        monkeypatch.setattr(files, "tempfile", SimpleNamespace(TemporaryFile=refuse))
         result = suite.runpytest_inprocess("--report", "report")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([f"*{os.strerror(errno.EROFS)}; name a folder that can be written"])

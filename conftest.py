@@ -15,11 +15,12 @@ from onnxscript import TracedOnnxFunction
 
 import srcnn_models as srcnn
 from onnxproof.assets import OFFICIAL, AssetError, official, sha256, verify_sums
-from onnxproof.claims import Ledger, read_claims
+from onnxproof.claims import read_claims
 from onnxproof.engines import torch_engine
 from onnxproof.exporting import Export, export
 from onnxproof.files import made_once
 from onnxproof.images import Picture, read_picture, to_nchw, to_picture, write_picture
+from onnxproof.ledger import Ledger
 from onnxproof.parity import Reference
 from onnxproof.plugin import Target
 from tests.deviations import DEVIATIONS, NOT_APPLICABLE

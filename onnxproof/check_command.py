@@ -28,6 +28,7 @@ from onnxproof.conversion import Conversion
 from onnxproof.files import make_writable
 from onnxproof.findings import EXPECTED, FAILS, HOLDS, NOT_JUDGED, Finding, first_line
 from onnxproof.graph import GraphError, load_model
+from onnxproof.original import Original
 from onnxproof.repro import write_repro
 
 _STYLES = {HOLDS: "green", FAILS: "bold red", EXPECTED: "yellow", NOT_JUDGED: "dim"}
@@ -135,8 +136,9 @@ def _conversions(case: Case, arguments: argparse.Namespace) -> Iterator[Conversi
     if arguments.onnx:
         yield Conversion(case, exporter="", given=arguments.onnx, **options)
         return
+    original = Original(case)
     for exporter in dict.fromkeys(arguments.exporter or versions.EXPORTERS):
-        yield Conversion(case, exporter=exporter, **options)
+        yield Conversion(original, exporter=exporter, **options)
 
 
 def _findings(conversion: Conversion) -> list[Finding]:

@@ -71,6 +71,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from onnxproof.case import CaseError
     from onnxproof.checks import CHECKS
     from onnxproof.conversion import Conversion
+    from onnxproof.original import Original
     from onnxproof.plugin import targets
 
     if not {"case", "check"} <= set(metafunc.fixturenames):
@@ -80,8 +81,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     except CaseError as error:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
     made = [
-        pytest.param(Conversion(case, exporter=target.exporter, opset=target.opset), id=f"{case.name}-{target}")
-        for case in cases
+        pytest.param(
+            Conversion(original, exporter=target.exporter, opset=target.opset),
+            id=f"{original.case.name}-{target}",
+        )
+        for original in map(Original, cases)
         for target in targets(metafunc.config)
     ]
     checks = [pytest.param(BoundCheck(check, metafunc.config.option.report), id=id) for id, check in CHECKS.items()]

@@ -1,4 +1,4 @@
-"""One conversion at work: a case, the file made of it, and what both give. Everything is run once, when asked for."""
+"""One conversion at work: a case's original, the file made of it, and what both give. Everything is run once."""
 
 import copy
 import os
@@ -6,7 +6,6 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,46 +13,38 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from onnxproof.case import Case, CaseError, Probe, other_values, probes, replaced, resized, same_inputs
-from onnxproof.engines import Engine, EngineError, onnxruntime_engine, reference_engine, torch_engine
+from onnxproof.case import Case
+from onnxproof.engines import Engine, EngineError, onnxruntime_engine, reference_engine
 from onnxproof.exporting import Export, ExportError, export
 from onnxproof.graph import Graph, graph_differences, load_model, read_graph
-from onnxproof.parity import Parity, Reference, compare, pooled
+from onnxproof.original import Judged, Original
+from onnxproof.parity import Parity, Reference, compare
+from onnxproof.probes import Probe, same_inputs
 from onnxproof.trees import Array, leaves
 from onnxproof.versions import LOWEST_OPSET
 
 Key = TypeVar("Key", bound=Hashable)
 Made = TypeVar("Made")
 
-MOST_BYTES = 2**31
-"""An ONNX file holds 2 GiB, and so does what is checked here: several copies of the model are in memory at once."""
-
-
-@dataclass(frozen=True)
-class Judged:
-    """A probe that the model accepts, with what the file is compared with."""
-
-    probe: Probe
-    reference: Reference
-
 
 class Conversion:
     """A case exported, or the file that was `given` for it.
 
-    `opset` is the one asked for; of a given file it is only known when it is said. Raises `CaseError` for a model that
-    refuses its example, that gives something else than tensors, or that is too large.
+    `opset` is the one asked for; of a given file it is only known when it is said. Conversions of one case can share
+    its `Original`, which is then asked once.
     """
 
     def __init__(
         self,
-        case: Case,
+        case: Case | Original,
         *,
         exporter: str,
         opset: int | None = None,
         provider: str = "CPUExecutionProvider",
         given: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.case = case
+        self.original = Original(case) if isinstance(case, Case) else case
+        self.case = self.original.case
         self.exporter = exporter
         self.given = Path(given) if given else None
         self.opset = opset or (None if given else LOWEST_OPSET[exporter])
@@ -64,90 +55,10 @@ class Conversion:
 
     def of_file(self, path: str | os.PathLike[str]) -> "Conversion":
         """Another file given for the same case; the model is not asked again."""
-        other = Conversion(self.case, exporter=self.exporter, opset=self.opset, provider=self.provider, given=path)
-        other._torch, other._exact = self._torch, self._exact
-        other.judged, other.reactions, other.model_repeats = self.judged, self.reactions, self.model_repeats
-        return other
+        return Conversion(self.original, exporter=self.exporter, opset=self.opset, provider=self.provider, given=path)
 
     def __repr__(self) -> str:
         return f"{self.case.name}-{self.given.name if self.given else self.exporter}"
-
-    # The model
-
-    @cached_property
-    def _torch(self) -> Engine:
-        size = sum(t.numel() * t.element_size() for t in (*self.case.model.parameters(), *self.case.model.buffers()))
-        if size >= MOST_BYTES:
-            raise CaseError(f"the model holds {size / 2**30:.1f} GiB of weights; up to 2 GiB can be checked")
-        return torch_engine(copy.deepcopy(self.case.model), tuple(self.case.inputs), self.case.output_names)
-
-    @cached_property
-    def _exact(self) -> Engine:
-        return torch_engine(self.case.model, tuple(self.case.inputs), self.case.output_names, torch.float64)
-
-    def ask_model(self, inputs: Mapping[str, Any]) -> Reference | None:
-        """What the model gives, and in float64 where it can; None for inputs that it refuses."""
-        values = self._ask_values(inputs)
-        if values is None:
-            return None
-        try:
-            return Reference(values, self._exact.run(**inputs))
-        except Exception:  # a model with a float32 constant of its own, or without a float64 kernel
-            return Reference(values)
-
-    def _ask_values(self, inputs: Mapping[str, Any]) -> dict[str, Array] | None:
-        try:
-            return self._torch.run(**inputs)
-        except EngineError as error:
-            raise CaseError(str(error)) from error
-        except CaseError:
-            raise
-        except Exception:
-            return None
-
-    @cached_property
-    def judged(self) -> tuple[Judged, ...]:
-        """The probes that the model accepts, the example first, each with its reference."""
-        asked = [(probe, self.ask_model(probe.inputs)) for probe in probes(self.case)]
-        if asked[0][1] is None:
-            self._say_why_it_refuses()
-        accepted = [(probe, reference) for probe, reference in asked if reference]
-        references = pooled([reference for _, reference in accepted])
-        return tuple(Judged(probe, reference) for (probe, _), reference in zip(accepted, references, strict=True))
-
-    def _say_why_it_refuses(self) -> None:
-        try:
-            self._torch.run(**self.case.inputs)
-        except Exception as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}") from error
-
-    @cached_property
-    def reactions(self) -> dict[str, list[tuple[dict[str, Any], Mapping[str, Array]]]]:
-        """The changes of each input and of each dynamic dimension's size that the model reacts to, with its outputs."""
-        case, own = self.case, Reference(self.traced.reference.values)
-        changes = {
-            f"the input {name}": [replaced(case.inputs, name, value) for value in other_values(case, name)]
-            for name in case.required_inputs
-        } | {
-            f"the size of {symbol}": [dict(resized(case, case.sizes | {symbol: size + more}).inputs) for more in (1, 3)]
-            for symbol, size in case.sizes.items()
-        }
-        asked = {what: [(inputs, self._ask_values(inputs)) for inputs in found] for what, found in changes.items()}
-        return {
-            what: [(i, values) for i, values in found if values and not all(p.same for p in compare(values, own, ""))]
-            for what, found in asked.items()
-        }
-
-    @cached_property
-    def model_repeats(self) -> bool:
-        """Whether the model itself gives the same when it is run again on the example."""
-        again = self._ask_values(self.case.inputs)
-        return again is not None and same_bits(again, self.traced.reference.values)
-
-    @property
-    def traced(self) -> Judged:
-        return self.judged[0]
 
     # The file
 
@@ -167,7 +78,7 @@ class Conversion:
         """An export of the case traced on other inputs of the example's sizes."""
         if self.opset is None:
             raise ExportError("a file that was given is not exported")
-        output_names = tuple(self.traced.reference.values)  # refuses a model that is too large to be copied
+        output_names = tuple(self.original.traced.reference.values)  # refuses a model that is too large to be copied
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
         return export(
@@ -203,7 +114,7 @@ class Conversion:
         """Other inputs of the example's sizes, and in what the file differs that is traced on them; None for a given
         file, and where there are no other inputs.
         """
-        others = [j.probe for j in self.judged[1:] if _same_shapes(j.probe.inputs, self.case.inputs)]
+        others = [j.probe for j in self.original.judged[1:] if _same_shapes(j.probe.inputs, self.case.inputs)]
         if self.given or not others:
             return None
         return others[0], self.differences(self.export(others[0].inputs, "elsewhere"))
@@ -263,17 +174,6 @@ class Conversion:
         if len(actual) == len(reference.values):
             actual = dict(zip(reference.values, actual.values(), strict=True))
         return compare(actual, reference, case)
-
-    def judge(self, probe: Probe) -> Judged | None:
-        """Another probe with its reference, with the rounding that is usual; None where the model refuses it."""
-        reference = self.ask_model(probe.inputs)
-        return Judged(probe, replace(reference, rounding=self.traced.reference.rounding)) if reference else None
-
-
-def same_bits(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
-    """Whether outputs are the same bit for bit, by position."""
-    pairs = zip(a.values(), b.values(), strict=False)
-    return len(a) == len(b) and all(x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in pairs)
 
 
 def _remembered(memory: dict[Key, Made | EngineError], key: Key, make: Callable[[], Made]) -> Made:

@@ -10,12 +10,13 @@ import numpy as np
 import onnx
 import onnx.reference
 
-from onnxproof.case import resized
-from onnxproof.conversion import Conversion, Judged
+from onnxproof.conversion import Conversion
 from onnxproof.engines import EngineError, onnxruntime_engine
 from onnxproof.exporting import ExportError
 from onnxproof.graph import GraphError, load_model
+from onnxproof.original import Judged
 from onnxproof.parity import Parity, Reference, compare
+from onnxproof.probes import resized
 from onnxproof.trees import Array, leaves
 
 SMALLER = (2, 3, 4, 5, 7, 8, 12, 16, 24, 32, 48, 64)
@@ -48,7 +49,7 @@ def smallest_failing(conversion: Conversion, judged: Judged) -> Judged:
 
 
 def _failing(conversion: Conversion, sizes: Mapping[str, int]) -> Judged | None:
-    candidate = conversion.judge(resized(conversion.case, sizes))
+    candidate = conversion.original.judge(resized(conversion.case, sizes))
     return candidate if candidate and not conversion.is_right(candidate) else None
 
 
@@ -72,7 +73,7 @@ def where_it_goes_wrong(conversion: Conversion, judged: Judged) -> Culprit:
         )
     if conversion.given:
         return Culprit("the file: it is wrong in the reference evaluator too", "export it again, and compare the nodes")
-    if judged is not conversion.traced and _is_right_when_traced_on(conversion, judged):
+    if judged is not conversion.original.traced and _is_right_when_traced_on(conversion, judged):
         return Culprit(
             "something was frozen at export: traced on these inputs the file is right",
             conversion.tracer_warnings or "look for Python numbers taken from a tensor or its shape",

@@ -79,7 +79,7 @@ def inputs_kept(conversion: Conversion) -> str:
 @check("outputs-kept")
 def outputs_kept(conversion: Conversion) -> str:
     """The file has every output, in order, with its name, dtype and rank."""
-    wanted, found = conversion.traced.reference.values, conversion.graph.outputs
+    wanted, found = conversion.original.traced.reference.values, conversion.graph.outputs
     if len(found) != len(wanted):
         names = ", ".join(value.name for value in found)
         raise CheckError(
@@ -123,7 +123,7 @@ def shapes_honest(conversion: Conversion) -> str:
     """The file declares output dimensions, fixed or symbolic, that runs keep to."""
     declared: tuple[Value, ...] = conversion.graph.outputs
     ran = 0
-    for judged in conversion.judged:
+    for judged in conversion.original.judged:
         try:
             outputs = conversion.outputs(judged)
         except EngineError:

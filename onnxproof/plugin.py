@@ -13,8 +13,8 @@ import pytest
 
 from onnxproof import check_plugin, versions
 from onnxproof.check_plugin import FINDING
-from onnxproof.claims import Ledger
 from onnxproof.files import make_writable, write_whole
+from onnxproof.ledger import Ledger
 
 if TYPE_CHECKING:
     from onnxproof.latency import Latency

@@ -71,10 +71,10 @@ def _of_the_example(conversion: Conversion) -> Evidence | None:
     except (EngineError, ExportError, GraphError):
         return None
     try:
-        actual = conversion.outputs(conversion.traced)
+        actual = conversion.outputs(conversion.original.traced)
     except EngineError:
         actual = {}
-    return Evidence(inputs, dict(conversion.traced.reference.values), actual)
+    return Evidence(inputs, dict(conversion.original.traced.reference.values), actual)
 
 
 def _plain(array: Array) -> Array:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from onnxproof.conversion import Conversion, Judged, same_bits
+from onnxproof.conversion import Conversion
 from onnxproof.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.engines import EngineError
 from onnxproof.file_checks import FREEZES
 from onnxproof.findings import CheckError, Evidence, NotJudgedError, check, first_line
+from onnxproof.original import Judged, same_bits
 from onnxproof.parity import Parity
 from onnxproof.trees import Array, leaves
 
@@ -17,7 +18,7 @@ from onnxproof.trees import Array, leaves
 def inputs_live(conversion: Conversion) -> str:
     """The file reacts to each input, and to each dynamic dimension, to which the model reacts."""
     base = _run_on_example(conversion)
-    shown = [what for what, changes in conversion.reactions.items() if changes]
+    shown = [what for what, changes in conversion.original.reactions.items() if changes]
     for what in shown:
         _check_reaction(conversion, base, what)
     elsewhere = conversion.exported_elsewhere
@@ -37,7 +38,7 @@ def inputs_live(conversion: Conversion) -> str:
 
 def _run_on_example(conversion: Conversion) -> dict[str, Array]:
     try:
-        return conversion.outputs(conversion.traced)
+        return conversion.outputs(conversion.original.traced)
     except EngineError as error:
         raise NotJudgedError("the file does not run on the traced inputs: see same-values") from error
 
@@ -45,7 +46,7 @@ def _run_on_example(conversion: Conversion) -> dict[str, Array]:
 def _check_reaction(conversion: Conversion, base: dict[str, Array], what: str) -> None:
     """Raises `CheckError` where the file does not react to a change to which the model reacts."""
     advice = conversion.tracer_warnings or FREEZES
-    for inputs, values in conversion.reactions[what]:
+    for inputs, values in conversion.original.reactions[what]:
         try:
             actual = conversion.run(inputs)
         except EngineError as error:
@@ -61,13 +62,13 @@ def _check_reaction(conversion: Conversion, base: dict[str, Array], what: str) -
 @check("same-values")
 def same_values(conversion: Conversion) -> str:
     """The file gives the model's outputs on the traced inputs."""
-    return _same_values(conversion, [conversion.traced])
+    return _same_values(conversion, [conversion.original.traced])
 
 
 @check("same-values-unseen")
 def same_values_unseen(conversion: Conversion) -> str:
     """The file gives the model's outputs on inputs and sizes that it was not traced with."""
-    unseen = conversion.judged[1:]
+    unseen = conversion.original.judged[1:]
     if not unseen:
         raise NotJudgedError("there are no other inputs that the model accepts: see probes-adequate")
     return _same_values(conversion, unseen)
@@ -79,7 +80,7 @@ def _same_values(conversion: Conversion, probes: Sequence[Judged]) -> str:
     for judged in probes:
         found = conversion.parities(judged)
         if not conversion.is_right(judged):
-            judged = judged if judged is conversion.traced else smallest_failing(conversion, judged)
+            judged = judged if judged is conversion.original.traced else smallest_failing(conversion, judged)
             wrong = next(parity for parity in conversion.parities(judged) if not parity.same)
             culprit = where_it_goes_wrong(conversion, judged)
             problem = f"on {judged.probe.id}: output {wrong.output}: {wrong.problem}"
@@ -109,7 +110,7 @@ def _evidence(conversion: Conversion, judged: Judged) -> Evidence | None:
 def optimizer_neutral(conversion: Conversion) -> str:
     """The file gives the same with ONNX Runtime's graph optimization on and off."""
     largest = 0.0
-    for judged in conversion.judged:
+    for judged in conversion.original.judged:
         on, off = (conversion.is_right(judged, name) for name in ("onnxruntime", "unoptimized"))
         if on != off:
             wrong = "onnxruntime" if off else "unoptimized"
@@ -128,7 +129,7 @@ def optimizer_neutral(conversion: Conversion) -> str:
 def engines_agree(conversion: Conversion) -> str:
     """The file gives the same in the ONNX reference evaluator."""
     judged = min(
-        conversion.judged,
+        conversion.original.judged,
         key=lambda j: (1 in j.probe.sizes.values(), sum(map(np.size, leaves(j.probe.inputs).values()))),
     )
     try:
@@ -155,7 +156,7 @@ def engines_agree(conversion: Conversion) -> str:
 @check("repeatable")
 def repeatable(conversion: Conversion) -> str:
     """The file is the same graph when exported again, and gives the same bits when run again."""
-    if not conversion.model_repeats:
+    if not conversion.original.repeats:
         raise CheckError("the model itself gives other outputs when it is run again", "call `model.eval()`, or seed it")
     base = _run_on_example(conversion)
     if not same_bits(conversion.run(conversion.case.inputs), base):
@@ -177,11 +178,11 @@ def repeatable(conversion: Conversion) -> str:
 @check("probes-adequate")
 def probes_adequate(conversion: Conversion) -> str:
     """The file was judged on inputs that could have shown a fault."""
-    case, judged = conversion.case, conversion.judged
+    case, judged = conversion.case, conversion.original.judged
     for name, leaf in leaves(case.inputs).items():
         if name in case.data_inputs and leaf.size > 1 and leaf.min() == leaf.max():
             raise CheckError(f"the input {name} is constant", "give an example with different values")
-    for name, values in conversion.traced.reference.values.items():
+    for name, values in conversion.original.traced.reference.values.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise CheckError(f"the model's own output {name} is not finite on the example", "give inputs of its domain")
     if all(np.size(leaf) <= 1 for leaf in leaves(case.inputs).values()):

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onnxproof.case import SEED, Case
+from onnxproof.case import Case
 from onnxproof.faults.fault import model_fault
+from onnxproof.probes import SEED
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 
 BOTH = (TORCHSCRIPT, TORCH_EXPORT)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import silu
 
 import srcnn_models as srcnn
-from onnxproof.case import SEED, Case
+from onnxproof.case import Case
+from onnxproof.probes import SEED
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.inputs import DYNAMIC_SIZE, scales
 

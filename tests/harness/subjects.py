@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 import srcnn_models
-from onnxproof.case import SEED, Case
+from onnxproof.case import Case
 from onnxproof.exporting import Export, export
+from onnxproof.probes import SEED
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, torchscript_ties_output_dims
 from tests.inputs import DYNAMIC_SIZE, scales
 

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from onnxproof.claims import ALL_EXPORTERS, Claim, Deviation, Ledger, NotApplicable, read_claims
+from onnxproof.claims import ALL_EXPORTERS, Claim, Deviation, NotApplicable, read_claims
+from onnxproof.ledger import Ledger
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 
 CLAIMS = (Claim("sum", "numbers", "One and one is two."), Claim("order", "letters", "B comes before A."))

@@ -7,10 +7,11 @@ from onnx.parser import parse_model
 from torch import nn
 
 from onnxproof import culprit
-from onnxproof.case import Case, resized
+from onnxproof.case import Case
 from onnxproof.conversion import Conversion
 from onnxproof.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.engines import Engine, onnxruntime_engine
+from onnxproof.probes import resized
 from onnxproof.value_checks import same_values, same_values_unseen
 from onnxproof.versions import TORCHSCRIPT
 
@@ -83,7 +84,7 @@ class TestOptimizer:
     def test_told(self, broken):
         """The optimizer is named, with what to do."""
         conversion = broken("onnxruntime")
-        found = where_it_goes_wrong(conversion, conversion.traced)
+        found = where_it_goes_wrong(conversion, conversion.original.traced)
         assert found.text == "ONNX Runtime's graph optimizer: without it the values are right"
         assert "graph_optimization_level" in found.advice
 
@@ -114,7 +115,7 @@ class TestKernel:
 
     def test_node(self, kernel):
         """The first node that departs is named, though those after it depart too, with what goes into it."""
-        text = where_it_goes_wrong(kernel, kernel.traced).text
+        text = where_it_goes_wrong(kernel, kernel.original.traced).text
         assert text.startswith(
             "a kernel of ONNX Runtime: the reference evaluator is right; the first node that departs"
         )
@@ -123,13 +124,17 @@ class TestKernel:
     def test_no_node(self, broken):
         """Where no inner value departs, none is named."""
         conversion = broken("onnxruntime", "unoptimized")
-        assert where_it_goes_wrong(conversion, conversion.traced).text.endswith("the reference evaluator is right")
+        assert where_it_goes_wrong(conversion, conversion.original.traced).text.endswith(
+            "the reference evaluator is right"
+        )
 
     def test_inner_values_are_not_had(self, monkeypatch, broken):
         """An engine that refuses to give inner values costs the name of the node and no more."""
         monkeypatch.setattr(culprit, "onnxruntime_engine", lambda path, **_: 1 / 0)
         conversion = broken("onnxruntime", "unoptimized")
-        assert where_it_goes_wrong(conversion, conversion.traced).text.endswith("the reference evaluator is right")
+        assert where_it_goes_wrong(conversion, conversion.original.traced).text.endswith(
+            "the reference evaluator is right"
+        )
 
 
 class TestFile:
@@ -138,7 +143,7 @@ class TestFile:
     def test_given(self, given):
         """A file that was given is to blame itself."""
         conversion = given(Net(), FILE.replace("Sub (", "Add ("))
-        text = where_it_goes_wrong(conversion, conversion.traced).text
+        text = where_it_goes_wrong(conversion, conversion.original.traced).text
         assert text == "the file: it is wrong in the reference evaluator too"
 
     def test_exporter(self, monkeypatch, tmp_path):
@@ -146,7 +151,7 @@ class TestFile:
         conversion = Conversion(case(Net()), exporter=TORCHSCRIPT)
         onnx.save(parse_model(FILE.replace("Sub (", "Add (")), tmp_path / "model.onnx")
         conversion.path = tmp_path / "model.onnx"
-        found = where_it_goes_wrong(conversion, conversion.traced)
+        found = where_it_goes_wrong(conversion, conversion.original.traced)
         assert found.text == "the torchscript exporter: the file is wrong in the reference evaluator too"
 
 
@@ -175,7 +180,7 @@ class TestSmallest:
     def test_eight(self, given):
         """Of a fault from eight rows on, eight rows are shown."""
         conversion = given(WrongFromEight())
-        failing = conversion.judge(resized(conversion.case, {"rows": 23}))
+        failing = conversion.original.judge(resized(conversion.case, {"rows": 23}))
         assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
 
     def test_evidence(self, given):
@@ -187,10 +192,10 @@ class TestSmallest:
     def test_smallest_already(self, given):
         """What fails at no smaller size stays as it is."""
         conversion = given(WrongFromEight())
-        failing = conversion.judge(resized(conversion.case, {"rows": 8}))
+        failing = conversion.original.judge(resized(conversion.case, {"rows": 8}))
         assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
 
     def test_not_drawn(self, given):
         """Inputs that were not drawn by size stay as they are."""
         conversion = given(WrongFromEight())
-        assert smallest_failing(conversion, conversion.traced) is conversion.traced
+        assert smallest_failing(conversion, conversion.original.traced) is conversion.original.traced

@@ -15,7 +15,8 @@ from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
 
 CONFTEST = """
 import pytest
-from onnxproof.claims import Claim, Deviation, Ledger, NotApplicable
+from onnxproof.claims import Claim, Deviation, NotApplicable
+from onnxproof.ledger import Ledger
 
 CLAIMS = (Claim("sum", "numbers", "One and one is two."), Claim("order", "letters", "B comes before A."))
 DEVIATIONS = (

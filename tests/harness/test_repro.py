@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -29,16 +28,16 @@ class Double(nn.Module):
 
 @pytest.fixture
 def conversion(tmp_path):
-    """A file that triples its input, where the model doubles it; its input and case are called as asked."""
+    """A file that triples its input, where the model doubles it; what the case has `given` may be another input."""
 
-    def make(input_name="x", name="double"):
+    def make(input_name="x", name="double", network=Double, given=""):
         model = parse_model(
             '<ir_version: 8, opset_import: ["": 18]> g (float[N] x) => (float[N] y) '
             "<float three = {3}> { y = Mul (x, three) }"
         )
         model.graph.input[0].name = model.graph.node[0].input[0] = input_name
         onnx.save(model, tmp_path / "triple.onnx")
-        case = Case(Double(), {input_name: np.array([1, -4], np.float32)}, name=name)
+        case = Case(network(), {given or input_name: np.array([1, -4], np.float32)}, name=name)
         return Conversion(case, exporter="", given=tmp_path / "triple.onnx")
 
     return make
@@ -97,8 +96,7 @@ class TestFolder:
 
     def test_no_file(self, conversion, tmp_path):
         """Where the file cannot be fed there is nothing to show."""
-        made = conversion()
-        made.case = replace(made.case, inputs={"other": np.ones(2, np.float32)})
+        made = conversion(given="other")
         assert write_repro(tmp_path / "report", made, Finding("inputs-kept", FAILS)) is None
         assert not (tmp_path / "report").exists()
 
@@ -130,8 +128,7 @@ class TestScript:
 
     def test_dropped_output(self, conversion, tmp_path):
         """A file with fewer outputs than the model is shown too."""
-        made = conversion()
-        made.case = replace(made.case, model=Both())
+        made = conversion(network=Both)
         folder = write_repro(tmp_path, made, Finding("outputs-kept", FAILS, problem="1 output"))
         shown = run(folder)
         assert (shown.stderr, shown.returncode) == ("", 0)

@@ -1,0 +1,138 @@
+"""A file is judged on inputs that could show a fault, always the same."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import nn
+
+from onnxproof.case import Case
+from onnxproof.probes import MOST_VALUES, other_values, probes, replaced, resized, same_inputs
+
+MODEL = nn.Identity()
+IMAGE = np.random.default_rng(0).normal(size=(1, 3, 8, 6)).astype(np.float32)
+DYNAMIC = {"image": {2: "height", 3: "width"}}
+
+
+def image_case(**options: Any) -> Case:
+    """An image of free size, and a factor."""
+    given: dict[str, Any] = {"inputs": {"image": IMAGE, "factor": 2}, "dynamic": DYNAMIC}
+    return Case(MODEL, **given | options)
+
+
+def drawn(case: Case) -> list[dict[str, int]]:
+    """The sizes that were drawn for a case."""
+    return [
+        dict(probe.sizes) for probe in probes(case) if probe.id == ", ".join(f"{k} {v}" for k, v in probe.sizes.items())
+    ]
+
+
+class TestDraws:
+    """Inputs of other sizes are drawn along the dynamic dimensions."""
+
+    def test_sizes(self):
+        """Sizes are prime, odd, large and 1, and differ from one dimension to the next."""
+        prime, odd, large, one = drawn(image_case())
+        assert prime == {"height": 7, "width": 11}
+        assert [size % 2 for size in odd.values()] == [1, 1]
+        assert large["height"] > 8
+        assert large["width"] > 6
+        assert one == {"height": 1, "width": 1}
+        assert [len(set(sizes.values())) for sizes in (prime, odd, large)] == [2, 2, 2]
+
+    def test_equal_sizes(self):
+        """They differ where those of the example are the same, so that swapped dimensions show."""
+        square = drawn(image_case(inputs={"image": IMAGE[:, :, :6], "factor": 2}))
+        assert [len(set(sizes.values())) for sizes in square[:3]] == [2, 2, 2]
+
+    def test_shared(self):
+        """A dimension of two inputs has one size in both."""
+        pair = Case(MODEL, {"a": IMAGE, "b": IMAGE}, dynamic={"a": {2: "height"}, "b": {2: "height"}})
+        inputs = resized(pair, {"height": 5}).inputs
+        assert inputs["a"].shape == inputs["b"].shape == (1, 3, 5, 6)
+
+    def test_static(self):
+        """Without dynamic dimensions no other size is drawn."""
+        assert drawn(image_case(dynamic={})) == []
+
+    def test_large_example(self):
+        """A large example is not made larger, and its values are changed at a smaller size."""
+        large = np.random.default_rng(0).normal(size=(512, 256)).astype(np.float32)
+        found = list(probes(Case(MODEL, {"x": large}, dynamic={"x": {0: "rows"}})))
+        assert large.size > MOST_VALUES
+        assert max(probe.inputs["x"].size for probe in found[1:]) <= MOST_VALUES
+        assert "shuffled" in {probe.id for probe in found}
+
+    def test_values(self):
+        """The values are the example's, in another order."""
+        image = resized(image_case(), {"height": 5, "width": 4}).inputs["image"]
+        assert (image.shape, image.dtype) == ((1, 3, 5, 4), np.float32)
+        assert np.isin(image, IMAGE).all()
+
+    def test_same_every_time(self):
+        """Two draws of two cases are the same, bit for bit."""
+        first, second = (list(probes(image_case())) for _ in range(2))
+        assert [probe.id for probe in first] == [probe.id for probe in second]
+        assert all(map(same_inputs, (p.inputs for p in first), (p.inputs for p in second)))
+
+    def test_empty(self):
+        """An example without values can be resized: to zeros."""
+        empty = Case(MODEL, {"x": np.zeros((0, 2), np.float32)}, dynamic={"x": {0: "rows"}})
+        assert resized(empty, {"rows": 3}).inputs["x"].tolist() == [[0, 0]] * 3
+
+
+class TestOtherInputs:
+    """A case is judged on its example first, on what the user adds, and on the example in other values."""
+
+    def test_order(self):
+        """The example is first, then the user's own."""
+        found = [probe.id for probe in probes(image_case(also=[{"image": -IMAGE, "factor": 3}]))]
+        assert found[:6] == ["traced", "also[0]", "shuffled", "scaled to 1", "small", "negated"]
+
+    def test_sizes_of_also(self):
+        """The sizes of what the user adds are known."""
+        case = image_case(also=[{"image": IMAGE[..., :4], "factor": 3}])
+        assert list(probes(case))[1].sizes == {"height": 8, "width": 4}
+
+    def test_parameters_stay(self):
+        """A factor is the example's on every probe but the user's own."""
+        assert {probe.inputs["factor"] for probe in probes(image_case())} == {2}
+
+    def test_nothing_new(self):
+        """Values that a change leaves as they are are no probe: integers are shuffled alone."""
+        tokens = Case(MODEL, {"tokens": np.arange(20)})
+        assert [probe.id for probe in probes(tokens)] == ["traced", "shuffled"]
+
+    @pytest.mark.parametrize(
+        ("value", "others"),
+        [
+            pytest.param(True, [False], id="bool"),
+            pytest.param(2, [3], id="int"),
+            pytest.param(0.5, [1.5], id="float"),
+            pytest.param(None, [], id="none"),
+            pytest.param(np.array([True]), [[False], [False]], id="bool-array"),
+            pytest.param(np.array([], np.float32), [], id="empty"),
+        ],
+    )
+    def test_other_values(self, value, others):
+        """Each kind of value has another one of its kind, where there is one."""
+        found = other_values(Case(MODEL, {"image": IMAGE, "x": value}), "x")
+        assert [np.asarray(other).tolist() for other in found] == others
+
+    def test_other_elements(self):
+        """Each number of a small array is changed by itself: one of two factors may be folded."""
+        found = list(other_values(Case(MODEL, {"factor": np.array([2.0, 3.0])}), "factor"))
+        assert [other.tolist() for other in found[:2]] == [[3, 3], [2, 4]]
+
+    def test_own_values(self):
+        """The user's own values come first, and those of the example are no others."""
+        case = image_case(also=[{"image": IMAGE, "factor": 2}, {"image": IMAGE, "factor": 4}])
+        assert list(other_values(case, "factor")) == [4, 3]
+
+    def test_replaced(self):
+        """One leaf is replaced, and the others stay."""
+        inputs = image_case().inputs
+        other = replaced(inputs, "factor", 3)
+        assert other["factor"] == 3
+        assert same_inputs(replaced(other, "factor", 2), inputs)
+        assert not same_inputs(other, inputs)

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from onnxscript import TracedOnnxFunction
 
 import srcnn_models as srcnn
 from onnxproof.assets import OFFICIAL, AssetError, official, sha256, verify_sums
@@ -23,6 +22,7 @@ from onnxproof.images import Picture, read_picture, to_nchw, to_picture, write_p
 from onnxproof.ledger import Ledger
 from onnxproof.parity import Reference
 from onnxproof.plugin import Target
+from onnxproof.versions import TORCH_EXPORT, torch_export_is_available
 from tests.deviations import DEVIATIONS, NOT_APPLICABLE
 from tests.references import exact_in_tiles
 
@@ -48,12 +48,19 @@ def pytest_configure(config):
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
     gc.set_threshold(100_000, 50, 100)  # an export makes millions of objects: the default costs an eighth of the run
-    # Every export asks onnxscript for the signatures of its 500 operators, which are parsed from source: half its time.
-    TracedOnnxFunction.function_ir = property(functools.cache(TracedOnnxFunction.function_ir.fget))
+    if torch_export_is_available:
+        _share_signatures()
     try:
         config.stash[ASSETS] = _assets(config.option.assets)
     except AssetError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def _share_signatures() -> None:
+    """Every export asks onnxscript for the signatures of its 500 operators, parsed from source: half of its time."""
+    from onnxscript import TracedOnnxFunction
+
+    TracedOnnxFunction.function_ir = property(functools.cache(TracedOnnxFunction.function_ir.fget))
 
 
 def pytest_report_header(config):
@@ -106,7 +113,8 @@ def exported(shared_folder) -> Callable[..., Export]:
 
     def get(name: str, network: torch.nn.Module, inputs: dict, target: Target, **options) -> Export:
         def make(folder: Path) -> None:
-            asked = {"exporter": target.exporter, "opset": target.opset, "translations": srcnn.onnx_translations()}
+            translations = srcnn.onnx_translations() if target.exporter == TORCH_EXPORT else None
+            asked = {"exporter": target.exporter, "opset": target.opset, "translations": translations}
             export(network, inputs, folder / "model.onnx", **asked | options).save(folder / "export.json")
 
         return Export.load(made_once(shared_folder, f"{name}-{target}", make) / "export.json")

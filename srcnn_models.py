@@ -191,32 +191,38 @@ class NewInterpolate(torch.autograd.Function):
         return scale_bicubic(image, factor)
 
 
-if hasattr(torch.library, "custom_op"):  # torch 2.4
+LIBRARY = torch.library.Library("srcnn", "DEF")
+"""`interpolate_bicubic` and `interpolate_separable`: `scale_bicubic` as opaque nodes that no exporter looks into, and
+that are exported in two ways.
+"""
 
-    @torch.library.custom_op("srcnn::interpolate_bicubic", mutates_args=())
-    def interpolate_bicubic(image: Tensor, factor: Tensor) -> Tensor:
-        """`scale_bicubic` as one opaque node, which neither exporter looks into."""
-        return scale_bicubic(image, factor)
 
-    @torch.library.custom_op("srcnn::interpolate_separable", mutates_args=())
-    def interpolate_separable(image: Tensor, factor: Tensor) -> Tensor:
-        """`scale_bicubic` again, a node that is exported in another way."""
-        return scale_bicubic(image, factor)
+def scaled_shape(image: Tensor, factor: Tensor) -> Tensor:
+    """An empty output of `scale_bicubic`, for torch.export: its height and width depend on values, so each is a symbol
+    of its own.
 
-    @interpolate_bicubic.register_fake
-    @interpolate_separable.register_fake
-    def _(image: Tensor, factor: Tensor) -> Tensor:
-        """The output's height and width depend on values, so each is a symbol of its own."""
-        ctx = torch.library.get_ctx()
-        height, width = ctx.new_dynamic_size(), ctx.new_dynamic_size()
-        return image.new_empty((*image.shape[:2], height, width))
+    torch 2.9 asks of a convolution whether there is a pixel, and fewer than 2³¹ values in 64 channels. The file has no
+    such bounds.
+    """
+    ctx = torch.library.get_ctx()
+    height, width = (ctx.new_dynamic_size(min=1, max=4096) for _ in range(2))
+    return image.new_empty((*image.shape[:2], height, width))
 
-    def separable_symbolic(g: Any, image: Any, factor: Any) -> Any:
-        """`separable_bicubic`, for the TorchScript exporter."""
-        return separable_bicubic(Nodes(g), image, factor)
 
-    register_custom_op_symbolic("srcnn::interpolate_bicubic", resize_symbolic, 11)
-    register_custom_op_symbolic("srcnn::interpolate_separable", separable_symbolic, 11)
+def separable_symbolic(g: Any, image: Any, factor: Any) -> Any:
+    """`separable_bicubic`, for the TorchScript exporter."""
+    return separable_bicubic(Nodes(g), image, factor)
+
+
+for _name, _symbolic in (("interpolate_bicubic", resize_symbolic), ("interpolate_separable", separable_symbolic)):
+    LIBRARY.define(f"{_name}(Tensor image, Tensor factor) -> Tensor")
+    LIBRARY.impl(_name, scale_bicubic, "CompositeExplicitAutograd")
+    if hasattr(torch.library, "register_fake"):  # torch 2.4
+        torch.library.register_fake(f"srcnn::{_name}", scaled_shape)
+    register_custom_op_symbolic(f"srcnn::{_name}", _symbolic, 11)
+
+interpolate_bicubic = torch.ops.srcnn.interpolate_bicubic
+interpolate_separable = torch.ops.srcnn.interpolate_separable
 
 
 def onnx_translations() -> dict[Callable[..., Any], Callable[..., Any]]:

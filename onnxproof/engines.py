@@ -204,12 +204,13 @@ def openvino_engine(path: str | os.PathLike[str]) -> Engine:
 
 def _silent_opencv(call: Callable[..., Any], *args: Any) -> Any:
     """What it logs as an error it raises as well."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    log = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the functions at its top
+    level = log.getLogLevel()
+    log.setLogLevel(0)
     try:
         return call(*args)
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        log.setLogLevel(level)
 
 
 def _check_names(engine: str, inputs: Mapping[str, Array], names: Sequence[str]) -> None:

@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from onnxproof.images import to_picture
 from onnxproof.parity import Array, PixelParity, Reference, assert_same, compare_pictures
@@ -106,7 +105,9 @@ def threads(count: int) -> Iterator[None]:
 
 def count_flops(model: nn.Module, inputs: Mapping[str, Array]) -> int:
     """The floating-point operations of a model's convolutions and matrix products, a multiply-add being two."""
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+    from torch.utils.flop_counter import FlopCounterMode  # torch 2.1
+
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(*map(torch.tensor, inputs.values()))
     return int(counter.get_total_flops())
 

@@ -104,8 +104,9 @@ class Ledger:
         stated, instead = _ids(item, "claim"), _ids(item, "instead")
         if asked and not set(asked) & {*stated, *instead}:
             return True
-        departs = any(_reaches(entry, item) for entry in self.deviations if entry.claim in instead)
-        return bool(instead) and not departs
+        entries = [entry for entry in self.deviations if entry.claim in instead]
+        named = [entry for entry in entries if entry.instead == _name(item)]
+        return bool(instead) and not any(_reaches(entry, item) for entry in named or entries)
 
     # Verdicts
 

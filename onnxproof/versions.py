@@ -21,13 +21,30 @@ def release(package: str) -> tuple[int, ...]:
         return ()
 
 
-TORCH = release("torch")
+TORCH, ONNX, ONNXRUNTIME = release("torch"), release("onnx"), release("onnxruntime")
+OPENCV = release("opencv-python-headless")
 
 TORCHSCRIPT = "torchscript"
 TORCH_EXPORT = "torch.export"
 
-torch_export_is_available = TORCH >= (2, 5) and release("onnxscript") != ()
+torch_export_is_available = TORCH >= (2, 9) and release("onnxscript") != ()
+"""Before it is the default it is a preview: that of torch 2.6 refuses sizes that depend on values."""
 torchscript_ties_output_dims = TORCH >= (2, 4)
+torch_counts_operations = TORCH >= (2, 1)
+torch_resets_compilations = TORCH >= (2, 1)
+torch_has_half_on_cpu = TORCH >= (2, 2)
+torch_export_converts_opsets_down = TORCH >= (2, 10)
+torch_export_writes_kernel_shape = release("onnxscript") >= (0, 7, 2)
+convolutions_are_summed_alike = TORCH >= (2, 2)
+"""torch 2.0 and onnxruntime 1.15 are 4.2e-3 apart on the face, whatever scales it."""
+reference_evaluator_takes_an_empty_roi = ONNX >= (1, 22)
+reference_evaluator_gives_inner_values = ONNX >= (1, 17)
+onnx_has_4_bit_integers = ONNX >= (1, 16)
+onnx_reads_bfloat16 = not (1, 17) <= ONNX < (1, 19)
+onnx_checks_external_data = ONNX >= (1, 21)
+onnx_splits_external_data_in_attributes = ONNX >= (1, 16)
+onnxruntime_takes_bfloat16 = ONNXRUNTIME >= (1, 22)
+opencv_runs_dynamic_shapes = OPENCV >= (5,)
 
 EXPORTERS = (TORCHSCRIPT, TORCH_EXPORT) if torch_export_is_available else (TORCHSCRIPT,)
 """The exporters of the installed torch: `dynamo=False` is torchscript, `dynamo=True` is torch.export."""

@@ -171,6 +171,12 @@ class TestAnyFactor:
         expected = reference(trained(srcnn.StrangeSuperResolutionNet()), inputs)
         assert_same(reference_engine(portable_export.path).run(**inputs), expected, f"reference-{target}")
 
+    @pytest.mark.instead("operator-any-factor")
+    def test_reference_evaluator_takes_no_empty_roi(self, portable_export, small_face):
+        """The reference evaluator looks for numbers in the roi, which no cubic Resize reads."""
+        with pytest.raises(EngineError, match="index 0 is out of bounds"):
+            reference_engine(portable_export.path).run(input=small_face[:, :, :9, :11], factor=scales(2, 3))
+
     @pytest.mark.claim("operator-any-factor")
     def test_both_operators_give_the_same_graph(self, exported, trained, noise, portable_export, target):
         """The file of the `torch.library` operator holds the same graph as that of the autograd.Function."""
@@ -198,7 +204,9 @@ class TestBadFactor:
     @pytest.mark.claim("operator-bad-factor")
     def test_onnxruntime_refuses(self, portable_export, small_face, factor):
         """ONNX Runtime raises, and the process lives on."""
-        with pytest.raises(EngineError, match=r"(?i)scale|'Cubic' mode|invalid dimensions|invalid rank"):
+        with pytest.raises(
+            EngineError, match=r"(?i)scale|'Cubic' mode|invalid dimensions|invalid rank|negative value|must be >= 0"
+        ):
             onnxruntime_engine(portable_export.path).run(input=small_face, factor=factor)
 
     @pytest.mark.claim("operator-bad-factor")

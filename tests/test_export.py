@@ -173,6 +173,13 @@ class TestInfo:
 class TestConvAttributes:
     """A Conv node shows its attributes, and its weights by name."""
 
+    @pytest.mark.instead("export-conv-attributes")
+    def test_kernel_shape_is_the_weights(self, fixed_export):
+        """The first Conv has no kernel_shape: its weights are 9 × 9."""
+        conv = fixed_export.graph.nodes_of("Conv")[0]
+        assert "kernel_shape" not in conv.attributes
+        assert fixed_export.graph.constants[conv.inputs[1]].shape[2:] == (9, 9)
+
     @pytest.mark.claim("export-conv-attributes")
     def test_first_convolution(self, fixed_export):
         """The first Conv is 9 × 9 with pads of 4, strides and dilations of 1, in one group."""

@@ -4,8 +4,6 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
-from onnxscript import script
-from onnxscript.values import Opset
 
 import srcnn_models as srcnn
 from onnxproof.engines import EngineError, onnxruntime_engine, reference
@@ -26,22 +24,20 @@ EMPTY = helper.make_tensor("roi", TensorProto.FLOAT, [0], [])
 
 def body(opset: int, coefficient: float) -> onnx.FunctionProto:
     """`srcnn::InterpolateBicubic` as a function: one Resize with the document's attributes and an empty roi."""
-    op = Opset("", opset)
-
-    @script(Opset("srcnn", 1), default_opset=op)
-    def InterpolateBicubic(image, factor):  # noqa: N802 (the operator's name)
-        roi = op.Constant(value=EMPTY)
-        return op.Resize(
-            image,
-            roi,
-            factor,
+    nodes = [
+        helper.make_node("Constant", [], ["roi"], value=EMPTY),
+        helper.make_node(
+            "Resize",
+            ["image", "roi", "factor"],
+            ["scaled"],
             coordinate_transformation_mode="pytorch_half_pixel",
             cubic_coeff_a=coefficient,
             mode="cubic",
             nearest_mode="floor",
-        )
-
-    return InterpolateBicubic.to_function_proto()
+        ),
+    ]
+    opsets = [helper.make_opsetid("", opset)]
+    return helper.make_function("srcnn", "InterpolateBicubic", ["image", "factor"], ["scaled"], nodes, opsets)
 
 
 @pytest.fixture(scope="session")

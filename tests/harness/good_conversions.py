@@ -477,7 +477,7 @@ class Loop(nn.Module):
 
 def scripted_loop() -> Case:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # for torch.jit.script, which models in use still rest on
+        warnings.simplefilter("ignore")  # it is deprecated, and models in use still rest on it
         model = built(lambda: torch.jit.script(Loop()))
     return Case(
         model,

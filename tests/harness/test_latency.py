@@ -11,7 +11,7 @@ from torch import nn
 
 from benchmarks.contenders import REQUIRED
 from benchmarks.contenders import build as contenders_of
-from onnxproof import latency
+from onnxproof import latency, versions
 from onnxproof.exporting import export
 from onnxproof.latency import LatencyError, Ratio, count_flops, measure, ratio, threads
 from onnxproof.parity import Reference
@@ -193,6 +193,7 @@ class TestThreads:
 class TestOperations:
     """What is achieved is told as a share of what a matrix product achieves in the same rounds."""
 
+    @pytest.mark.skipif(not versions.torch_counts_operations, reason="this torch counts no operations")
     def test_count(self):
         """A convolution has two operations for each weight and output pixel."""
         model = nn.Conv2d(3, 64, 9, padding=4)
@@ -233,6 +234,7 @@ class TestNotRun:
         model = nn.Conv2d(3, 2, 3).eval()
         return model, export(model, inputs, tmp_path / "model.onnx", exporter=TORCHSCRIPT, opset=13).path, inputs
 
+    @pytest.mark.skipif(not versions.torch_resets_compilations, reason="this torch has no torch.compiler")
     def test_without_compiler(self, network, monkeypatch):
         """Where torch.compile fails, the reason is its message, and the others run."""
 

@@ -18,10 +18,10 @@ from onnxproof.claims import read_claims
 from onnxproof.engines import torch_engine
 from onnxproof.exporting import Export, export
 from onnxproof.files import made_once
-from onnxproof.images import Picture, read_picture, to_nchw, to_picture, write_picture
+from onnxproof.images import read_picture, to_nchw, to_picture, write_picture
 from onnxproof.ledger import Ledger
 from onnxproof.parity import Reference
-from onnxproof.plugin import Target
+from onnxproof.targets import Target
 from onnxproof.versions import TORCH_EXPORT, torch_export_is_available
 from tests.deviations import DEVIATIONS, NOT_APPLICABLE
 from tests.references import exact_in_tiles
@@ -139,14 +139,13 @@ def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
 
 
 @pytest.fixture(scope="session")
-def picture_of(pytestconfig, keep, tmp_path_factory) -> Callable[..., Picture]:
-    """An output as a picture; with `--report` it is kept under a name."""
+def keep_picture(pytestconfig, keep, tmp_path_factory) -> Callable[..., str]:
+    """Keeps an output as a picture; the name that it has in the `--report` folder."""
     folder = tmp_path_factory.mktemp("pictures")
 
-    def show(output: NDArray[np.float32], name: str, target: Target | None = None) -> Picture:
-        picture = to_picture(output)
-        if pytestconfig.option.report:
-            keep(write_picture(folder / name, picture), name, target)
-        return picture
+    def save(output: NDArray[np.float32], name: str, target: Target | None = None) -> str:
+        if not pytestconfig.option.report:
+            return name
+        return keep(write_picture(folder / name, to_picture(output)), name, target)
 
-    return show
+    return save

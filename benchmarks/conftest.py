@@ -12,7 +12,8 @@ from onnxproof import latency
 from onnxproof.engines import torch_engine
 from onnxproof.latency import Latency
 from onnxproof.parity import Reference
-from onnxproof.plugin import LATENCY, recorded, targets
+from onnxproof.recording import LATENCY, recorded
+from onnxproof.targets import targets
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.references import exact_in_tiles
 

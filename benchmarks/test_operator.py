@@ -19,7 +19,7 @@ from onnxproof import latency
 from onnxproof.engines import onnxruntime_engine, reference
 from onnxproof.latency import Ratio
 from onnxproof.parity import Reference
-from onnxproof.plugin import targets
+from onnxproof.targets import targets
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.separable import SeparableOperator
 

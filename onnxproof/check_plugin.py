@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from onnxproof.targets import targets
+
 if TYPE_CHECKING:
     from onnxproof.case import Case
     from onnxproof.conversion import Conversion
@@ -72,7 +74,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     from onnxproof.checks import CHECKS
     from onnxproof.conversion import Conversion
     from onnxproof.original import Original
-    from onnxproof.plugin import targets
 
     if not {"case", "check"} <= set(metafunc.fixturenames):
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: write def {metafunc.function.__name__}(case, check)")

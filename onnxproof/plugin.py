@@ -1,51 +1,13 @@
-"""The pytest plugin: which exporters and opsets a run is about, and the results.json that it leaves."""
+"""The pytest plugin: its options, and the exporters and opsets that a run is about."""
 
-import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from operator import itemgetter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from onnxproof import check_plugin, versions
-from onnxproof.check_plugin import FINDING
-from onnxproof.files import make_writable, write_whole
-from onnxproof.ledger import Ledger
-
-if TYPE_CHECKING:
-    from onnxproof.latency import Latency
-    from onnxproof.parity import Parity, PixelParity
-
-SCHEMA = 1
-COMPARISON = "onnxproof-comparison"
-LATENCY = "onnxproof-latency"
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a spec exports with; its text is the id in a parametrized test."""
-
-    exporter: str
-    opset: int
-
-    def __str__(self) -> str:
-        return f"{self.exporter}-opset{self.opset}"
-
-
-class RecordComparison(Protocol):
-    def __call__(self, parity: "Parity", pixels: "PixelParity | None" = None) -> None: ...
-
-
-class RecordLatency(Protocol):
-    def __call__(self, latency: "Latency", not_run: Mapping[str, str] = {}) -> None: ...
-
-
-class Keep(Protocol):
-    def __call__(self, source: Path, name: str, target: Target | None = None) -> None: ...
+from onnxproof import check_plugin, recording, versions
+from onnxproof.files import make_writable
+from onnxproof.targets import Target, exporters, span, targets
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,15 +43,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "claim(id): the spec states this claim")
-    config.pluginmanager.register(check_plugin, "onnxproof-checks")
     config.addinivalue_line("markers", "instead(id): what happens where this claim does not hold; runs only there")
     if config.option.opset and not targets(config, every=True):
-        known = ", ".join(f"{name} writes {_span(versions.opsets(name))}" for name in _exporters(config))
+        known = ", ".join(f"{name} writes {span(versions.opsets(name))}" for name in exporters(config))
         raise pytest.UsageError(f"--opset {' '.join(map(str, config.option.opset))}: no exporter to run; {known}")
     if config.option.report:
         _check_folder(config)
-        if not hasattr(config, "workerinput"):
-            config.pluginmanager.register(Results(config), "onnxproof-results")
+    config.pluginmanager.register(check_plugin, "onnxproof-checks")
+    config.pluginmanager.register(recording, "onnxproof-recording")
 
 
 def pytest_report_header() -> list[str]:
@@ -97,8 +58,8 @@ def pytest_report_header() -> list[str]:
     if "torch" not in sys.modules:
         return []
     found = ", ".join(f"{name} {version}" for name, version in versions.environment().items() if name != "python")
-    exporters = ", ".join(f"{name} (opsets {_span(versions.opsets(name))})" for name in versions.EXPORTERS)
-    return [f"onnxproof: {found}", f"exporters: {exporters}"]
+    written = ", ".join(f"{name} (opsets {span(versions.opsets(name))})" for name in versions.EXPORTERS)
+    return [f"onnxproof: {found}", f"exporters: {written}"]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -122,127 +83,10 @@ def every_target(request: pytest.FixtureRequest) -> Target:
     return request.param  # type: ignore[no-any-return]
 
 
-@pytest.fixture
-def record_comparison(request: pytest.FixtureRequest) -> RecordComparison:
-    """Puts a Parity, and the PixelParity of the pictures made from it, into results.json and the run's summary."""
-
-    def record(parity: "Parity", pixels: "PixelParity | None" = None) -> None:
-        figures = {"same": parity.same, **asdict(parity), "pixels": asdict(pixels) if pixels else None}
-        request.node.user_properties.append((COMPARISON, figures))
-
-    return record
-
-
-@pytest.fixture
-def record_latency(request: pytest.FixtureRequest) -> RecordLatency:
-    """Puts a Latency, and the reason for each contender that could not run, into results.json."""
-
-    def record(latency: "Latency", not_run: Mapping[str, str] = {}) -> None:
-        request.node.user_properties.append((LATENCY, {**asdict(latency), "not_run": dict(not_run)}))
-
-    return record
-
-
-@pytest.fixture(scope="session")
-def shared_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that all workers of a run see, for what is made once in it."""
-    folder = tmp_path_factory.getbasetemp()
-    return folder.parent if hasattr(pytestconfig, "workerinput") else folder
-
-
-@pytest.fixture(scope="session")
-def keep(pytestconfig: pytest.Config) -> Keep:
-    """Copies a file into the `--report` folder: what the first target made at its top, the others' in a folder each."""
-
-    def copy(source: Path, name: str, target: Target | None = None) -> None:
-        report = pytestconfig.option.report
-        if report:
-            is_first = target in (None, targets(pytestconfig)[0])
-            folder = Path(report) if is_first else Path(report, str(target))
-            folder.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / name, source.read_bytes())
-
-    return copy
-
-
-class Results:
-    """Collects what the tests recorded, in the process that workers report to, and writes results.json at the end."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.folder = Path(config.option.report)
-        self.content: dict[str, Any] = {
-            "schema": SCHEMA,
-            "environment": versions.environment(),
-            "targets": [asdict(target) for target in targets(config)],
-            "comparisons": [],
-            "conversions": [],
-            "latency": [],
-        }
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "teardown":
-            self.content["conversions"] += recorded(report, FINDING)
-            for key, name in (("comparisons", COMPARISON), ("latency", LATENCY)):
-                self.content[key] += [dict(figures, spec=report.nodeid) for figures in recorded(report, name)]
-
-    def pytest_sessionfinish(self) -> None:
-        self.content["comparisons"].sort(key=lambda figures: (figures["spec"], figures["case"]))
-        self.content["latency"].sort(key=lambda figures: (figures["spec"], figures["case"]))
-        self.content["conversions"].sort(key=itemgetter("case", "exporter", "opset", "check"))
-        ledgers = [plugin for plugin in self.config.pluginmanager.get_plugins() if isinstance(plugin, Ledger)]
-        self.content["claims"] = [claim for ledger in ledgers for claim in ledger.as_results()]
-        write_whole(self.folder / "results.json", json.dumps(self.content, indent=1, sort_keys=True).encode())
-
-
-def recorded(report: pytest.TestReport, name: str) -> Iterator[dict[str, Any]]:
-    """What a test recorded under one of the names `COMPARISON`, `LATENCY` and `FINDING`."""
-    for known, figures in report.user_properties:
-        if known == name and isinstance(figures, dict):
-            yield figures
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Every picture that was compared, with its values at truncation edges: counted, never hidden."""
-    reports = [
-        report for found in terminalreporter.stats.values() for report in found if isinstance(report, pytest.TestReport)
-    ]
-    pictures = {
-        figures["case"]: figures for report in reports for figures in recorded(report, COMPARISON) if figures["pixels"]
-    }
-    if pictures:
-        terminalreporter.write_sep("=", "pictures")
-    for case, figures in sorted(pictures.items()):
-        pixels = figures["pixels"]
-        terminalreporter.write_line(
-            f"{case}: {pixels['edges']:,} of {pixels['values']:,} values at truncation edges, {pixels['wrong']:,} "
-            f"wrong; largest float difference {figures['difference']:.2g}"
-        )
-
-
-def _exporters(config: pytest.Config) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(config.option.exporter or versions.EXPORTERS))
-
-
-def targets(config: pytest.Config, *, every: bool = False) -> list[Target]:
-    """What a run exports with: each exporter asked for at its lowest opset, at `every` one, or at those asked for."""
-    asked = config.option.opset
-    found = []
-    for exporter in _exporters(config):
-        written = versions.opsets(exporter)
-        chosen = [opset for opset in written if opset in asked] if asked else written if every else written[:1]
-        found += [Target(exporter, opset) for opset in chosen]
-    return found
-
-
-def _span(opsets: range) -> str:
-    return f"{opsets[0]} to {opsets[-1]}"
-
-
 def _check_folder(config: pytest.Config) -> None:
     """Makes the `--report` folder, where it can be written."""
-    folder, start = Path(config.option.report), config.invocation_params.dir
-    if "--report" in config.invocation_params.args and start not in folder.parents:
+    folder, start = config.option.report, config.invocation_params.dir
+    if "--report" in config.invocation_params.args and str(start) != os.path.commonpath([folder, start]):
         raise pytest.UsageError(
             f"--report {folder}: write --report={folder}, since pytest takes a folder outside of {start} that stands "
             "alone for the project's own"

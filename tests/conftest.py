@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 import srcnn_models as srcnn
 from onnxproof.engines import onnxruntime_engine
 from onnxproof.exporting import Export, export
 from onnxproof.files import made_once
-from onnxproof.plugin import Target
+from onnxproof.targets import Target
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.inputs import DYNAMIC_SIZE, scales
 
@@ -45,6 +46,22 @@ def export_like(export_to, noise, target):
 
 
 @pytest.fixture(scope="session")
+def face_pictures(face, trained, face_reference, keep_picture) -> Callable[[int, str], dict[str, str]]:
+    """What the report shows beside ONNX Runtime's picture of the face: the face, enlarged, and enlarged by torch."""
+
+    def save(factor: int, torch_name: str) -> dict[str, str]:
+        with torch.inference_mode():
+            bicubic = trained(srcnn.SuperResolutionNet(factor)).img_upsampler(torch.from_numpy(face)).numpy()
+        return {
+            "input": keep_picture(face, "face.png"),
+            "bicubic": keep_picture(bicubic, f"face_bicubic_x{factor}.png"),
+            "torch": keep_picture(face_reference(factor).values["output"], torch_name),
+        }
+
+    return save
+
+
+@pytest.fixture(scope="session")
 def small_face(face):
     """A crop of the face of 37 × 53, a size that nothing was traced with."""
     return np.ascontiguousarray(face[:, :, 60:97, 100:153])
@@ -54,7 +71,7 @@ def small_face(face):
 def fixed_export(exported, trained, noise, keep, target) -> Export:
     """The document's first file: ×3 built in, every dimension static."""
     made = exported("srcnn", trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 256, 256)}, target)
-    keep(made.path, "srcnn.onnx", target)
+    keep(made.path, "srcnn.onnx", target, inputs=("input",))
     return made
 
 
@@ -93,7 +110,7 @@ def item_export(exported, trained, noise, keep, target) -> Export:
     """The document's second file: the factor given as a tensor, and taken out of it with `.item()`."""
     inputs = {"input": noise(1, 3, 256, 256), "factor": np.array(3)}
     made = exported("srcnn2", trained(srcnn.ItemFactorNet()), inputs, target)
-    keep(made.path, "srcnn2.onnx", target)
+    keep(made.path, "srcnn2.onnx", target, inputs=("input", "factor"))
     return made
 
 
@@ -108,7 +125,7 @@ def operator_export(exported, trained, noise, target) -> Export:
 def two_input_export(request, keep, target) -> Export:
     """The two-input file, through the operator that the exporter understands."""
     made = request.getfixturevalue(TWO_INPUT_EXPORTS[target.exporter])
-    keep(made.path, "srcnn3.onnx", target)
+    keep(made.path, "srcnn3.onnx", target, inputs=("input", "factor"))
     return made
 
 

@@ -1,4 +1,4 @@
-"""The float64 output of the document's network on a whole picture, in little memory."""
+"""What pictures are compared with: the float64 output of the document's network on a whole one, in little memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from onnxproof.images import to_picture
+from onnxproof.parity import Parity, PixelParity, Reference, assert_same, compare_pictures
 from srcnn_models import SuperResolutionNet
 
 SIDE = 56
@@ -40,3 +42,10 @@ def exact_in_tiles(network: SuperResolutionNet, image: NDArray[np.float32]) -> N
     finally:
         torch.set_num_threads(threads)
     return output.numpy()
+
+
+def compare_with_picture(output: NDArray[np.float32], expected: Reference, case: str) -> tuple[Parity, PixelParity]:
+    """How an output compares with torch's, and how the pictures made of them do."""
+    (parity,) = assert_same({"output": output}, expected, case)
+    outputs = output, expected.values["output"]
+    return parity, compare_pictures((to_picture(outputs[0]), to_picture(outputs[1])), outputs, parity)

@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 import srcnn_models as srcnn
 from onnxproof.engines import Engine, EngineError
-from onnxproof.images import to_picture
-from onnxproof.parity import Parity, PixelParity, Reference, assert_same, compare, compare_pictures
+from onnxproof.parity import Reference, compare
 from tests.inputs import scales
 
 
@@ -28,13 +27,6 @@ def departures(engine: Engine, image: NDArray[np.float32], pairs: Iterable[tuple
     """
     found = {f"{size} x{factor}": _problem(engine, image[:, :, :size], scales(factor, 1)) for size, factor in pairs}
     return {pair: problem for pair, problem in found.items() if problem}
-
-
-def compare_with_picture(output: NDArray[np.float32], expected: Reference, case: str) -> tuple[Parity, PixelParity]:
-    """How an output compares with torch's, and how the pictures made of them do."""
-    (parity,) = assert_same({"output": output}, expected, case)
-    outputs = output, expected.values["output"]
-    return parity, compare_pictures((to_picture(outputs[0]), to_picture(outputs[1])), outputs, parity)
 
 
 def _problem(engine: Engine, image: NDArray[np.float32], factor: NDArray[np.float32]) -> str:

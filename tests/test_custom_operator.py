@@ -11,8 +11,9 @@ import srcnn_models as srcnn
 from onnxproof.engines import EngineError, onnxruntime_engine, reference, reference_engine, torch_engine
 from onnxproof.exporting import ExportError
 from onnxproof.graph import Value, graph_differences, load_model
-from onnxproof.parity import assert_same, compare_pictures
+from onnxproof.parity import assert_same
 from tests.inputs import DYNAMIC_SIZE, scales
+from tests.references import compare_with_picture
 
 
 class TestForward:
@@ -121,11 +122,11 @@ class TestPictures:
     """The file's pictures are torch's."""
 
     @pytest.mark.claim("operator-x3")
-    def test_network_gives_the_first_models_picture(self, trained, face, face_reference, picture_of):
+    def test_network_gives_the_first_models_picture(self, trained, face, face_reference, keep_picture):
         """In torch, [1, 1, 3, 3] gives the ×3 network's output, bit for bit."""
         network = torch_engine(trained(srcnn.StrangeSuperResolutionNet()), ("input", "factor"))
         output = network.run(input=face, factor=scales(3))["output"]
-        picture_of(output, "face_torch_3.png")
+        keep_picture(output, "face_torch_3.png")
         np.testing.assert_array_equal(output, face_reference(3).values["output"])
 
     @pytest.mark.claim("operator-x3")
@@ -135,15 +136,15 @@ class TestPictures:
         np.testing.assert_array_equal(output, fixed_output)
 
     @pytest.mark.claim("operator-x4")
-    def test_x4_picture_is_torchs(self, two_input_export, face, face_reference, picture_of, target, record_comparison):
+    def test_x4_picture_is_torchs(
+        self, two_input_export, face, face_reference, face_pictures, keep_picture, target, record_comparison
+    ):
         """The same file gives 1024 × 1024 at [1, 1, 4, 4], and the picture is torch's under the pixel rule."""
-        output = onnxruntime_engine(two_input_export.path).run(input=face, factor=scales(4))
-        torch_output = face_reference(4).values["output"]
-        (parity,) = assert_same(output, face_reference(4), f"face-x4-{target}")
-        pictures = picture_of(output["output"], "face_ort_3.png", target), picture_of(torch_output, "face_torch_x4.png")
-        pixels = compare_pictures(pictures, (output["output"], torch_output), parity)
-        record_comparison(parity, pixels)
-        assert pictures[0].shape == (1024, 1024, 3)
+        output = onnxruntime_engine(two_input_export.path).run(input=face, factor=scales(4))["output"]
+        parity, pixels = compare_with_picture(output, face_reference(4), f"face-x4-{target}")
+        kept = {"ONNX Runtime": keep_picture(output, "face_ort_3.png", target)}
+        record_comparison(parity, pixels, face_pictures(4, "face_torch_x4.png") | kept)
+        assert output.shape == (1, 3, 1024, 1024)
         assert pixels.same
 
 

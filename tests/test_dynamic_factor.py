@@ -45,11 +45,11 @@ class TestInterpolate:
     """`interpolate` takes the factor at run time."""
 
     @pytest.mark.claim("interpolate-runtime-factor")
-    def test_picture_is_the_fixed_networks(self, trained, face, face_reference, picture_of):
+    def test_picture_is_the_fixed_networks(self, trained, face, face_reference, keep_picture):
         """At ×3 the face comes out bit for bit as through `nn.Upsample`."""
         with torch.inference_mode():
             output = trained(srcnn.RuntimeFactorNet())(torch.from_numpy(face), 3).numpy()
-        picture_of(output, "face_torch_2.png")
+        keep_picture(output, "face_torch_2.png")
         np.testing.assert_array_equal(output, face_reference(3).values["output"])
 
     @pytest.mark.claim("interpolate-runtime-factor")

@@ -7,7 +7,7 @@ import srcnn_models as srcnn
 from onnxproof.engines import onnxruntime_engine, reference
 from onnxproof.exporting import ExportError
 from onnxproof.parity import assert_same
-from onnxproof.plugin import Target
+from onnxproof.targets import Target
 from onnxproof.versions import torch_export_converts_opsets_down
 
 CONVERTED, NOT_CONVERTED = ([14, 17], []) if torch_export_converts_opsets_down else ([], [14, 17])

@@ -22,10 +22,11 @@ from onnxproof.engines import (
 )
 from onnxproof.graph import Value
 from onnxproof.parity import Reference, assert_same
-from onnxproof.plugin import Target
+from onnxproof.targets import Target
 from onnxproof.versions import convolutions_are_summed_alike, opencv_runs_dynamic_shapes, opsets
 from tests.inputs import DYNAMIC_SIZE, scales
-from tests.separable import SeparableOperator, compare_with_picture, departures
+from tests.references import compare_with_picture
+from tests.separable import SeparableOperator, departures
 
 SMALL_PAIRS = [(size, tenths / 10) for size in range(1, 65) for tenths in range(1, 41)]
 LARGE_PAIRS = [(size, factor) for size in range(65, 513) for factor in (1.4, 8.0)]

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import onnx
 import pytest
 
 from onnxproof import files, versions
+from onnxproof.results import Pixels, read_results
 from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
 
 CONFTEST = """
@@ -35,7 +37,7 @@ from onnxproof.parity import Parity, PixelParity
 @pytest.mark.claim("sum")
 @pytest.mark.parametrize("case", ["face-x3", "face-x4"])
 def test_sum(case, record_comparison):
-    record_comparison(Parity(case, "y", difference=0.5), PixelParity(1000, 7, 0))
+    record_comparison(Parity(case, "y", difference=0.5), PixelParity(1000, 7, 0), {"torch": f"{case}.png"})
     record_comparison(Parity(f"small-{case}", "y"))
 
 @pytest.mark.claim("sum")
@@ -49,6 +51,11 @@ def test_order(target):
 @pytest.mark.instead("order")
 def test_instead(every_target):
     assert sorted("ab") == ["a", "b"]
+"""
+
+DOUBLED = """
+<ir_version: 8, opset_import: ["" : 17]>
+doubled (float[N] x) => (float[N] y) <float two = {2}> { y = Mul(x, two) }
 """
 
 ANOTHER_PROJECT = """
@@ -71,8 +78,9 @@ def test_speed(benchmark):
 
 
 @pytest.fixture
-def suite(pytester):
-    """A suite with claims, departures and comparisons."""
+def suite(pytester, monkeypatch):
+    """A suite with claims, departures and comparisons, in a tox environment."""
+    monkeypatch.setenv("TOX_ENV_NAME", "py311-torch2.6")
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_specs=SPECS)
     return pytester
@@ -174,6 +182,15 @@ class TestReport:
         assert shared.parseoutcomes() == alone.parseoutcomes()
         assert Path("shared/results.json").read_bytes() == Path("alone/results.json").read_bytes()
 
+    def test_read(self, suite):
+        """What a run leaves is what `read_results` reads, with the name of the tox environment."""
+        suite.runpytest_inprocess("--report", "report")
+        results = read_results("report/results.json")
+        assert results.label == "py311-torch2.6"
+        assert [claim.verdicts for claim in results.claims] == [{"": "holds"}, dict.fromkeys(EXPORTERS, "departs")]
+        assert results.comparisons[0].pictures == {"torch": "face-x3.png"}
+        assert results.comparisons[0].pixels == Pixels(1000, 7, 0)
+
     def test_no_claims(self, pytester):
         """A suite without claims has results too."""
         pytester.makepyfile("def test_nothing(): pass")
@@ -228,12 +245,32 @@ class TestKeep:
         keep(tmp_path / "model", "srcnn.onnx", target)
     """
 
+    GRAPH_SPECS = """
+    import pathlib
+    import pytest
+
+    @pytest.mark.parametrize("time", range(4))
+    def test_export(keep, target, time):
+        keep(pathlib.Path("doubled.onnx"), "doubled.onnx", target, inputs=("x", "factor"))
+    """
+
     def test_folders(self, pytester):
         """What the first target made lies at the top, the others' in a folder each."""
         pytester.makepyfile(self.SPEC)
         pytester.runpytest_inprocess("--report", "report", "--exporter", TORCHSCRIPT, "--opset=13", "--opset=14")
         assert Path("report/srcnn.onnx").read_text() == "torchscript-opset13"
         assert Path("report/torchscript-opset14/srcnn.onnx").read_text() == "torchscript-opset14"
+
+    @pytest.mark.parametrize("options", [(), ("-n2", "-pno:hypothesispytest")], ids=["alone", "two-workers"])
+    def test_graphs(self, pytester, options):
+        """The graph of a file that is kept with its model's inputs is in the results, and says which one is folded."""
+        model = onnx.parser.parse_model(DOUBLED)
+        onnx.save(model, pytester.path / "doubled.onnx")
+        pytester.makepyfile(self.GRAPH_SPECS)
+        pytester.runpytest_inprocess("--report", "report", "--exporter", TORCHSCRIPT, "--opset=13", *options)
+        (graph,) = read_results("report/results.json").graphs
+        assert (graph.file, graph.target, graph.opset) == ("doubled.onnx", "torchscript-opset13", 17)
+        assert [(value.name, value.folded) for value in graph.inputs] == [("x", False), ("factor", True)]
 
     def test_nothing(self, pytester):
         """Without a report nothing is kept."""

@@ -65,10 +65,12 @@ def network(trained):
 
 
 @pytest.fixture(scope="module")
-def separable_export(exported, network, noise, target):
+def separable_export(exported, network, noise, keep, target):
     """The whole network with its faster last layer, exported at ×2."""
     fast, inputs = srcnn.with_transposed_reconstruction(network), {"input": noise(1, 3, 24, 20), "factor": scales(2)}
-    return exported("separable", fast, inputs, target, dynamic=DYNAMIC_SIZE)
+    made = exported("separable", fast, inputs, target, dynamic=DYNAMIC_SIZE)
+    keep(made.path, "srcnn_separable.onnx", target, inputs=("input", "factor"))
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -159,12 +161,23 @@ class TestAnyFactor:
 class TestFace:
     """The face at ×3."""
 
-    def test_picture_is_torchs(self, separable_export, face, face_reference, fixed_output, target, record_comparison):
+    def test_picture_is_torchs(
+        self,
+        separable_export,
+        face,
+        face_reference,
+        fixed_output,
+        face_pictures,
+        keep_picture,
+        target,
+        record_comparison,
+    ):
         """The picture is nearer to torch's than that of the document's file."""
         output = onnxruntime_engine(separable_export.path).run(input=face, factor=scales(3))["output"]
         parity, pixels = compare_with_picture(output, face_reference(3), f"face-x3-separable-{target}")
         documents_parity, documents_pixels = compare_with_picture(fixed_output, face_reference(3), "document")
-        record_comparison(parity, pixels)
+        kept = {"ONNX Runtime": keep_picture(output, "face_ort_separable.png", target)}
+        record_comparison(parity, pixels, face_pictures(3, "face_torch.png") | kept)
         assert pixels.same
         assert pixels.edges <= documents_pixels.edges
         assert parity.difference <= min(LARGEST_DIFFERENCE, documents_parity.difference)

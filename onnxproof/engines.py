@@ -17,14 +17,11 @@ import onnx
 import onnx.reference
 import onnxruntime
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from onnxproof.graph import load_model, read_graph
 from onnxproof.parity import Reference
-from onnxproof.trees import is_named_tuple, leaves, map_leaves, to_array, to_tensor
-
-Array = NDArray[Any]
+from onnxproof.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor
 
 
 class EngineError(Exception):

@@ -20,7 +20,8 @@ import torch
 from torch import nn
 
 from onnxproof.images import to_picture
-from onnxproof.parity import Array, PixelParity, Reference, assert_same, compare_pictures
+from onnxproof.parity import PixelParity, Reference, assert_same, compare_pictures
+from onnxproof.trees import Array
 
 Contender = Callable[..., Mapping[str, Array]]
 """Takes an array per input name and gives one per output name, as `Engine.run` does."""

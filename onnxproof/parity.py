@@ -1,54 +1,12 @@
-"""Two outputs compared: the float64 referee, the tolerance rungs for what cannot be refereed, and the pixel rule.
-
-Fixed tolerances fail both ways (a right ×3 SRCNN on 0..255 differs by more than most of them allow, a wrong one by
-less), so the model itself says what rounding costs: its float64 outputs are taken as exact, and an engine may be
-`SLACK` times as far from them as the model's own float32 outputs are.
-"""
+"""Two outputs compared: against a model's own, by what its rounding explains; as pictures, by the pixel rule."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxproof.images import Floats, Picture, to_picture
-
-Array = NDArray[Any]
-
-SLACK = 4
-"""How much farther from exact than torch an engine may be: both round, in another order.
-
-Right SRCNN exports were seen at up to 2.1 times torch's largest error, over 4 pictures and 8 factors.
-"""
-
-LEAN = 2
-"""How large the mean error may be, as a multiple of torch's root mean square error: 1.4 was seen on these exports."""
-
-
-@dataclass(frozen=True)
-class Rung:
-    """The tolerance for a dtype where there is no exact output: `rtol` of each value and `atol` of the largest one."""
-
-    rtol: float
-    atol: float
-    why: str
-
-
-RUNGS = {
-    "float64": Rung(1e-12, 1e-12, "the order of summation moves a few thousand units in the last place"),
-    "float32": Rung(1.3e-6, 3e-5, "bicubic source coordinates in float32 move SRCNN by 2.1e-5 of its largest value"),
-    "float16": Rung(1e-3, 4e-3, "every layer stores 11 significant bits; four roundings of the largest value"),
-    "bfloat16": Rung(1.6e-2, 3.2e-2, "every layer stores 8 significant bits; four roundings of the largest value"),
-}
-
-
-@dataclass(frozen=True)
-class Rounding:
-    """The distance of a model's own output from the exact one, as a share of its largest value: largest and mean."""
-
-    largest: float = 0.0
-    rms: float = 0.0
+from onnxproof.rounding import RUNGS, Array, Rounding, by_rounding, by_rung, median
 
 
 @dataclass(frozen=True)
@@ -194,10 +152,10 @@ def _compare_values(
     finite = np.isfinite(expected)
     values, own = (np.where(finite, array.astype(np.float64), 0) for array in (actual, expected))
     if exact is None or not _says_more(exact, expected):
-        judge, (bounds, mean_bound) = own, _by_rung(own, RUNGS[str(expected.dtype)])
+        judge, (bounds, mean_bound) = own, by_rung(own, expected.dtype)
     else:
         judge = np.where(finite & np.isfinite(exact), exact, own)
-        bounds, mean_bound = _by_rounding(own, judge, usual, expected.dtype)
+        bounds, mean_bound = by_rounding(own, judge, usual, expected.dtype)
     errors = values - judge
     distance = np.abs(errors)
     worst = np.unravel_index(int(np.argmax(distance - bounds)), distance.shape)
@@ -215,39 +173,9 @@ def _says_more(exact: Array, expected: Array) -> bool:
     return exact.shape == expected.shape and not (exact.dtype == expected.dtype and np.array_equal(exact, expected))
 
 
-def _by_rung(own: Array, rung: Rung) -> tuple[Array, float]:
-    bounds = rung.atol * np.abs(own).max() + rung.rtol * np.abs(own)
-    return bounds, float(bounds.max())
-
-
-def _by_rounding(own: Array, exact: Array, usual: Rounding, dtype: np.dtype[Any]) -> tuple[Array, float]:
-    """What torch's own rounding, or the usual one where that is larger, explains of the errors and of their mean.
-
-    The mean may be `LEAN` times torch's root mean square, however many values there are: a rounded coordinate or norm
-    moves many values the same way. Half a unit in the last place is for outputs that torch happens to hit exactly, and
-    the mean of a few values may be as large as chance makes it.
-    """
-    scale = float(np.abs(own).max())
-    ulp = _ulp(scale, dtype)
-    here = _rounding(own, exact)
-    bound = SLACK * scale * max(here.largest, usual.largest) + ulp
-    mean_bound = max(LEAN * scale * max(here.rms, usual.rms) + ulp / 2, bound / own.size)
-    return np.full_like(own, bound), mean_bound
-
-
-def _rounding(own: Array, exact: Array) -> Rounding:
-    scale = np.abs(own).max(initial=0)
-    if not scale:
-        return Rounding()
-    error = np.abs(own - exact) / scale
-    return Rounding(float(error.max()), float(np.sqrt(np.mean(np.square(error)))))
-
-
 def _usual(references: Sequence[Reference], name: str) -> Rounding:
-    found = [_rounding(*pair) for reference in references if (pair := _comparable(reference, name))]
-    if not found:
-        return Rounding()
-    return Rounding(float(np.median([r.largest for r in found])), float(np.median([r.rms for r in found])))
+    pairs = (_comparable(reference, name) for reference in references)
+    return median([Rounding.between(*pair) for pair in pairs if pair])
 
 
 def _comparable(reference: Reference, name: str) -> tuple[Array, Array] | None:
@@ -257,11 +185,6 @@ def _comparable(reference: Reference, name: str) -> tuple[Array, Array] | None:
         return None
     own, exact = own.astype(np.float64), exact.astype(np.float64)
     return (own, exact) if np.isfinite(own).all() and np.isfinite(exact).all() else None
-
-
-def _ulp(value: float, dtype: np.dtype[Any]) -> float:
-    """The distance from `value` to the next larger number of `dtype`, taken at half of it: the largest has no next."""
-    return 2 * float(np.spacing(np.asarray(value / 2, dtype)))
 
 
 def _at(index: tuple[np.intp, ...], actual: Array, expected: Array) -> str:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
-from onnxproof.images import to_picture
-from onnxproof.parity import LEAN, RUNGS, SLACK, Parity, PixelParity, Reference, assert_same, compare, compare_pictures
+from onnxproof.parity import Parity, Reference, assert_same, compare
+from onnxproof.rounding import LEAN, RUNGS, SLACK
 
 SHAPE = (2, 3, 4)
 VALUES = np.linspace(-8, 8, 24, dtype=np.float32).reshape(SHAPE)
@@ -244,81 +244,6 @@ class TestAssertSame:
         first, second = str(raised.value).splitlines()
         assert first.startswith("case-x3: output a: 9.0 at (1, 2, 3), expected 8.0: 1 apart, ")
         assert second == "case-x3: output c: 1 of 2 values differ: 3 at (1,), expected 2"
-
-
-class TestPictures:
-    """Two pictures are the same but for values that truncation made a level of."""
-
-    FLOATS = np.full((1, 3, 4, 5), 7, np.float32)
-    AT = (0, 1, 2, 3)
-    SAME, OTHER = Parity("case-x3", "y"), Parity("case-x3", "y", "7.5 at ...")
-
-    def compare(self, value, other, parity=SAME, *, make=to_picture):
-        """Two outputs that differ at one value, as pictures."""
-        outputs = moved(self.FLOATS, self.AT, value - 7), moved(self.FLOATS, self.AT, other - 7)
-        return compare_pictures((make(outputs[0]), make(outputs[1])), outputs, parity)
-
-    def test_equal(self):
-        """Equal pictures have no edges and nothing wrong, also where the floats differ."""
-        assert self.compare(7.0, 7.9) == PixelParity(60, 0, 0)
-
-    @pytest.mark.parametrize(
-        ("value", "other"),
-        [
-            pytest.param(6.99999, 7.00001, id="between"),
-            pytest.param(7.00001, 6.99999, id="between-downwards"),
-            pytest.param(7.0, 6.99999, id="at-one"),
-            pytest.param(300.0, 254.9999, id="clipped"),
-        ],
-    )
-    def test_edge(self, value, other):
-        """One level apart with an integer between the floats is an edge, counted and not wrong."""
-        pixels = self.compare(value, other)
-        assert pixels == PixelParity(60, 1, 0)
-        assert pixels.same
-
-    def test_floats_fail(self):
-        """An integer between the floats excuses nothing when they fail."""
-        assert self.compare(6.5, 7.5, self.OTHER) == PixelParity(60, 0, 1)
-
-    def test_two_levels(self):
-        """Two levels apart is wrong, though the floats pass."""
-        pixels = self.compare(6.9, 8.1)
-        assert pixels == PixelParity(60, 0, 1)
-        assert not pixels.same
-
-    @pytest.mark.parametrize(
-        ("value", "other"),
-        [
-            pytest.param(7.49, 7.51, id="no-integer-between"),
-            pytest.param(6.49, 7.51, id="integer-between"),
-        ],
-    )
-    def test_rounded(self, value, other):
-        """Pictures that were rounded, not truncated, are wrong where they differ."""
-        assert self.compare(value, other, make=lambda output: to_picture(np.round(output))).wrong == 1
-
-    @pytest.mark.parametrize("value", [7.0, 7.5], ids=["integer", "half"])
-    def test_equal_floats(self, value):
-        """A level apart is wrong when the floats are equal, also at an integer."""
-        floats = moved(self.FLOATS, self.AT, value - 7)
-        right, off_by_one = to_picture(floats), to_picture(moved(floats, self.AT, 1))
-        assert compare_pictures((right, off_by_one), (floats, floats), self.SAME) == PixelParity(60, 0, 1)
-        assert compare_pictures((off_by_one, right), (floats, floats), self.SAME) == PixelParity(60, 0, 1)
-
-    def test_shape(self):
-        """Pictures of another shape are wrong in every value."""
-        outputs = self.FLOATS, self.FLOATS[..., :4]
-        pixels = compare_pictures((to_picture(outputs[0]), to_picture(outputs[1])), outputs, self.SAME)
-        assert pixels == PixelParity(60, 0, 60)
-
-    def test_count(self):
-        """Edges and wrong values are counted, each value of each channel for itself."""
-        first = np.array([6.9, 6.9, 5.0, 7.0, 7.2, 254.5], np.float32).reshape(1, 3, 1, 2)
-        second = np.array([7.1, 7.1, 9.0, 7.3, 7.1, 255.5], np.float32).reshape(1, 3, 1, 2)
-        assert compare_pictures((to_picture(first), to_picture(second)), (first, second), self.SAME) == PixelParity(
-            6, 3, 1
-        )
 
 
 class TestProperties:

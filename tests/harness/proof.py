@@ -8,7 +8,8 @@ from onnxproof.conversion import Conversion
 from onnxproof.faults import FAULTS, MODEL_FAULTS, Fault, ModelFault
 from onnxproof.findings import FAILS
 from onnxproof.versions import EXPORTERS
-from tests.harness.good_conversions import GOOD, GoodConversion
+from tests.harness.good_conversions import GOOD
+from tests.harness.good_conversions.making import GoodConversion
 from tests.harness.subjects import SUBJECTS, Subject
 
 _ONE_OUTPUT = {"output-dropped", "outputs-swapped", "outputs-exchanged"}

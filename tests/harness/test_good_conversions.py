@@ -8,7 +8,8 @@ from onnxproof.conversion import Conversion
 from onnxproof.engines import torch_engine
 from onnxproof.findings import HOLDS
 from onnxproof.versions import EXPORTERS, torch_has_half_on_cpu
-from tests.harness.good_conversions import BOTH, GOOD
+from tests.harness.good_conversions import GOOD
+from tests.harness.good_conversions.making import BOTH
 from tests.harness.proof import GOOD_PAIRS
 
 

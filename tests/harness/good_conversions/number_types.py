@@ -1,0 +1,47 @@
+"""Floating-point types other than float32."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from onnxproof.case import Case
+from tests.harness.good_conversions.making import GoodConversion, built, normal
+
+
+class TwoLayers(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4))
+
+
+class MixedPrecision(nn.Module):
+    """Stores bfloat16 and computes float32: ONNX Runtime's CPU kernels cast bfloat16, and do nothing else with it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = TwoLayers()
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.layers(features.float()).bfloat16()
+
+
+def in_dtype(dtype: torch.dtype, make: Callable[[], nn.Module]) -> Callable[[], Case]:
+    """A case of a model whose inputs and outputs are of a dtype."""
+
+    def case() -> Case:
+        rows = [torch.from_numpy(normal(count, 6, seed=count)).to(dtype) for count in (4, 1, 9)]
+        return Case(
+            built(make),
+            {"features": rows[0]},
+            dynamic={"features": {0: "batch"}},
+            also=[{"features": more} for more in rows[1:]],
+        )
+
+    return case
+
+
+NUMBER_TYPES = (
+    GoodConversion("float16", in_dtype(torch.float16, lambda: TwoLayers().half())),
+    GoodConversion("bfloat16", in_dtype(torch.bfloat16, MixedPrecision)),
+    GoodConversion("float64", in_dtype(torch.float64, lambda: TwoLayers().double())),
+)

@@ -1,6 +1,6 @@
 """A conversion to be checked: a model with example inputs, and what is dynamic in them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,12 +46,10 @@ class Case:
     def __post_init__(self) -> None:
         if not isinstance(self.model, nn.Module):
             raise CaseError(f"the model is a {type(self.model).__name__}; give a torch.nn.Module")
-        for what, inputs in (("inputs", self.inputs), *((f"also[{i}]", more) for i, more in enumerate(self.also))):
+        for what, inputs in self._named_inputs():
             if not isinstance(inputs, Mapping) or not inputs:
                 raise CaseError(f"{what} is no mapping of input names to values: {inputs!r:.80}")
-            if list(leaves(inputs)) != list(leaves(self.inputs)):
-                names = ", ".join(leaves(self.inputs))
-                raise CaseError(f"{what} has the inputs {', '.join(leaves(inputs))}, the case has {names}")
+            _check_fit(what, leaves(inputs), leaves(self.inputs))
         object.__setattr__(self, "inputs", _as_arrays(self.inputs))
         object.__setattr__(self, "also", tuple(map(_as_arrays, self.also)))
         object.__setattr__(self, "name", self.name or type(self.model).__name__)
@@ -65,11 +63,16 @@ class Case:
             strange = [axis for axis in axes if not 0 <= axis < found[name].ndim]
             if strange:
                 raise CaseError(f"dynamic names axis {strange[0]} of {name!r}, which has {found[name].ndim} dimensions")
-        for symbol, sizes in _by_symbol(self.dynamic, found).items():
-            if len(sizes) > 1:
-                raise CaseError(
-                    f"the dimension {symbol!r} has the sizes {sorted(sizes)} in the inputs; it can have one"
-                )
+        for what, inputs in self._named_inputs():
+            for symbol, sizes in _by_symbol(self.dynamic, leaves(inputs)).items():
+                if len(sizes) > 1:
+                    raise CaseError(
+                        f"the dimension {symbol!r} has the sizes {sorted(sizes)} in {what}; it can have one"
+                    )
+
+    def _named_inputs(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        yield "inputs", self.inputs
+        yield from ((f"also[{index}]", more) for index, more in enumerate(self.also))
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -78,7 +81,7 @@ class Case:
 
     def sizes_of(self, inputs: Mapping[str, Any]) -> dict[str, int]:
         """The size of each dynamic dimension in other inputs."""
-        return {symbol: min(sizes) for symbol, sizes in _by_symbol(self.dynamic, leaves(inputs)).items()}
+        return {symbol: size for symbol, (size,) in _by_symbol(self.dynamic, leaves(inputs)).items()}
 
     @property
     def required_inputs(self) -> tuple[str, ...]:
@@ -104,6 +107,18 @@ class Case:
         """The translations, made now where a function makes them."""
         made = self.translations
         return made if made is None or isinstance(made, Mapping) else made()
+
+
+def _check_fit(what: str, found: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    """Raises `CaseError` for leaves of other names or ranks than the case's own; what is None there may be anything."""
+    if list(found) != list(own):
+        raise CaseError(f"{what} has the inputs {', '.join(found)}, the case has {', '.join(own)}")
+    for name, leaf in own.items():
+        ranks = np.ndim(found[name]), np.ndim(leaf)
+        if leaf is not None and ranks[0] != ranks[1]:
+            raise CaseError(
+                f"{name} has {ranks[0]} dimensions in {what}, the case's has {ranks[1]}; a file takes one rank"
+            )
 
 
 def _as_arrays(inputs: Mapping[str, Any]) -> dict[str, Any]:

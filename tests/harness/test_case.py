@@ -47,8 +47,28 @@ class TestMistakes:
                 {"dynamic": {"image": {4: "n"}}}, "names axis 4 of 'image', which has 4 dimensions", id="axis"
             ),
             pytest.param({"dynamic": {"image": {-1: "n"}}}, "names axis -1 of 'image'", id="negative-axis"),
+            pytest.param({"dynamic": {"image": {2: "n", 3: "n"}}}, r"'n' has the sizes \[6, 8\] in inputs", id="sizes"),
             pytest.param(
-                {"dynamic": {"image": {2: "n", 3: "n"}}}, r"'n' has the sizes \[6, 8\] in the inputs", id="sizes"
+                {
+                    "inputs": {"image": IMAGE[..., :6, :], "factor": 2},
+                    "dynamic": {"image": {2: "n", 3: "n"}},
+                    "also": [{"image": IMAGE, "factor": 2}],
+                },
+                r"'n' has the sizes \[6, 8\] in also\[0\]",
+                id="sizes-of-also",
+            ),
+            pytest.param(
+                {"also": [{"image": IMAGE[0], "factor": 2}]},
+                r"image has 3 dimensions in also\[0\], the case's has 4",
+                id="rank",
+            ),
+            pytest.param(
+                {"also": [{"image": 3, "factor": 2}]}, r"image has 0 dimensions in also\[0\]", id="number-for-array"
+            ),
+            pytest.param(
+                {"also": [{"image": IMAGE, "factor": np.array([2.0, 3.0])}]},
+                r"factor has 1 dimensions in also\[0\], the case's has 0",
+                id="array-for-number",
             ),
         ],
     )
@@ -62,6 +82,11 @@ class TestMistakes:
         """What fits together is a case, named after its model."""
         case = image_case(also=[{"image": IMAGE[..., :4], "factor": 3}])
         assert (case.name, case.sizes) == ("Identity", {"height": 8, "width": 6})
+
+    def test_missing_input(self):
+        """What is None in the case's inputs may be an array in others, and an array of no dimensions a number."""
+        case = Case(MODEL, {"mask": None, "factor": 2}, also=[{"mask": IMAGE, "factor": np.array(3)}])
+        assert case.also[0]["factor"] == 3
 
 
 class TestInputs:

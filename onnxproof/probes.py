@@ -124,7 +124,6 @@ _CHANGES: Mapping[str, Callable[[Array], Array]] = {
 
 def _with_data(case: Case, inputs: Mapping[str, Any], change: Callable[[Array], Array]) -> dict[str, Any]:
     """The inputs with the values of those that hold data changed; parameters such as a factor stay."""
-
     data = case.data_inputs
     return map_leaves(lambda name, leaf: change(leaf) if name in data else leaf, inputs)
 

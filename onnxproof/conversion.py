@@ -117,11 +117,15 @@ class Conversion:
         others = [j.probe for j in self.original.judged[1:] if _same_shapes(j.probe.inputs, self.case.inputs)]
         if self.given or not others:
             return None
-        return others[0], self.differences(self.export(others[0].inputs, "elsewhere"))
+        return others[0], self.differences_when_traced_on(others[0].inputs, "elsewhere")
 
-    def differences(self, other: Export) -> tuple[str, ...]:
-        """In what the graph of another export differs from this one's."""
-        return graph_differences(load_model(self.path), load_model(other.path))
+    def differences_when_traced_on(self, inputs: Mapping[str, Any], name: str) -> tuple[str, ...]:
+        """In what the graph differs that is traced on other inputs; a refusal of the exporter's is a difference."""
+        ours = load_model(self.path)
+        try:
+            return graph_differences(ours, load_model(self.export(inputs, name).path))
+        except ExportError as error:
+            return (str(error),)
 
     # The file at work
 

@@ -93,9 +93,11 @@ def _same_values(conversion: Conversion, probes: Sequence[Judged]) -> str:
 
 def _figure(parities: Sequence[Parity]) -> str:
     worst = max(parities, key=lambda parity: parity.error / parity.bound if parity.bound else parity.difference)
-    if not worst.bound:
-        return "equal" if worst.same else worst.output
-    return f"{worst.error:.2g} of {worst.bound:.2g} allowed"
+    if worst.bound:
+        return f"{worst.error:.2g} of {worst.bound:.2g} allowed"
+    if worst.difference:
+        return f"{worst.difference:.2g} apart"
+    return "equal" if worst.same else ""
 
 
 def _evidence(conversion: Conversion, judged: Judged) -> Evidence | None:
@@ -167,7 +169,7 @@ def repeatable(conversion: Conversion) -> str:
     if conversion.given:
         return "same bits"
     if elsewhere is None or elsewhere[1]:
-        differences = conversion.differences(conversion.export(conversion.case.inputs, "again"))
+        differences = conversion.differences_when_traced_on(conversion.case.inputs, "again")
         if differences:
             raise CheckError(
                 f"exported again it differs: {differences[0]}", "the model keeps state, or draws random numbers"

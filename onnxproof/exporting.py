@@ -21,7 +21,7 @@ import torch
 import wurlitzer
 from torch import nn
 
-from onnxproof.graph import Graph, read_graph
+from onnxproof.graph import Graph, GraphError, read_graph
 from onnxproof.trees import leaves, map_leaves, to_tensor
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT
 
@@ -30,7 +30,7 @@ Dynamic = Mapping[str, Mapping[int, str]]
 
 
 class ExportError(Exception):
-    """An exporter refused the model; the exporter's own exception is the cause."""
+    """An exporter refused the model, or wrote none; the exporter's own exception is the cause."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,8 @@ def export(
     dimension; those of outputs are for torchscript alone, since torch.export derives its own. `translations` is
     torch.export's `custom_translation_table`. The file is whole or not there; nothing reaches the terminal.
 
-    Raises `ExportError` when the exporter refuses the model, with the exporter's exception as its cause, and
-    `ValueError` for an exporter that the installed torch does not have.
+    Raises `ExportError` when the exporter refuses the model, with the exporter's exception as its cause, or writes what
+    is no whole model, and `ValueError` for an exporter that the installed torch does not have.
     """
     if exporter not in EXPORTERS:
         raise ValueError(f"no exporter {exporter!r} in the installed torch; there is {' and '.join(EXPORTERS)}")
@@ -124,7 +124,11 @@ def export(
                     f"the {exporter} exporter refused the model at opset {opset}: {_reason(error)}"
                 ) from error
         seconds = time.perf_counter() - started
-        written = read_graph(whole).opset
+        try:
+            written = read_graph(whole).opset
+        except GraphError as error:
+            reason = str(error).removeprefix(f"{whole}: ")
+            raise ExportError(f"what the {exporter} exporter wrote at opset {opset} is {reason}") from error
         for file in sorted(Path(folder).iterdir(), key=lambda file: file == whole):  # no model without its data
             file.replace(path.parent / file.name)
     return Export(path, exporter, opset, written, tuple(heard.warnings), heard.text, seconds)

@@ -61,6 +61,13 @@ class Refused(nn.Module):
         raise ArithmeticError("\x1b[31mno\x1b[0m way\nthrough here\n\nA page of advice.")
 
 
+class NoOutput(nn.Module):
+    """A model that gives nothing."""
+
+    def forward(self, x):
+        return ()
+
+
 class InPlace(nn.Module):
     """A model that changes its input."""
 
@@ -211,6 +218,14 @@ class TestRefusal:
         """A file that was there is whole, and nothing lies beside it."""
         _, folder = refusal
         assert [path.read_bytes() for path in folder.iterdir()] == [b"an earlier export"]
+
+    def test_no_model(self, tmp_path):
+        """A model without an output, of which torchscript writes a file that is none, leaves no file."""
+        with pytest.raises(ExportError, match=r"^what the torchscript exporter wrote at opset 18 is not a whole ONNX"):
+            export(
+                NoOutput(), {"x": INPUTS["x"]}, tmp_path / "none.onnx", exporter=TORCHSCRIPT, opset=18, output_names=()
+            )
+        assert not list(tmp_path.iterdir())
 
     def test_silence(self, tmp_path, capfd):
         """Nothing reaches the terminal."""

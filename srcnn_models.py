@@ -95,9 +95,7 @@ def scale_bicubic(image: Tensor, factor: Tensor) -> Tensor:
 def resize_symbolic(g: Any, image: Any, factor: Any) -> Any:
     """One ONNX Resize with `factor` as its scales, for the TorchScript exporter."""
     attributes = {name + _SUFFIXES[type(value)]: value for name, value in RESIZE_ATTRIBUTES.items()}
-    roi = g.op(
-        "Constant", value_t=torch.tensor([], dtype=torch.float32)
-    )  # Resize's second input, empty: unused by "cubic"
+    roi = g.op("Constant", value_t=torch.tensor([], dtype=torch.float32))  # the second input, which "cubic" ignores
     return g.op("Resize", image, roi, factor, **attributes)
 
 
@@ -290,6 +288,8 @@ class ItemFactorNet(SRCNN):
 
 
 class StrangeSuperResolutionNet(SRCNN):
+    """The factor is a tensor [1, 1, height, width] and stays an input of the graph, through torchscript alone."""
+
     def forward(self, image: Tensor, factor: Tensor) -> Tensor:
         return self.restore(NewInterpolate.apply(image, factor))
 

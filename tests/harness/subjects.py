@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -16,6 +15,7 @@ from onnxproof.case import Case
 from onnxproof.exporting import Export, export
 from onnxproof.probes import SEED
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, torchscript_ties_output_dims
+from tests.harness.good_conversions.making import built
 from tests.inputs import DYNAMIC_SIZE, scales
 
 CHECKPOINT = Path(__file__).parents[2] / "fixtures" / "srcnn.pth"
@@ -91,13 +91,10 @@ class TwoHeads(nn.Module):
 
 def two_heads_case(**more: Any) -> Case:
     """`TwoHeads` on two pictures, every dimension but the channels free."""
-    with torch.random.fork_rng():
-        torch.manual_seed(SEED)
-        model = TwoHeads().eval()
     pictures = noise(2, 2, 3, 9, 8, low=-1, high=1)
     free = {0: "batch", 2: "height", 3: "width"}
     return Case(
-        model,
+        built(TwoHeads),
         {"left": pictures[0], "right": pictures[1]},
         dynamic={"left": free, "right": free},
         name="two-heads",

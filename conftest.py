@@ -1,8 +1,5 @@
 """Fixtures of this suite: the face, the checkpoint, the document's networks and their exported files."""
 
-import functools
-import gc
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +19,10 @@ from onnxproof.images import read_picture, to_nchw, to_picture, write_picture
 from onnxproof.ledger import Ledger
 from onnxproof.parity import Reference
 from onnxproof.targets import Target
-from onnxproof.versions import TORCH_EXPORT, torch_export_is_available
+from onnxproof.versions import TORCH_EXPORT
 from tests.deviations import DEVIATIONS, NOT_APPLICABLE
 from tests.references import exact_in_tiles
+from tests.speed import speed_up
 
 ROOT = Path(__file__).parent
 SEED = 20260214
@@ -45,22 +43,11 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     claims = read_claims(ROOT / "tests" / "claims.toml")
     config.pluginmanager.register(Ledger(claims, DEVIATIONS, NOT_APPLICABLE), "claims of the document")
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
-    gc.set_threshold(100_000, 50, 100)  # an export makes millions of objects: the default costs an eighth of the run
-    if torch_export_is_available:
-        _share_signatures()
+    speed_up()
     try:
         config.stash[ASSETS] = _assets(config.option.assets)
     except AssetError as error:
         raise pytest.UsageError(str(error)) from error
-
-
-def _share_signatures() -> None:
-    """Every export asks onnxscript for the signatures of its 500 operators, parsed from source: half of its time."""
-    from onnxscript import TracedOnnxFunction
-
-    TracedOnnxFunction.function_ir = property(functools.cache(TracedOnnxFunction.function_ir.fget))
 
 
 def pytest_report_header(config):

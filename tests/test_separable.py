@@ -223,11 +223,18 @@ class TestBadFactor:
             reference_engine(export_operator(target).path).run(input=grey, factor=factor)
 
     @needs_dynamic_opencv
-    @pytest.mark.parametrize("factor", each(BAD_NUMBERS | {"no-pixel": [1, 1, 0.02, 2]}))
+    @pytest.mark.parametrize("factor", each(BAD_NUMBERS | {"short": [2, 2], "no-pixel": [1, 1, 0.02, 2]}))
     def test_opencv(self, export_operator, target, grey, factor):
         """Nor do they in OpenCV."""
         with pytest.raises(EngineError, match=r"sz1 == sz2.* in function 'expand'"):
             opencv_engine(export_operator(target).path).run(input=grey, factor=factor)
+
+    @needs_dynamic_opencv
+    def test_opencv_ignores_a_fifth_number(self, export_operator, target, grey):
+        """OpenCV does not compare a factor's length with the file's, and scales by the first four numbers of five."""
+        engine, factor = opencv_engine(export_operator(target).path), scales(2, 3)
+        output = engine.run(input=grey, factor=np.append(factor, np.float32(5)))["output"]
+        np.testing.assert_array_equal(output, engine.run(input=grey, factor=factor)["output"])
 
 
 class TestEngines:

@@ -46,7 +46,7 @@ def pytest_addoption(parser):
         "--threads",
         type=int,
         help="threads of each contender (default: one less than there are cores, which is left to other work; in "
-        "test_operator.py as many as there are)",
+        "test_operator*.py as many as there are)",
     )
 
 
@@ -105,6 +105,13 @@ def subject(pytestconfig, exported, trained, noise, face):
         return network, made, {"input": image, "factor": scales(workload.factor)}
 
     return get
+
+
+@pytest.fixture(scope="session")
+def file(pytestconfig, exported, noise):
+    """The file of a model with free height and width, by the first exporter."""
+    traced, target = {"input": noise(1, 3, 24, 20), "factor": scales(2)}, targets(pytestconfig)[0]
+    return lambda name, model: exported(name, model, traced, target, dynamic=DYNAMIC_SIZE).path
 
 
 @pytest.fixture(scope="module")

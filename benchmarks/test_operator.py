@@ -1,4 +1,4 @@
-"""How fast the separable operator is: alone, in the whole network, and for each pixel as the picture grows.
+"""How fast the separable operator is: alone, and for each pixel as the picture grows.
 
 ONNX Runtime runs its files; what they are compared with takes a multiple of their time.
 """
@@ -12,20 +12,16 @@ import torch
 from torch import Tensor, nn
 
 import srcnn_models as srcnn
-from benchmarks.conftest import Measured, Workload
-from benchmarks.contenders import BASELINE, OPTIONAL, REQUIRED, build
 from benchmarks.replay import clock, replay_contender
 from onnxproof import latency
 from onnxproof.engines import onnxruntime_engine, reference
-from onnxproof.latency import Ratio
 from onnxproof.parity import Reference
-from onnxproof.targets import targets
-from tests.inputs import DYNAMIC_SIZE, scales
+from tests.inputs import scales
 from tests.separable import SeparableOperator
 
 SPARE_CORES = 0
 """Its figures are for all cores: Resize in ONNX Runtime uses one, however many there are."""
-ROUNDS, SECONDS, NETWORK_SECONDS = 40, 6, 50
+ROUNDS, SECONDS = 40, 6
 
 LARGEST_SIDE = 3072  # of a scaled picture; one of 4096 takes Resize six seconds
 SCALED = [(size, factor) for size in (64, 256, 512, 1024) for factor in (2, 2.5, 3, 4) if size * factor <= LARGEST_SIDE]
@@ -35,7 +31,6 @@ CORNER = 256
 """The side of the part that scaled pictures of different sizes have in common."""
 
 TIMES_RESIZE = 8
-TIMES_DOCUMENT, TIMES_TORCH = 1.5, 3
 TIMES_COST = 1.5
 """What an output pixel may cost at one size, as a multiple of what it costs at another."""
 
@@ -53,21 +48,10 @@ def interpolated(input: np.ndarray, factor: np.ndarray) -> dict[str, np.ndarray]
         return {"output": srcnn.scale_bicubic(torch.from_numpy(input), torch.from_numpy(factor)).numpy()}
 
 
-def as_text(ratio: Ratio) -> str:
-    return f"{ratio.median:.3f} times, 95 % interval {ratio.low:.3f} to {ratio.high:.3f}"
-
-
 @pytest.fixture(scope="module")
 def picture(face):
     """The face again and again, up to a square of a side of `size`."""
     return lambda size: np.ascontiguousarray(np.tile(face, (1, 1, 4, 4))[:, :, :size, :size])
-
-
-@pytest.fixture(scope="module")
-def file(pytestconfig, exported, noise):
-    """The file of a model with free height and width, by the first exporter."""
-    traced, target = {"input": noise(1, 3, 24, 20), "factor": scales(2)}, targets(pytestconfig)[0]
-    return lambda name, model: exported(name, model, traced, target, dynamic=DYNAMIC_SIZE).path
 
 
 @pytest.fixture(scope="module")
@@ -100,29 +84,6 @@ def alone(operator, resize, picture):
         )
 
     return get
-
-
-@pytest.fixture(scope="module")
-def whole(threads, file, subject, trained, face_reference):
-    """The whole network's file against all contenders with the document's, on the face at ×3."""
-    network, document, inputs = subject(Workload("dynamic", 3, 256))
-    separable = trained(srcnn.SeparableSuperResolutionNet())
-    files = {
-        "separable": file("separable-network", separable),
-        "separable-transposed": file("separable-transposed", srcnn.with_transposed_reconstruction(separable)),
-    }
-    contenders, not_run = build(network, document.path, inputs, files)
-    timed = latency.measure(
-        contenders,
-        inputs,
-        face_reference(3),
-        case="network-x3-256",
-        baseline="separable-transposed",
-        pictures=True,
-        rounds=ROUNDS,
-        seconds=NETWORK_SECONDS,
-    )
-    return Measured(timed, not_run)
 
 
 @pytest.fixture(scope="module")
@@ -173,33 +134,13 @@ class TestAlone:
     def test_than_resize(self, alone, size, factor):
         """At ×3 Resize takes eight times as long, or more."""
         ratio = alone(size, factor)["resize"].ratio
-        assert ratio.median >= TIMES_RESIZE, as_text(ratio)
+        assert ratio.median >= TIMES_RESIZE, str(ratio)
 
     @sizes_and_factors(ASSERTED)
     def test_than_torch(self, alone, size, factor):
         """At ×3 torch's `interpolate` takes as long, or longer."""
         ratio = alone(size, factor)["torch"].ratio
-        assert ratio.median >= 1, as_text(ratio)
-
-
-class TestWhole:
-    """The whole network at ×3 with the separable operator and its faster last layer."""
-
-    @pytest.mark.parametrize("contender", ["separable-transposed", "separable", *REQUIRED, *OPTIONAL])
-    @pytest.mark.benchmark(timer=clock)
-    def test_contender(self, whole, contender, benchmark):
-        """A contender's seconds, and its ratio to the network's file."""
-        replay_contender(benchmark, whole.latency, contender, whole.not_run)
-
-    def test_ratios(self, whole, record_latency):
-        """What each takes as a multiple of the network's file is in the run's results."""
-        record_latency(whole.latency, whole.not_run)
-
-    @pytest.mark.parametrize(("contender", "times"), [(BASELINE, TIMES_DOCUMENT), ("torch", TIMES_TORCH)])
-    def test_is_faster(self, whole, contender, times):
-        """The document's file takes one and a half times as long, or more, and torch three times."""
-        ratio = whole.latency[contender].ratio
-        assert ratio.median >= times, as_text(ratio)
+        assert ratio.median >= 1, str(ratio)
 
 
 class TestGrowing:
@@ -220,4 +161,4 @@ class TestGrowing:
         """An output pixel costs at most one and a half times what it costs at another size."""
         own, others = (np.array(growing[str(side)].seconds) / (3 * side) ** 2 for side in (size, other))
         cost = latency.ratio(own, others)
-        assert cost.median <= TIMES_COST, as_text(cost)
+        assert cost.median <= TIMES_COST, str(cost)

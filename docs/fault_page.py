@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from docs.markdown import listed, stack, table_row
+
 RESULTS, PAGE = (Path(__file__).parent / f"faults.{ending}" for ending in ("json", "md"))
 
 Row = Mapping[str, Any]
@@ -84,9 +86,8 @@ def render(found: Mapping[str, Any]) -> str:
     good = {row["id"]: row for row in found["good"]}
     kinds = {kind: [row for row in faults if row["kind"] == kind] for kind in ("file", "model")}
     files = sorted({row["on"] for row in kinds["file"]})
-    versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
     parts = [
-        HEAD.format(files=_listed([f"`{name}`" for name in files]), versions=versions),
+        HEAD.format(files=listed([f"`{name}`" for name in files]), versions=stack(found["versions"])),
         "## Faults of a file\n",
         *_table(kinds["file"], good, "files", lambda row: (row["id"],)),
         "\n## Faults of a model's conversion\n",
@@ -114,7 +115,7 @@ def _table(
         place = ran[0]["on"] if ran[0]["kind"] == "model" else str(len(ran))
         marks = [_counted([mark(row, peer, good) for row in ran]) for peer in PEERS]
         cells = [f"`{ran[0]['id']}`", ran[0]["sentence"], place, _checks(ran), *marks]
-        yield f"| {' | '.join(cells)} |"
+        yield table_row(cells)
 
 
 def mark(row: Row, peer: str, good: Mapping[str, Row]) -> str:
@@ -152,15 +153,14 @@ def _rates(faults: Sequence[Row], conversions: Sequence[Row], good: Mapping[str,
     yield "| --- | --: | --: | --: | --: | --: |"
     named = sum(row["caught_by"] in row["checks"] for row in faults)
     alarms = sum(bool(row["checks"]) for row in conversions)
-    yield (
-        f"| onnxproof | {len(faults)} | {named} | {_percent(named, len(faults))} | 0 | {alarms} of {len(conversions)} |"
-    )
+    rate = _percent(named, len(faults))
+    yield table_row(["onnxproof", len(faults), named, rate, 0, f"{alarms} of {len(conversions)}"])
     for peer, title in PEERS.items():
         marks = [said for row in faults if (said := mark(row, peer, good)) != NOT_ASKED]
         caught = marks.count(CAUGHT)
         judged = [row["peers"][peer] for row in conversions if row["peers"][peer] is not None]
         figures = [title, len(marks), caught, _percent(caught, len(marks)), marks.count(ALIKE)]
-        yield f"| {' | '.join(map(str, figures))} | {sum(map(bool, judged))} of {len(judged)} |"
+        yield table_row([*figures, f"{sum(map(bool, judged))} of {len(judged)}"])
     yield ""
     yield "Counted are pairs of a fault and a file or an exporter. onnxproof's catches are those of the check that the"
     yield "fault is named for. Among the good conversions are the files that the faults are applied to."
@@ -197,7 +197,3 @@ def _uncaught(faults: Sequence[Row]) -> Iterator[str]:
 
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole:.0f} %" if whole else NOT_ASKED
-
-
-def _listed(names: Sequence[str]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,60 @@
+"""docs/speed.md and the README say what docs/speed.json says."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from docs.speed_page import PAGE, RESULTS, measures, met, render, summary
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture
+def found():
+    return json.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def slower(found):
+    """The same results, had everything that is compared with the operator and the network taken a tenth of its time."""
+    for ratio in [timing["ratio"] for timed in found["latency"] for timing in timed["timings"]]:
+        ratio.update({bound: value / 10 for bound, value in ratio.items()})
+    return found
+
+
+def on_one_line(text):
+    return " ".join(text.split())
+
+
+def test_page_is_made_of_the_results(found):
+    """The page says what the results say: `python -m docs.speed_table --page` makes it again."""
+    assert PAGE.read_text(encoding="utf-8") == render(found)
+
+
+def test_readme_has_the_figures(found):
+    """The README has what `summary` makes of the results, word for word."""
+    assert on_one_line(summary(found)) in on_one_line(README.read_text(encoding="utf-8"))
+
+
+def test_slower_results_are_told(slower):
+    """What is not met is told on the page, and the README's figures are no longer the results'."""
+    assert "no" in [verdict for *_, verdict in measures(slower)]
+    assert PAGE.read_text(encoding="utf-8") != render(slower)
+    assert on_one_line(summary(slower)) not in on_one_line(README.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "bounds", "expected"),
+    [
+        pytest.param((8.1, 8.5, 9.0), {"least": 8}, "yes", id="above"),
+        pytest.param((7.9, 8.5, 9.0), {"least": 8}, "in the median, not in the whole interval", id="reaches-below"),
+        pytest.param((7.0, 7.9, 9.0), {"least": 8}, "no", id="below"),
+        pytest.param((1.1, 1.3, 1.4), {"most": 1.5}, "yes", id="under"),
+        pytest.param((1.1, 1.3, 1.6), {"most": 1.5}, "in the median, not in the whole interval", id="reaches-above"),
+        pytest.param((1.1, 1.6, 1.7), {"most": 1.5}, "no", id="over"),
+    ],
+)
+def test_met(ratio, bounds, expected):
+    """A measure is met where the median is within its bounds, and wholly where the interval is."""
+    assert met(dict(zip(("low", "median", "high"), ratio, strict=True)), **bounds) == expected

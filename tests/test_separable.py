@@ -22,14 +22,13 @@ from onnxproof.engines import (
 )
 from onnxproof.graph import Value
 from onnxproof.parity import Reference, assert_same
-from onnxproof.targets import Target
-from onnxproof.versions import convolutions_are_summed_alike, opencv_runs_dynamic_shapes, opsets
+from onnxproof.versions import convolutions_are_summed_alike, opencv_runs_dynamic_shapes
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.references import compare_with_picture
 from tests.separable import SeparableOperator, departures
 
 SMALL_PAIRS = [(size, tenths / 10) for size in range(1, 65) for tenths in range(1, 41)]
-LARGE_PAIRS = [(size, factor) for size in range(65, 513) for factor in (1.4, 8.0)]
+LARGE_PAIRS = [(size, factor) for size in range(65, 513) for factor in (0.3, 1.4, 2.7, 8.0)]
 
 CLASSIC_OPENCV = (cv2.dnn.ENGINE_CLASSIC,) if opencv_runs_dynamic_shapes else ()
 
@@ -112,12 +111,11 @@ class TestFile:
         assert {*graph.opsets, *(node.domain for node in graph.nodes)} == {""}
         assert not graph.nodes_of("Resize")
 
-    def test_newest_opset(self, export_operator, target, grey):
-        """At the newest opset, as at the lowest, the operator's file is written as asked and gives torch's output."""
-        newest = Target(target.exporter, opsets(target.exporter)[-1])
-        made, inputs = export_operator(newest), {"input": grey, "factor": scales(1.7, 0.6)}
-        assert made.opset == newest.opset
-        assert_same(onnxruntime_engine(made.path).run(**inputs), reference(SeparableOperator(), inputs), str(newest))
+    def test_every_opset(self, export_operator, every_target, grey):
+        """At every opset the operator's file is written as asked and gives torch's output."""
+        made, inputs = export_operator(every_target), {"input": grey, "factor": scales(1.7, 0.6)}
+        assert made.opset == every_target.opset
+        assert_same(onnxruntime_engine(made.path).run(**inputs), reference(SeparableOperator(), inputs), "operator")
 
 
 class TestAnyFactor:

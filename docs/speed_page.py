@@ -9,6 +9,7 @@ from benchmarks.contenders import BASELINE
 from benchmarks.test_operator import ASSERTED, LARGEST_SIDE, TIMES_COST, TIMES_RESIZE
 from benchmarks.test_operator_network import PLAIN, TIMES_DOCUMENT, TIMES_TORCH
 from docs.markdown import stack, table_row
+from onnxproof.latency import Ratio
 
 RESULTS, PAGE = (Path(__file__).parent / f"speed.{ending}" for ending in ("json", "md"))
 
@@ -191,7 +192,7 @@ def _ratio(timed: Mapping[str, Any], contender: str) -> Mapping[str, float]:
 
 
 def _text(ratio: Mapping[str, float]) -> str:
-    return "{median:.2f} ({low:.2f} to {high:.2f})".format(**ratio)
+    return str(Ratio(**ratio))
 
 
 def _milliseconds(timing: Mapping[str, Any]) -> str:

@@ -36,7 +36,8 @@ def pytest_addoption(parser):
         "--assets",
         choices=("embedded", "official"),
         default="embedded",
-        help="run on this repository's face and weights, or on the document's own (default: embedded)",
+        help="run on this repository's face and weights, or on the document's own, for example --assets official "
+        "(default: embedded)",
     )
 
 

@@ -7,29 +7,31 @@ import importlib.util
 import json
 import sys
 import traceback
-from collections.abc import Iterator
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from textwrap import TextWrapper
 from types import ModuleType
 from typing import Any
 
 import onnxruntime
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from onnxproof import versions
 from onnxproof.case import Case, CaseError
-from onnxproof.check_plugin import as_result, known
+from onnxproof.check_plugin import as_result, known, told
 from onnxproof.checks import CHECKS
 from onnxproof.cli import CommandError
 from onnxproof.conversion import Conversion
 from onnxproof.files import make_writable
 from onnxproof.findings import EXPECTED, FAILS, HOLDS, NOT_JUDGED, Finding, first_line
 from onnxproof.graph import GraphError, load_model
+from onnxproof.names import suggestion
 from onnxproof.original import Original
 from onnxproof.repro import write_repro
+from onnxproof.results import SCHEMA
 
 _STYLES = {HOLDS: "green", FAILS: "bold red", EXPECTED: "yellow", NOT_JUDGED: "dim"}
 
@@ -45,15 +47,14 @@ def check_case(arguments: argparse.Namespace) -> int:
         case = known(load_case(arguments.case))
         for conversion in _conversions(case, arguments):
             found.append((conversion, _findings(conversion)))
-            if arguments.report:
-                _write_repros(arguments.report, *found[-1])
+            repros = _write_repros(arguments.report, *found[-1]) if arguments.report else {}
             if not arguments.json:
-                _print_table(*found[-1])
+                _print_findings(*found[-1], repros)
     except CaseError as error:
         raise CommandError(f"{arguments.case}: {first_line(error)}") from error
     if arguments.json:
         results = [as_result(conversion, finding) for conversion, findings in found for finding in findings]
-        print(json.dumps({"schema": 1, "environment": versions.environment(), "conversions": results}, indent=1))
+        print(json.dumps({"schema": SCHEMA, "environment": versions.environment(), "conversions": results}, indent=1))
     return int(any(finding.verdict == FAILS for _, findings in found for finding in findings))
 
 
@@ -64,8 +65,7 @@ def load_case(text: str) -> Case:
         raise CommandError(f"{text}: write my_models.py:my_case or package.module:name")
     module = _module(place)
     if not hasattr(module, name):
-        near = get_close_matches(name, dir(module), n=1)
-        raise CommandError(f"{place} has no {name!r}" + (f", did you mean {near[0]!r}?" if near else ""))
+        raise CommandError(f"{place} has no {name!r}{suggestion(name, dir(module))}")
     found = getattr(module, name)
     if callable(found) and not isinstance(found, Case):
         try:
@@ -86,7 +86,8 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise CommandError(f"--opset {arguments.opset}: opsets count from 1")
     available = onnxruntime.get_available_providers()
     if arguments.provider not in available:
-        raise CommandError(f"--provider {arguments.provider}: onnxruntime has {', '.join(available)}")
+        near = suggestion(arguments.provider, available)
+        raise CommandError(f"--provider {arguments.provider}: onnxruntime has {', '.join(available)}{near}")
     if arguments.onnx:
         try:
             load_model(arguments.onnx)
@@ -104,7 +105,8 @@ def _module(place: str) -> ModuleType:
             return importlib.import_module(place)
         path = Path(place)
         if not path.is_file():
-            raise CommandError(f"{place}: no such file")
+            near = suggestion(path.name, (file.name for file in path.parent.glob("*.py")))
+            raise CommandError(f"{place}: no such file{near}")
         sys.path.insert(0, str(path.parent.resolve()))
         spec = importlib.util.spec_from_file_location(path.stem, path)
         if spec is None or spec.loader is None:
@@ -142,23 +144,27 @@ def _conversions(case: Case, arguments: argparse.Namespace) -> Iterator[Conversi
 
 
 def _findings(conversion: Conversion) -> list[Finding]:
-    """Every finding; on a terminal the check that is at work is shown meanwhile."""
+    """Every finding; on a terminal the check that is at work is shown meanwhile, and in a log nothing is."""
     console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False)
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(f"{conversion!r}", total=None)
+        task = progress.add_task("", total=len(CHECKS))
         findings = []
         for id, check in CHECKS.items():
             progress.update(task, description=f"{conversion!r}: {id}")
             findings.append(check(conversion))
+            progress.advance(task)
     return findings
 
 
-def _write_repros(report: str, conversion: Conversion, findings: list[Finding]) -> None:
-    for finding in findings:
-        if finding.verdict == FAILS:
-            with _writing(report):
-                write_repro(Path(report), conversion, finding)
+def _write_repros(report: str, conversion: Conversion, findings: list[Finding]) -> dict[str, Path | None]:
+    """The folder of each check that fails, by its id."""
+    with _writing(report):
+        return {
+            finding.check: write_repro(Path(report), conversion, finding)
+            for finding in findings
+            if finding.verdict == FAILS
+        }
 
 
 @contextlib.contextmanager
@@ -169,17 +175,23 @@ def _writing(report: str) -> Iterator[None]:
         raise CommandError(f"--report {report}: {error.strerror}; name a folder that can be written") from error
 
 
-def _print_table(conversion: Conversion, findings: list[Finding]) -> None:
+def _print_findings(conversion: Conversion, findings: list[Finding], repros: Mapping[str, Path | None]) -> None:
+    """A table of the checks, and below it, in whole words and paths, what fails and what to do."""
+    console = Console()
+    wrapper = TextWrapper(console.width, break_long_words=False, break_on_hyphens=False)
     opset = f", opset {conversion.opset}" if conversion.opset else ""
     made = conversion.given or conversion.exporter
-    table = Table("check", "verdict", "figure", "what to do", title=escape(f"{conversion.case.name}: {made}{opset}"))
+    table = Table("check", "verdict", title=escape(f"{conversion.case.name}: {made}{opset}"))
+    table.add_column("figure", overflow="fold")
     for finding in findings:
-        seen = finding.problem or finding.figure
-        table.add_row(
-            finding.check, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", escape(seen), escape(finding.advice)
-        )
-    console = Console()
+        seen = finding.figure or ("see below" if finding.verdict in (FAILS, EXPECTED) else finding.problem)
+        table.add_row(finding.check, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", escape(seen))
     console.print(table)
+    for finding in findings:
+        if finding.verdict in (FAILS, EXPECTED):
+            lines = told(conversion, finding, repros.get(finding.check)).splitlines()
+            text = "\n".join(wrapper.fill(line) for line in lines)
+            console.print(text, style=_STYLES[finding.verdict], soft_wrap=True, markup=False, highlight=False)
     counts = ", ".join(
         f"{count} {verdict}" for verdict in _STYLES if (count := sum(f.verdict == verdict for f in findings))
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from onnxproof.names import unknown
 from onnxproof.targets import targets
 
 if TYPE_CHECKING:
@@ -50,15 +51,10 @@ class BoundCheck:
         if found.verdict == EXPECTED:
             pytest.xfail(f"{found.advice}; {found.problem}")
         if found.verdict == FAILS:
-            pytest.fail(f"{case!r}: {found.check}: {found.problem}\n→ {found.advice}{self._repro(case)}", pytrace=False)
+            from onnxproof.repro import write_repro
 
-    def _repro(self, case: "Conversion") -> str:
-        from onnxproof.repro import write_repro
-
-        if not self.report or self.finding is None:
-            return ""
-        folder = write_repro(Path(self.report), case, self.finding)
-        return f"\n→ python {folder / 'repro.py'}" if folder else ""
+            folder = write_repro(Path(self.report), case, found) if self.report else None
+            pytest.fail(told(case, found, folder), pytrace=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -98,7 +94,6 @@ def known(case: Any) -> "Case":
     """`case`, if it is one, and the checks that it expects to fail exist. Raises `CaseError`."""
     from onnxproof.case import Case, CaseError
     from onnxproof.checks import CHECKS
-    from onnxproof.cli import unknown
 
     if not isinstance(case, Case):
         raise CaseError(f"a {type(case).__name__} is no onnxproof.Case")
@@ -117,6 +112,12 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         item.user_properties.append((FINDING, as_result(conversion, bound.finding)))
         bound.finding = None
     return (yield)
+
+
+def told(conversion: "Conversion", finding: "Finding", repro: Path | None) -> str:
+    """What fails, what to do, and the script that shows it where a folder was left."""
+    script = f"\n→ python {repro / 'repro.py'}" if repro else ""
+    return f"{conversion!r}: {finding.check}: {finding.problem}\n→ {finding.advice}{script}"
 
 
 def as_result(conversion: "Conversion", finding: "Finding") -> dict[str, Any]:

@@ -21,7 +21,8 @@ def exports(conversion: Conversion) -> str:
         made = conversion.exported
     except ExportError as error:
         raise CheckError(str(error), "see the exporter's own message; the other exporter may take the model") from error
-    return f"{made.exporter}, {len(made.graph.nodes)} nodes"
+    count = len(made.graph.nodes)
+    return f"{made.exporter}, {count} node{'s' * (count != 1)}"
 
 
 @check("opset-kept")

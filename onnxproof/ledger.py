@@ -26,6 +26,7 @@ from onnxproof.claims import (
     Evidence,
     NotApplicable,
 )
+from onnxproof.names import unknown
 
 _EVIDENCE = "onnxproof-evidence"
 
@@ -48,9 +49,9 @@ class Ledger:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Refuses a `--claim` that is none."""
-        unknown = [id for id in config.option.claim or () if id not in self.claims]
-        if unknown:
-            raise pytest.UsageError(f"--claim {' '.join(unknown)}: no such claim; there is {', '.join(self.claims)}")
+        for id in config.option.claim or ():
+            if id not in self.claims:
+                raise pytest.UsageError(f"--claim: {unknown(id, self.claims)}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(
@@ -72,11 +73,11 @@ class Ledger:
         for item in items:
             for id in (*_ids(item, "claim"), *_ids(item, "instead")):
                 if id not in self.claims:
-                    yield f"{item.nodeid}: unknown claim {id!r}"
+                    yield f"{item.nodeid}: the claim {unknown(id, self.claims)}"
         entries: tuple[Deviation | NotApplicable, ...] = (*self.deviations, *self.not_applicable)
         for entry in entries:
             if entry.claim not in self.claims:
-                yield f"the entry for {entry.claim!r} names an unknown claim: {entry.reason}"
+                yield f"the entry for {entry.reason!r}: the claim {unknown(entry.claim, self.claims)}"
         if not whole:
             return
         stated = {id for item in items for id in _ids(item, "claim")}

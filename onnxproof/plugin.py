@@ -7,6 +7,7 @@ import pytest
 
 from onnxproof import check_plugin, recording, versions
 from onnxproof.files import make_writable
+from onnxproof.names import one_of
 from onnxproof.targets import Target, exporters, span, targets
 
 
@@ -15,16 +16,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--exporter",
         action="append",
-        choices=versions.EXPORTERS,
-        help="export with this one only; may be repeated (default: every exporter of the installed torch)",
+        type=one_of(versions.EXPORTERS),
+        metavar="NAME",
+        help=f"export with this one only, {' or '.join(versions.EXPORTERS)}, for example --exporter torchscript; may "
+        "be repeated (default: every exporter of the installed torch)",
     )
     group.addoption(
         "--opset",
         action="append",
         type=int,
         metavar="N",
-        help="export at this opset only; may be repeated (default: each exporter's lowest, and all of them where a "
-        "spec is about opsets)",
+        help="export at this opset only, for example --opset 18; may be repeated (default: each exporter's "
+        "lowest, and all of them where a spec is about opsets)",
     )
     group.addoption(
         "--claim",

@@ -1,12 +1,15 @@
 """`onnxproof check` tells by its exit status whether a conversion holds, fails, or could not be checked, and why."""
 
 import errno
+import io
 import json
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +23,8 @@ from onnxproof.cli import main
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 
 MODELS = """
+import time
+from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
@@ -41,6 +46,11 @@ class Gives(nn.Module):
     def forward(self, x):
         return self.value
 
+class Waits(nn.Module):
+    def forward(self, x):
+        Path("waiting").touch()
+        time.sleep(600)
+
 class Root(nn.Module):
     def forward(self, x):
         return x.sqrt()
@@ -52,6 +62,7 @@ expecting = Case(Double(), {"x": X}, expected={"same-valeus": "a slip"})
 raises = Case(Raises(), {"x": X})
 gives_number = Case(Gives(3), {"x": X})
 gives_text = Case(Gives({"y": "text"}), {"x": X})
+waits = Case(Waits(), {"x": X})
 root = Case(Root(), {"x": X})
 number = 7
 
@@ -141,13 +152,25 @@ class TestVerdict:
         assert "apart" in done.out
         assert "export it again" in done.out
 
-    def test_narrow(self, monkeypatch, check):
-        """In 80 columns without colour no line is longer, verdicts can be read, and nothing is escaped."""
+    def test_narrow(self, monkeypatch, check, folder):
+        """In 80 columns without colour no line is longer but for a path, words are whole, and nothing is escaped."""
         monkeypatch.setenv("COLUMNS", "80")
-        out = check("models.py:double", "--onnx", "wrong.onnx").out
-        assert max(map(len, out.splitlines())) <= 80
+        monkeypatch.setenv("NO_COLOR", "1")
+        out = check("models.py:double", "--onnx", "wrong.onnx", "--report", folder / "report").out
+        path = str(folder / "report/repro/Double-wrong.onnx/same-values/repro.py")
+        assert [line for line in out.splitlines() if len(line) > 80 and str(folder) not in line] == []
         assert "│ same-values-unseen │ fails " in out
+        assert path in out.split()
+        assert "export it again" in " ".join(out.split())
+        assert "…" not in out
         assert "\x1b" not in out
+
+    def test_ascii(self, monkeypatch, alone):
+        """A terminal that has ASCII alone shows ? for what it lacks."""
+        shown = io.BytesIO()
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
+        assert main(["check", "models.py:double", "--onnx", "wrong.onnx"]) == 1
+        assert b"\n? export it again" in shown.getvalue()
 
     @pytest.mark.skipif(len(EXPORTERS) < 2, reason="the installed torch has one exporter")
     def test_every_exporter(self, check):
@@ -210,7 +233,7 @@ class TestRefusedCase:
             pytest.param("models.py", "models.py: write my_models.py:my_case or package.module:name", id="no-name"),
             pytest.param("models.py:", "models.py:: write my_models.py:my_case", id="empty-name"),
             pytest.param(":double", ":double: write my_models.py:my_case", id="no-module"),
-            pytest.param("model.py:double", "model.py: no such file", id="file"),
+            pytest.param("model.py:double", "model.py: no such file, did you mean 'models.py'?", id="file"),
             pytest.param("my.models:double", "my.models: no module named 'my'", id="module"),
             pytest.param("models.py:duoble", "models.py has no 'duoble', did you mean 'double'?", id="slip"),
             pytest.param("models.py:zzz", "models.py has no 'zzz'", id="name"),
@@ -358,12 +381,55 @@ class TestReport:
         assert len(list(Path("report/repro/Double-wrong.onnx/same-values").iterdir())) == 5
 
 
-def test_process(folder):
-    """The command itself ends with the status, one line and no traceback."""
-    command = [sys.executable, "-m", "onnxproof", "check", "models.py:raises", "--exporter", TORCHSCRIPT]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    reason = "onnxproof: models.py:raises: the model refuses its inputs: ArithmeticError: no way\n"
-    assert (done.returncode, done.stdout, done.stderr) == (2, "", reason)
+class TestProcess:
+    """The command in a process of its own."""
+
+    def test_interrupt(self, folder):
+        """Ctrl-C ends it with status 130 and one line, and leaves nothing half-written."""
+        command = [sys.executable, "-m", "onnxproof", "check", "models.py:waits", "--report", "report"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+            while not Path("waiting").exists():
+                assert running.poll() is None
+                time.sleep(0.05)
+            running.send_signal(signal.SIGINT)
+            out, err = running.communicate(timeout=60)
+        assert (running.returncode, out, err) == (130, "", "onnxproof: interrupted\n")
+        assert list(Path("report").iterdir()) == []
+
+    def test_reader_that_leaves(self, folder):
+        """Where nobody reads any more it ends without a traceback."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        command = [sys.executable, "-m", "onnxproof", "check", "models.py:double", "--onnx", "right.onnx", "--json"]
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
+        os.close(writer)
+        assert (done.returncode, done.stderr) == (1, "")
+
+    def test_progress(self, folder):
+        """On a terminal the check that is at work is shown."""
+        terminal, end = os.openpty()
+        command = [sys.executable, "-m", "onnxproof", "check", "models.py:double", "--onnx", "right.onnx"]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=end, env=os.environ | {"TERM": "xterm"}):
+            os.close(end)
+            shown = b"".join(iter(lambda: read_terminal(terminal), b""))
+        os.close(terminal)
+        assert b"Double-right.onnx: self-contained" in shown
+        assert b"/15" in shown
+
+    def test_refusal(self, folder):
+        """What it cannot do is told in one line and without a traceback."""
+        command = [sys.executable, "-m", "onnxproof", "check", "models.py:raises", "--exporter", TORCHSCRIPT]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        reason = "onnxproof: models.py:raises: the model refuses its inputs: ArithmeticError: no way\n"
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", reason)
+
+
+def read_terminal(terminal):
+    """What is shown next; nothing once the other end is closed, which Linux tells by an error."""
+    try:
+        return os.read(terminal, 4096)
+    except OSError:
+        return b""
 
 
 class Touches:

@@ -57,11 +57,16 @@ class TestFit:
         ("old", "new", "message"),
         [
             pytest.param('claim("sum")', "skip", "claim 'sum' has no spec", id="no-spec"),
-            pytest.param('"sum"', '"summ"', "test_specs.py::test_sum: unknown claim 'summ'", id="unknown-claim"),
+            pytest.param(
+                '"sum"',
+                '"summ"',
+                "test_specs.py::test_sum: the claim 'summ' is unknown, did you mean 'sum'?",
+                id="unknown-claim",
+            ),
             pytest.param(
                 'instead("order")',
                 'instead("ordre")',
-                "test_specs.py::test_a_comes_first: unknown claim 'ordre'",
+                "test_specs.py::test_a_comes_first: the claim 'ordre' is unknown, did you mean 'order'?",
                 id="unknown-claim-instead",
             ),
             pytest.param(
@@ -88,7 +93,11 @@ class TestFit:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            pytest.param({"claim": "ordre"}, "the entry for 'ordre' names an unknown claim: why", id="unknown-claim"),
+            pytest.param(
+                {"claim": "ordre"},
+                "the entry for 'why': the claim 'ordre' is unknown, did you mean 'order'?",
+                id="unknown-claim",
+            ),
             pytest.param({"spec": "test_ordre"}, "the entry for 'order' matches no spec: why", id="no-spec"),
         ],
     )
@@ -286,10 +295,10 @@ class TestSelection:
         assert list(ledger.verdicts()) == claims
 
     def test_unknown(self, run):
-        """A claim that is none is a usage error that names those there are."""
+        """A claim that is none is a usage error that names the nearest."""
         _, result = run(SPECS, "--claim=summ", "--claim=sum")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["ERROR: --claim summ: no such claim; there is sum, order"])
+        result.stderr.fnmatch_lines(["ERROR: --claim: 'summ' is unknown, did you mean 'sum'[?]"])
 
 
 class TestReadClaims:

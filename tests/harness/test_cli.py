@@ -1,17 +1,34 @@
 """The command line says what it did on stdout, what it could not on stderr, and tells which by its exit status."""
 
 import hashlib
+import re
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from onnxproof import __version__, cli
+from onnxproof import __version__, cli, plugin
 from onnxproof.assets import OFFICIAL, Asset
-from onnxproof.cli import main
+from onnxproof.cli import command_line, main
 
 CONTENT = b"official"
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+def options():
+    """Each argument of each sub-command, but for `--help`."""
+    (commands,) = (action.choices for action in command_line()._actions if action.choices)
+    return [action for command in commands.values() for action in command._actions if action.dest != "help"]
+
+
+def pytest_options():
+    parser = pytest.Parser(_ispytest=True)
+    plugin.pytest_addoption(parser)
+    return parser.getgroup("onnxproof").options
+
+
+OPTIONS, PYTEST_OPTIONS = options(), pytest_options()
 
 
 @pytest.fixture(autouse=True)
@@ -70,6 +87,25 @@ class TestFetch:
         assert main(["fetch"]) == 130
         assert capsys.readouterr() == ("", "onnxproof: interrupted\n")
 
+    def test_interrupt_in_native_code(self, monkeypatch, capsys):
+        """An interrupt that native code turns into an error of its own is an interrupt all the same."""
+
+        def interrupt(*args, **options):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt as error:
+                raise ImportError("import numpy failed") from error
+
+        monkeypatch.setattr(cli, "official", interrupt)
+        assert main(["fetch"]) == 130
+        assert capsys.readouterr() == ("", "onnxproof: interrupted\n")
+
+    def test_own_error(self, monkeypatch):
+        """An error of the command itself is not hidden."""
+        monkeypatch.setattr(cli, "official", lambda *args, **options: {}["none"])
+        with pytest.raises(KeyError, match="none"):
+            main(["fetch"])
+
     @pytest.mark.parametrize("terminal", [pytest.param(True, id="terminal"), pytest.param(False, id="log")])
     def test_progress(self, monkeypatch, terminal):
         """A bar is asked for where stderr is a terminal, and not in a log."""
@@ -87,13 +123,29 @@ class TestUsage:
         """A sub-command is required."""
         assert "required: COMMAND" in usage_error()
 
-    def test_mistyped_command(self, usage_error):
-        """The nearest sub-command is suggested."""
-        assert "'fetsh' is unknown, did you mean 'fetch'?" in usage_error("fetsh")
+    @pytest.mark.parametrize(
+        ("typed", "meant"),
+        [
+            pytest.param("--verson", "--version", id="main-option"),
+            pytest.param("fetsh", "fetch", id="command"),
+            pytest.param("fetch srcn.pth", "srcnn.pth", id="file"),
+            pytest.param("check models.py:case --exportr torchscript", "--exporter", id="option"),
+            pytest.param("check models.py:case --exportr=torchscript", "--exporter", id="option-with-value"),
+            pytest.param("check --onxn model.onnx", "--onnx", id="option-before-what-is-missing"),
+            pytest.param("check models.py:case --exporter torchscrip", "torchscript", id="exporter"),
+        ],
+    )
+    def test_mistyped(self, usage_error, typed, meant):
+        """What is nearest to a typo is suggested."""
+        (slip,) = set(re.split("[ =]", typed)) & {"--verson", "fetsh", "srcn.pth", "--exportr", "--onxn", "torchscrip"}
+        assert f"{slip!r} is unknown, did you mean {meant!r}?" in usage_error(*typed.split())
 
-    def test_mistyped_name(self, usage_error):
-        """The nearest file is suggested."""
-        assert "'srcn.pth' is unknown, did you mean 'srcnn.pth'?" in usage_error("fetch", "srcn.pth")
+    def test_shortened(self, capsys):
+        """An option may be shortened, and what stands after `--` is none."""
+        with pytest.raises(SystemExit, match="0"):
+            main(["--vers"])
+        assert main(["check", "--", "--onxn"]) == 2
+        assert "--onxn: write my_models.py:my_case" in capsys.readouterr().err
 
     def test_strange_name(self, usage_error):
         """Where no file is near, all are shown."""
@@ -103,15 +155,34 @@ class TestUsage:
 class TestHelp:
     """The command explains itself."""
 
-    def test_fetch(self, monkeypatch, capsys):
-        """The help of `fetch` has the default, an example and the variable."""
-        monkeypatch.setenv("COLUMNS", "100")
+    @pytest.mark.parametrize(
+        ("command", "expected"),
+        [
+            pytest.param("", ["example: onnxproof check", "exit status: 0 done", "130 interrupted"], id="main"),
+            pytest.param("check", ["example: onnxproof check my_models.py:my_case", "1 when one fails"], id="check"),
+            pytest.param("fetch", ["example: onnxproof fetch srcnn.pth", "ONNXPROOF_ASSETS", "2 when one"], id="fetch"),
+        ],
+    )
+    def test_command(self, monkeypatch, capsys, command, expected):
+        """The help of a command has an example and its exit statuses, and fits 80 columns."""
+        monkeypatch.setenv("COLUMNS", "80")
         with pytest.raises(SystemExit, match="0"):
-            main(["fetch", "--help"])
-        text = capsys.readouterr().out
-        assert "(default: all of them)" in text
-        assert "example: onnxproof fetch srcnn.pth" in text
-        assert "ONNXPROOF_ASSETS" in text
+            main([*command.split(), "--help"])
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= 80
+        assert [part for part in expected if part not in " ".join(" ".join(lines).split())] == []
+
+    @pytest.mark.parametrize("action", OPTIONS, ids=lambda action: action.dest)
+    def test_option(self, action):
+        """Each argument has an example, and its default where it is not required."""
+        assert "for example" in action.help
+        assert action.required or "(default: " in action.help
+
+    @pytest.mark.parametrize("option", PYTEST_OPTIONS, ids=lambda option: option.dest)
+    def test_pytest_option(self, option):
+        """So has each option of the pytest plugin."""
+        assert "for example" in option.attrs()["help"]
+        assert "(default: " in option.attrs()["help"]
 
     def test_module(self, pytestconfig):
         """`python -m onnxproof` is the same command."""

@@ -23,7 +23,8 @@ def conversion_checks(*cases: "Case") -> pytest.MarkDecorator:
     """Makes of `def test_conversion(case, check): check(case)` a test of each case, exporter and check.
 
     A check that a case expects to fail is a strict xfail; one that has nothing to judge is skipped with the reason.
-    With `--report DIR` each failure leaves `DIR/repro/…` with the file, the arrays and a script.
+    With `--report DIR` each failure leaves `DIR/repro/…` with the file, the arrays and a script. What is no `Case`, an
+    unknown check in its `expected`, and a function of other arguments are a usage error, which stops the run.
     """
     return getattr(pytest.mark, MARKER)(*cases)  # type: ignore[no-any-return]
 

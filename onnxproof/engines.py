@@ -30,7 +30,10 @@ class EngineError(Exception):
 
 @dataclass(frozen=True)
 class Engine:
-    """A model in an engine. `run(**inputs)` takes an array per input name and gives an array per output name."""
+    """A model in an engine. `run(**inputs)` takes an array per input name and gives an array per output name.
+
+    Shapes and dtypes are those that the model or the file declares. Raises `EngineError` for inputs that it refuses.
+    """
 
     name: str
     run: Callable[..., dict[str, Array]]
@@ -88,7 +91,10 @@ def named_outputs(outputs: Any, names: Sequence[str] = ()) -> dict[str, torch.Te
 
 
 def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: Sequence[str] = ("output",)) -> Reference:
-    """What a file is judged by on `inputs`: the model's outputs, and those of a copy of it in float64."""
+    """What a file is judged by on `inputs`: the model's outputs, and those of a copy of it in float64.
+
+    `inputs` are arrays by name, in the order of the model's arguments. What the model raises is raised.
+    """
     values = torch_engine(model, tuple(inputs), output_names).run(**inputs)
     exact = torch_engine(model, tuple(inputs), output_names, torch.float64).run(**inputs)
     return Reference(values, exact)

@@ -46,8 +46,8 @@ class ExportWarning:
 
 @dataclass(frozen=True)
 class Export:
-    """An exported file: the exporter, the opset asked for and the one written, and what was warned and printed
-    meanwhile.
+    """An exported file: the exporter, the opset asked for and the one written (0 where the file has none of the default
+    domain), what was warned and printed meanwhile, and how long it took in seconds.
     """
 
     path: Path

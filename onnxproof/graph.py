@@ -64,10 +64,12 @@ class Graph:
 
     @property
     def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs, in the file's order."""
         return tuple(value.name for value in self.inputs)
 
     @property
     def output_names(self) -> tuple[str, ...]:
+        """The names of the outputs, in the file's order."""
         return tuple(value.name for value in self.outputs)
 
     @property

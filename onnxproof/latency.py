@@ -108,7 +108,10 @@ def threads(count: int) -> Iterator[None]:
 
 
 def count_flops(model: nn.Module, inputs: Mapping[str, Array]) -> int:
-    """The floating-point operations of a model's convolutions and matrix products, a multiply-add being two."""
+    """The floating-point operations of a model's convolutions and matrix products, a multiply-add being two.
+
+    `inputs` are arrays by name, in the order of the model's arguments. Raises `ImportError` before torch 2.1.
+    """
     from torch.utils.flop_counter import FlopCounterMode  # torch 2.1
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -129,11 +132,12 @@ def measure(
     seconds: float = float("inf"),
     clock: Callable[[], float] = time.perf_counter,
 ) -> Latency:
-    """Times the contenders on `inputs`, after a run each that is checked and not timed.
+    """Times the contenders on `inputs`, arrays by name, after a run each that is checked and not timed.
 
-    There are `rounds` rounds, or as many as `seconds` allow but at least `MIN_ROUNDS`. With the `flops` of one run a
-    matrix product is timed along; with `pictures` the one output passes the pixel rule as well. Raises `LatencyError`
-    for a contender whose output does not pass, and `ValueError` for a baseline that is no contender.
+    A contender is called as `Engine.run` is. There are `rounds` rounds, or as many as `seconds` allow but at least
+    `MIN_ROUNDS`. With the `flops` of one run a matrix product is timed along; with `pictures` the one output passes the
+    pixel rule as well. Raises `LatencyError` for a contender whose output does not pass, and `ValueError` for a
+    baseline that is no contender.
     """
     np.empty(LARGEST_KEPT, np.uint8)
     if baseline not in contenders:

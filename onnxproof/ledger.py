@@ -32,7 +32,11 @@ _EVIDENCE = "onnxproof-evidence"
 
 
 class Ledger:
-    """The plugin that joins specs, claims and departures; `verdicts` is filled while the run goes on."""
+    """The plugin that joins specs, claims and departures; `verdicts` is filled while the run goes on.
+
+    A spec of an unknown claim, a claim without a spec and an entry that matches none are an error of collection, which
+    names them; an unknown `--claim` is a usage error.
+    """
 
     def __init__(
         self,

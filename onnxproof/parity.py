@@ -13,7 +13,8 @@ from onnxproof.rounding import RUNGS, Array, Rounding, by_rounding, by_rung, med
 class Reference:
     """What outputs are compared with, by name: the model's own `values` and, where it runs in float64, `exact` ones.
 
-    `rounding` is what the model's rounding is on other inputs, by output: on a few values it can happen to be none.
+    `values` have the model's shapes and dtypes, `exact` the same shapes in float64. `rounding` is what the model's
+    rounding is on other inputs, by output: on a few values it can happen to be none.
     """
 
     values: Mapping[str, Array]
@@ -27,7 +28,7 @@ class Parity:
 
     `difference` is the largest distance from the model's own output, `error` the largest from the exact one, which
     passes up to `bound`; `mean` is the signed mean error, which passes up to `mean_bound`. `problem` says what differs,
-    and is "" when nothing does.
+    and is "" when nothing does. The figures are in the unit of the output.
     """
 
     case: str
@@ -41,6 +42,7 @@ class Parity:
 
     @property
     def same(self) -> bool:
+        """Whether nothing differs but by rounding."""
         return not self.problem
 
 
@@ -54,13 +56,15 @@ class PixelParity:
 
     @property
     def same(self) -> bool:
+        """Whether no value is wrong."""
         return self.wrong == 0
 
 
 def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
     """Every output against its reference, in the order count, names, dtype, shape, finite, values.
 
-    `case` is the id under which a failure is reported. Wrong counts or names are one Parity of the output "*".
+    `case` is the id under which a failure is reported. Wrong counts or names are one Parity of the output "*". Nothing
+    is raised for outputs that differ. Integers and booleans have to be equal; floats as `Parity` tells.
     """
     expected = reference.values
     if len(actual) != len(expected):
@@ -88,7 +92,7 @@ def pooled(references: Sequence[Reference]) -> list[Reference]:
 
 
 def assert_same(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
-    """`compare`, with an AssertionError that names the case for the outputs that are not the same."""
+    """`compare`; raises `AssertionError` where an output is not the same, with the case, the worst index and values."""
     __tracebackhide__ = True
     parities = compare(actual, reference, case)
     problems = [f"{parity.case}: output {parity.output}: {parity.problem}" for parity in parities if not parity.same]
@@ -98,7 +102,7 @@ def assert_same(actual: Mapping[str, Array], reference: Reference, case: str) ->
 
 
 def compare_pictures(pictures: tuple[Picture, Picture], outputs: tuple[Floats, Floats], parity: Parity) -> PixelParity:
-    """The pixel rule: two (H, W, C) pictures, the (1, C, H, W) floats behind them, and how those floats compare.
+    """The pixel rule: two (H, W, C) uint8 pictures, the (1, C, H, W) floats behind them, and how those floats compare.
 
     A value that differs is at a truncation edge when the floats pass, each level is its own float truncated, so that an
     integer lies between the floats, and the levels are one apart. Every other difference is wrong, and so are pictures

@@ -61,7 +61,7 @@ def record_comparison(request: pytest.FixtureRequest) -> RecordComparison:
 
 @pytest.fixture
 def record_latency(request: pytest.FixtureRequest) -> RecordLatency:
-    """Puts a Latency, and the reason for each contender that could not run, into results.json."""
+    """Puts a Latency, and the reason for each contender that could not run by its name, into results.json."""
 
     def record(latency: "Latency", not_run: Mapping[str, str] = NOTHING) -> None:
         request.node.user_properties.append((LATENCY, {**asdict(latency), "not_run": dict(not_run)}))
@@ -80,8 +80,9 @@ def shared_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
 def keep(pytestconfig: pytest.Config) -> Keep:
     """Copies a file into the `--report` folder: what the first target made at its top, the others' in a folder each.
 
-    Returns its name in that folder. `inputs`, which are a model's, say that the file is an ONNX file of that model: its
-    graph goes into results.json, and the inputs that it does not have are marked there as folded.
+    Returns its name in that folder, also without `--report`, where nothing is copied. `inputs`, which are a model's,
+    say that the file is an ONNX file of that model: its graph goes into results.json, and the inputs that it does not
+    have are marked there as folded.
     """
 
     def copy(source: Path, name: str, target: Target | None = None, *, inputs: Sequence[str] = ()) -> str:

@@ -17,7 +17,11 @@ class ResultsError(Exception):
 
 @dataclass(frozen=True)
 class Departure:
-    """Why a claim's specs fail as they do; `exporter` is "" for all of them."""
+    """Why a claim's specs fail as they do.
+
+    `exporter` is where they do, "" for all of them; `reason` is one line, `instead` the spec of what happens there,
+    `link` a public page on it, or "".
+    """
 
     exporter: str
     reason: str
@@ -27,7 +31,12 @@ class Departure:
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim with its verdict by exporter, and what led to it."""
+    """A claim with its verdict by exporter, and what led to it.
+
+    `id`, `chapter` and `statement` are the document's. `verdicts` are "holds", "departs", "not applicable" or "failing"
+    by exporter, "" where none is asked; `departures` and the reasons of `not_applicable` are those that were met in the
+    run. `specs` are pytest's node ids.
+    """
 
     id: str
     chapter: str
@@ -40,7 +49,7 @@ class ClaimResult:
 
 @dataclass(frozen=True)
 class Pixels:
-    """How two pictures compare by the pixel rule."""
+    """How two pictures of `values` values compare: `edges` differ at a truncation edge, `wrong` by more."""
 
     values: int
     edges: int
@@ -49,7 +58,11 @@ class Pixels:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One output against its reference; `pictures` are files beside results.json, by what they show."""
+    """One output against its reference, as `case` in the spec whose node id is `spec`.
+
+    `same`, `problem`, `difference`, `error` and `bound` are those of its `Parity`, in the output's unit; `pixels` is
+    null for what is no picture. `pictures` are files beside results.json, by what they show.
+    """
 
     case: str
     spec: str
@@ -64,7 +77,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Checked:
-    """What one check found of one conversion."""
+    """What one check found of one conversion.
+
+    The conversion is the `case` by name and its `exporter`, or "" and the `file` that was given, and the `opset` asked
+    for, null where none was. `check` is the id; its `verdict` is "holds", "fails", "expected" or "not judged". `figure`
+    is what was measured, `problem` what is wrong or why nothing is judged, `advice` what to do, each as text or "".
+    """
 
     case: str
     exporter: str
@@ -79,7 +97,7 @@ class Checked:
 
 @dataclass(frozen=True)
 class GraphInput:
-    """An input of a file: `shape` as text, `folded` where the model has it and the file does not."""
+    """An input by its `name`: dtype and `shape` as text; `folded` where the model has it and the file does not."""
 
     name: str
     shape: str
@@ -88,7 +106,7 @@ class GraphInput:
 
 @dataclass(frozen=True)
 class GraphNode:
-    """A node of a file, its attributes as text; `inputs` and `outputs` are names of values."""
+    """A node of a file, of the operator `op_type`, its `attributes` as text; `inputs` and `outputs` are value names."""
 
     op_type: str
     inputs: list[str]
@@ -98,7 +116,12 @@ class GraphNode:
 
 @dataclass(frozen=True)
 class GraphResult:
-    """The main graph of an exported file; `constants` are the values that it holds, as text."""
+    """The main graph of an exported file.
+
+    `file` lies beside results.json and was made by `target` (`torchscript-opset11`) in the default domain's `opset`.
+    `inputs` are the graph's, and the model's that were folded; `outputs` are names; `nodes` stand in the file's order,
+    without those of constants; `constants` are the values that it holds, as text by name.
+    """
 
     file: str
     target: str
@@ -111,6 +134,8 @@ class GraphResult:
 
 @dataclass(frozen=True)
 class RatioResult:
+    """The `median` of per-round ratios, and its bootstrap 95 % interval from `low` to `high`."""
+
     median: float
     low: float
     high: float
@@ -118,7 +143,11 @@ class RatioResult:
 
 @dataclass(frozen=True)
 class TimingResult:
-    """One contender's time in seconds, its ratio to the baseline, and its share of a matrix product's speed."""
+    """The time of the contender `name` in seconds: its `median`, and its interquartile range as `spread`.
+
+    `ratio` is its time over the baseline's; `gflops` (1e9 operations a second) and `share` (of the speed of a matrix
+    product) are null where no operations were given.
+    """
 
     name: str
     median: float
@@ -130,7 +159,11 @@ class TimingResult:
 
 @dataclass(frozen=True)
 class LatencyResult:
-    """Contenders that were timed in the same rounds, and why others could not run."""
+    """Contenders that were timed in the same rounds, as `case`, on so many `threads` each.
+
+    `timings` stand in the order in which they were given, the `baseline` among them; `not_run` is why others could not
+    run, by name.
+    """
 
     case: str
     baseline: str
@@ -141,7 +174,11 @@ class LatencyResult:
 
 @dataclass(frozen=True)
 class Results:
-    """A run: `name` is the tox environment's, where there is one, and `environment` the version of each package."""
+    """A run in `schema`: `name` is the tox environment's, or "", and `environment` the version of each package.
+
+    `targets` are what it exported with, an `exporter` and an `opset` each; the rest is what it found: `claims`,
+    `comparisons` and `conversions` (a row a check), the `graphs` of the files that it kept, and `latency`.
+    """
 
     schema: int
     name: str

@@ -10,11 +10,11 @@ import re
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 import ml_dtypes
@@ -22,6 +22,8 @@ import numpy as np
 import onnx_ir
 import onnxruntime
 import torch
+from rich.console import Console
+from rich.progress import track
 from torch.onnx.testing import assert_onnx_program
 
 from docs.fault_page import PAGE, RESULTS, render
@@ -31,6 +33,8 @@ from onnxproof.exporting import ExportError
 from onnxproof.trees import Array, leaves
 from onnxproof.versions import TORCH_EXPORT
 from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, MODEL_PAIRS, PROVING, failing, good_subjects
+
+Item = TypeVar("Item")
 
 COSINE = 0.999
 DECIBELS = 30
@@ -198,8 +202,7 @@ def file_faults() -> list[dict[str, Any]]:
     good = good_subjects()
     programs = functools.cache(lambda subject: verified(good(subject))[0] if subject.exporter == TORCH_EXPORT else None)
     rows = []
-    for subject, fault in FILE_PAIRS:
-        progress(f"{fault.id} on {subject.id}")
+    for subject, fault in tracked(FILE_PAIRS, "faults of a file"):
         with tempfile.TemporaryDirectory() as folder:
             broken = good(subject).of_file(fault.apply(good(subject).path, Path(folder)))
             found = {"checks": failing(broken), "peers": ask(broken, good(subject), programs(subject))}
@@ -209,8 +212,7 @@ def file_faults() -> list[dict[str, Any]]:
 
 def model_faults() -> list[dict[str, Any]]:
     rows = []
-    for fault, exporter in MODEL_PAIRS:
-        progress(f"{fault.id} by {exporter}")
+    for fault, exporter in tracked(MODEL_PAIRS, "faults of a model's conversion"):
         checks, peers = (Conversion(fault.make(), exporter=exporter, opset=fault.opset) for _ in range(2))
         rows.append(described(fault, "model", exporter) | {"checks": failing(checks), "peers": ask(peers)})
     return rows
@@ -224,15 +226,15 @@ def good_conversions() -> list[dict[str, Any]]:
     made = [(subject.id, subject.make, subject.exporter, subject.opset) for subject in PROVING]
     made += [(f"{good.id}-{exporter}", good.make, exporter, good.opset) for good, exporter in GOOD_PAIRS]
     rows = []
-    for id, make, exporter, opset in made:
-        progress(id)
+    for id, make, exporter, opset in tracked(made, "good conversions"):
         checks, peers = (Conversion(make(), exporter=exporter, opset=opset) for _ in range(2))
         rows.append({"id": id, "checks": failing(checks), "peers": ask(peers)})
     return rows
 
 
-def progress(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+def tracked(items: Sequence[Item], title: str) -> Iterable[Item]:
+    """The items; on a terminal a bar shows how many are done."""
+    return track(items, title, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
 def main() -> None:

@@ -145,9 +145,9 @@ def _conversions(case: Case, arguments: argparse.Namespace) -> Iterator[Conversi
 
 def _findings(conversion: Conversion) -> list[Finding]:
     """Every finding; on a terminal the check that is at work is shown meanwhile, and in a log nothing is."""
-    console = Console(stderr=True)
     columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    shown = sys.stderr.isatty()  # and not what FORCE_COLOR has rich believe
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress:
         task = progress.add_task("", total=len(CHECKS))
         findings = []
         for id, check in CHECKS.items():

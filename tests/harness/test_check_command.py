@@ -165,6 +165,13 @@ class TestVerdict:
         assert "…" not in out
         assert "\x1b" not in out
 
+    def test_log(self, monkeypatch, check):
+        """A log has no progress, also where colours are asked for."""
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        done = check("models.py:double", "--onnx", "right.onnx")
+        assert done.err == ""
+        assert "\x1b" in done.out
+
     def test_ascii(self, monkeypatch, alone):
         """A terminal that has ASCII alone shows ? for what it lacks."""
         shown = io.BytesIO()

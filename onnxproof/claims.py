@@ -3,11 +3,14 @@
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -89,3 +92,24 @@ def read_claims(path: str | os.PathLike[str]) -> tuple[Claim, ...]:
     if twice:
         raise ValueError(f"{path}: claim ids that stand there twice: {', '.join(twice)}")
     return claims
+
+
+def gravest(verdicts: Iterable[str]) -> str:
+    """The verdict of what has several."""
+    return min(verdicts, key=GRAVEST_FIRST.index)
+
+
+def as_table(verdicts: Sequence[tuple[str, str]]) -> str:
+    """The verdicts of claims, each beside its chapter, as text: a row a chapter, a column a verdict, and the sum."""
+    table = Table("chapter", box=None, pad_edge=False)
+    for verdict in VERDICTS:
+        table.add_column(verdict, justify="right")
+    counts = Counter(verdicts)
+    for chapter in dict.fromkeys(chapter for chapter, _ in verdicts):
+        table.add_row(chapter, *(str(counts[chapter, verdict] or "") for verdict in VERDICTS))
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        console.print(table)
+    total = Counter(verdict for _, verdict in verdicts)
+    found = ", ".join(f"{total[verdict]} {verdict}" for verdict in VERDICTS if total[verdict])
+    return f"{captured.get()}{len(verdicts)} claims: {found}"

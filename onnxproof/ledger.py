@@ -5,13 +5,11 @@ asserts what happens where a claim does not hold carries `@pytest.mark.instead(i
 """
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
-from rich.console import Console
-from rich.table import Table
 
 from onnxproof.claims import (
     ALL_EXPORTERS,
@@ -20,11 +18,12 @@ from onnxproof.claims import (
     GRAVEST_FIRST,
     HOLDS,
     NOT_APPLICABLE,
-    VERDICTS,
     Claim,
     Deviation,
     Evidence,
     NotApplicable,
+    as_table,
+    gravest,
 )
 from onnxproof.names import unknown
 
@@ -183,21 +182,11 @@ class Ledger:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """A row a chapter, a column a verdict, and a line a departure."""
-        verdicts = {id: _gravest(by_exporter.values()) for id, by_exporter in self.verdicts().items()}
+        verdicts = [(self.claims[id].chapter, gravest(found.values())) for id, found in self.verdicts().items()]
         if not verdicts:
             return
         terminalreporter.write_sep("=", "claims")
-        table = Table("chapter", box=None, pad_edge=False)
-        for verdict in VERDICTS:
-            table.add_column(verdict, justify="right")
-        for chapter in dict.fromkeys(claim.chapter for claim in self.claims.values()):
-            counts = Counter(verdict for id, verdict in verdicts.items() if self.claims[id].chapter == chapter)
-            if counts:
-                table.add_row(chapter, *(str(counts[verdict] or "") for verdict in VERDICTS))
-        terminalreporter.write(_as_text(table))
-        counts = Counter(verdicts.values())
-        found = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-        terminalreporter.write_line(f"{len(verdicts)} claims: {found}")
+        terminalreporter.write_line(as_table(verdicts))
         for entry in self._departures_seen():
             where = f" ({entry.exporter})" if entry.exporter else ""
             terminalreporter.write_line(f"departs: {entry.claim}{where}: {entry.reason}")
@@ -244,14 +233,3 @@ def _verdict(report: pytest.TestReport) -> tuple[str, str, str]:
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
         return NOT_APPLICABLE, report.nodeid, reason.removeprefix("Skipped: ")
     return HOLDS, report.nodeid, ""
-
-
-def _gravest(verdicts: Iterable[str]) -> str:
-    return min(verdicts, key=GRAVEST_FIRST.index)
-
-
-def _as_text(table: Table) -> str:
-    console = Console(width=80, color_system=None)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get()

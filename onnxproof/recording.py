@@ -174,8 +174,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if pictures:
         terminalreporter.write_sep("=", "pictures")
     for case, figures in sorted(pictures.items()):
-        pixels = figures["pixels"]
-        terminalreporter.write_line(
-            f"{case}: {pixels['edges']:,} of {pixels['values']:,} values at truncation edges, {pixels['wrong']:,} "
-            f"wrong; largest float difference {figures['difference']:.2g}"
-        )
+        terminalreporter.write_line(picture_line(case, figures["difference"], **figures["pixels"]))
+
+
+def picture_line(case: str, difference: float, *, values: int, edges: int, wrong: int) -> str:
+    """What the run's summary says of a picture: its values at truncation edges, and the largest float difference."""
+    return (
+        f"{case}: {edges:,} of {values:,} values at truncation edges, {wrong:,} wrong; "
+        f"largest float difference {difference:.2g}"
+    )

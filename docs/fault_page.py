@@ -1,16 +1,16 @@
 """docs/faults.md, made of docs/faults.json."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from docs.markdown import listed, stack, table_row
+from onnxproof.fault_results import ALIKE, CAUGHT, MISSED, NOT_ASKED, FaultRow, counted, grouped, mark
 
 RESULTS, PAGE = (Path(__file__).parent / f"faults.{ending}" for ending in ("json", "md"))
 
 Row = Mapping[str, Any]
 
-CAUGHT, MISSED, ALIKE, NOT_ASKED = "✓", "✗", "≈", "–"
 PEERS = {
     "verify": "`verify=True`",
     "assert_onnx_program": "`assert_onnx_program`",
@@ -89,9 +89,9 @@ def render(found: Mapping[str, Any]) -> str:
     parts = [
         HEAD.format(files=listed([f"`{name}`" for name in files]), versions=stack(found["versions"])),
         "## Faults of a file\n",
-        *_table(kinds["file"], good, "files", lambda row: (row["id"],)),
+        *_table(kinds["file"], good, "files"),
         "\n## Faults of a model's conversion\n",
-        *_table(kinds["model"], good, "exporter", lambda row: (row["id"], row["on"])),
+        *_table(kinds["model"], good, "exporter"),
         "\n## Kill rate and false alarms\n",
         *_rates(faults, found["good"], good),
         HOW,
@@ -103,41 +103,14 @@ def render(found: Mapping[str, Any]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _table(
-    rows: Sequence[Row], good: Mapping[str, Row], where: str, key: Callable[[Row], tuple[str, ...]]
-) -> Iterator[str]:
+def _table(rows: Sequence[FaultRow], good: Mapping[str, Row], where: str) -> Iterator[str]:
     yield f"| fault | | {where} | onnxproof | {' | '.join(PEERS.values())} |"
     yield f"| --- | --- | --- | --- |{' :-: |' * len(PEERS)}"
-    groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(key(row), []).append(row)
-    for ran in groups.values():
+    for ran in grouped(rows):
         place = ran[0]["on"] if ran[0]["kind"] == "model" else str(len(ran))
-        marks = [_counted([mark(row, peer, good) for row in ran]) for peer in PEERS]
+        marks = [counted([mark(row, peer, good) for row in ran]) for peer in PEERS]
         cells = [f"`{ran[0]['id']}`", ran[0]["sentence"], place, _checks(ran), *marks]
         yield table_row(cells)
-
-
-def mark(row: Row, peer: str, good: Mapping[str, Row]) -> str:
-    """What a peer said of one broken file."""
-    answer = row["peers"][peer]
-    if answer is None:
-        return NOT_ASKED
-    if not answer:
-        return MISSED
-    is_pair = row["kind"] == "file" and peer != "polygraphy"  # Polygraphy compares with the good file itself
-    said_of_good = good[row["on"]]["peers"][peer] if is_pair else ""
-    return ALIKE if said_of_good and said_of_good[:30] == answer[:30] else CAUGHT
-
-
-def _counted(marks: Sequence[str]) -> str:
-    asked = [mark for mark in marks if mark != NOT_ASKED]
-    if not asked:
-        return NOT_ASKED
-    if len(set(asked)) == 1:
-        return asked[0]
-    best = CAUGHT if CAUGHT in asked else ALIKE
-    return f"{best} {asked.count(best)} of {len(asked)}"
 
 
 def _checks(ran: Sequence[Row]) -> str:

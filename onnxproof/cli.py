@@ -124,6 +124,28 @@ def command_line() -> argparse.ArgumentParser:
     )
     check_parser.set_defaults(run=check)
 
+    report_parser = commands.add_parser(
+        "report",
+        help="make one page of what runs have left",
+        description="Makes one page, index.html, of the results.json of one or several runs. It needs no network "
+        "and no other file.",
+        epilog="example: onnxproof report torch2.6/results.json torch2.13/results.json -o report",
+    )
+    report_parser.add_argument(
+        "results", nargs="+", metavar="RESULTS", help="a results.json, or the folder that `pytest --report` left it in"
+    )
+    report_parser.add_argument(
+        "-o",
+        "--output",
+        default="report",
+        metavar="DIR",
+        help="write index.html into this folder (default: %(default)s)",
+    )
+    report_parser.add_argument(
+        "--faults", metavar="FILE", help="show this table of faults too, for example docs/faults.json (default: none)"
+    )
+    report_parser.set_defaults(run=report)
+
     fetch_parser = commands.add_parser(
         "fetch",
         help="download the document's checkpoint and picture",
@@ -148,6 +170,13 @@ def check(arguments: argparse.Namespace) -> int:
     from onnxproof.check_command import check_case
 
     return check_case(arguments)
+
+
+def report(arguments: argparse.Namespace) -> None:
+    """Makes the page of a report."""
+    from onnxproof.report_command import make_report
+
+    make_report(arguments)
 
 
 def fetch(arguments: argparse.Namespace) -> None:

@@ -1,18 +1,23 @@
 """The main graph of an ONNX file as data for results.json, and as a picture: where each node stands, and its edges."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import onnx
 
 from onnxproof.graph import Graph, Node
 from onnxproof.results import GraphInput, GraphNode, GraphResult
 
 MOST_NUMBERS = 6
 """A constant of more numbers is told by its dtype and shape."""
+MOST_NODES = 150
+"""A picture has the first nodes of a larger graph."""
 
-WIDTH, HEIGHT, GAP_X, GAP_Y = 220, 64, 24, 34
+WIDTH, GAP_X, GAP_Y, MARGIN = 320, 48, 30, 24
+HEAD, LINE, FOOT = 26, 16, 8
 LIVE, FOLDED, OUTPUT, NODE = "live", "folded", "output", "node"
 
 
@@ -25,16 +30,34 @@ class Box:
     lines: tuple[str, ...]
     x: int
     y: int
+    height: int
+    width: int = WIDTH
 
 
 @dataclass(frozen=True)
 class Picture:
-    """Boxes and the edges between their places, in pixels."""
+    """Boxes, and the edges between them as SVG paths, in pixels; `left_out` nodes are not in it."""
 
     boxes: tuple[Box, ...]
-    edges: tuple[tuple[int, int, int, int], ...]
+    edges: tuple[str, ...]
     width: int
     height: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class _Item:
+    """What becomes a box: it takes and gives values by name."""
+
+    kind: str
+    title: str
+    lines: tuple[str, ...]
+    takes: tuple[str, ...] = ()
+    gives: tuple[str, ...] = ()
+
+    @property
+    def height(self) -> int:
+        return HEAD + LINE * len(self.lines) + FOOT
 
 
 def graph_result(graph: Graph, file: str, target: object, model_inputs: Sequence[str]) -> GraphResult:
@@ -53,54 +76,69 @@ def _node_result(node: Node) -> GraphNode:
 
 def draw(graph: GraphResult) -> Picture:
     """The graph from its inputs down to its outputs: each node one row below the lowest that it takes from."""
-    rows: dict[int, list[tuple[str, str, tuple[str, ...], tuple[str, ...]]]] = {0: []}
-    row_of: dict[str, int] = {}
-    for value in graph.inputs:
-        rows[0].append((FOLDED if value.folded else LIVE, value.name, _lines(value), (value.name,)))
-        row_of[value.name] = 0
-    sources: dict[tuple[int, int], list[str]] = {}
-    for node in graph.nodes:
-        found = [name for name in node.inputs if name in row_of]
-        row = 1 + max((row_of[name] for name in found), default=0)
-        place = rows.setdefault(row, [])
-        sources[row, len(place)] = found
-        place.append((NODE, node.op_type, tuple(_facts(node, graph.constants)), tuple(node.outputs)))
-        row_of |= dict.fromkeys(node.outputs, row)
-    last = max(rows) + 1
-    for name in graph.outputs:
-        place = rows.setdefault(last, [])
-        sources[last, len(place)] = [name] if name in row_of else []
-        place.append((OUTPUT, name, (), ()))
-    return _placed(rows, sources)
+    rows: dict[int, list[_Item]] = {0: [_input(value) for value in graph.inputs]}
+    row_of = dict.fromkeys((value.name for value in graph.inputs if not value.folded), 0)
+    for node in graph.nodes[:MOST_NODES]:
+        takes = tuple(dict.fromkeys(name for name in node.inputs if name in row_of))
+        row = 1 + max((row_of[name] for name in takes), default=0)
+        gives = tuple(filter(None, node.outputs))
+        rows.setdefault(row, []).append(_Item(NODE, node.op_type, tuple(_facts(node, graph)), takes, gives))
+        row_of |= dict.fromkeys(gives, row)
+    rows[max(rows) + 1] = [
+        _Item(OUTPUT, name, (), tuple(name for name in (name,) if name in row_of)) for name in graph.outputs
+    ]
+    return _placed([rows[row] for row in sorted(rows) if rows[row]], max(0, len(graph.nodes) - MOST_NODES))
 
 
-def _placed(
-    rows: Mapping[int, Sequence[tuple[str, str, tuple[str, ...], tuple[str, ...]]]],
-    sources: Mapping[tuple[int, int], Sequence[str]],
-) -> Picture:
-    width = max(map(len, rows.values())) * (WIDTH + GAP_X) + GAP_X
+def _placed(rows: Sequence[Sequence[_Item]], left_out: int) -> Picture:
+    width = max(map(len, rows), default=0) * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN
     boxes, edges = [], []
-    bottom_of: dict[str, tuple[int, int]] = {}
-    for row, place in sorted(rows.items()):
-        left = (width - len(place) * (WIDTH + GAP_X) + GAP_X) // 2
-        y = GAP_X + row * (HEIGHT + GAP_Y)
-        for column, (kind, title, lines, values) in enumerate(place):
+    foot_of: dict[str, tuple[int, int, int]] = {}
+    y = GAP_Y
+    for row, items in enumerate(rows):
+        left = (width - len(items) * (WIDTH + GAP_X) + GAP_X) // 2
+        for column, item in enumerate(items):
             x = left + column * (WIDTH + GAP_X)
-            boxes.append(Box(kind, title, lines, x, y))
-            for name in dict.fromkeys(sources.get((row, column), ())):
-                edges.append((*bottom_of[name], x + WIDTH // 2, y))
-            bottom_of |= dict.fromkeys(values, (x + WIDTH // 2, y + HEIGHT))
-    height = 2 * GAP_X + (max(rows) + 1) * (HEIGHT + GAP_Y) - GAP_Y
-    return Picture(tuple(boxes), tuple(edges), width, height)
+            middle = x + WIDTH // 2
+            boxes.append(Box(item.kind, item.title, item.lines, x, y, item.height))
+            edges += [_edge(*foot_of[name], row, middle, y) for name in item.takes if name in foot_of]
+            foot_of |= dict.fromkeys(item.gives, (row, middle, y + item.height))
+        y += max(item.height for item in items) + GAP_Y
+    return Picture(tuple(boxes), tuple(edges), width, y, left_out)
 
 
-def _lines(value: GraphInput) -> tuple[str, ...]:
-    return ("folded into the file: it is no input",) if value.folded else (value.shape, "live: an input of the file")
+def _edge(from_row: int, x1: int, y1: int, to_row: int, x2: int, y2: int) -> str:
+    """From the foot of a box to the head of another; one that passes rows goes around the boxes between."""
+    aside, bend = (WIDTH * 18 // 25, GAP_Y) if to_row - from_row > 1 else (0, (y2 - y1) // 2)
+    return f"M{x1} {y1}C{x1 + aside} {y1 + bend} {x2 + aside} {y2 - bend} {x2} {y2}"
 
 
-def _facts(node: GraphNode, constants: Mapping[str, str]) -> Iterator[str]:
-    yield from (f"{name} = {text}" for name, text in node.attributes.items())
-    yield from (f"{name} = {constants[name]}" for name in node.inputs if name in constants)
+def _input(value: GraphInput) -> _Item:
+    if value.folded:
+        return _Item(FOLDED, value.name, ("folded: a constant in the file, no input of it",))
+    return _Item(LIVE, value.name, (f"live: {value.shape}",), gives=(value.name,))
+
+
+def _facts(node: GraphNode, graph: GraphResult) -> Iterator[str]:
+    """What a node does: its inputs that are named in the file's interface or are constants, and its attributes."""
+    names = {value.name for value in graph.inputs}
+    for position, name in enumerate(node.inputs):
+        role = _role(node.op_type, graph.opset, position)
+        if graph.constants.get(name):
+            yield f"{role} = {graph.constants[name]}"
+        elif name in names:
+            yield f"{role} ← {name}"
+    yield from (f"{name}: {text}" for name, text in node.attributes.items())
+
+
+@functools.lru_cache
+def _role(op_type: str, opset: int, position: int) -> str:
+    """What the operator calls its input."""
+    try:
+        inputs = onnx.defs.get_schema(op_type, opset).inputs
+    except (onnx.defs.SchemaError, TypeError):  # an operator of the model's own, or no opset that there is
+        return f"input {position}"
+    return str(inputs[min(position, len(inputs) - 1)].name) if inputs else f"input {position}"
 
 
 def _shape(shape: Sequence[int | str | None] | None) -> str:

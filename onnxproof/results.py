@@ -1,14 +1,21 @@
 """results.json: what a run leaves, and what the report is made of."""
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
+Kind = TypeVar("Kind")
+
 SCHEMA = 2
 """Counts up with every change after which an older reader would go wrong."""
+
+
+ClaimVerdict = Literal["holds", "departs", "not applicable", "failing"]
+CheckVerdict = Literal["holds", "fails", "expected", "not judged"]
 
 
 class ResultsError(Exception):
@@ -41,7 +48,7 @@ class ClaimResult:
     id: str
     chapter: str
     statement: str
-    verdicts: dict[str, str]
+    verdicts: dict[str, ClaimVerdict]
     departures: list[Departure]
     not_applicable: list[str]
     specs: list[str]
@@ -89,7 +96,7 @@ class Checked:
     file: str
     opset: int | None
     check: str
-    verdict: str
+    verdict: CheckVerdict
     figure: str
     problem: str
     advice: str
@@ -201,26 +208,29 @@ class _Version:
     schema: int
 
 
-_Read = TypeVar("_Read", Results, _Version)
-
-
 def read_results(path: str | os.PathLike[str]) -> Results:
     """The results in a file. Raises `ResultsError` for a file that is missing, broken, partial or of another schema."""
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ResultsError(f"{path}: {error.strerror}; name a results.json that `pytest --report` left") from error
-    found = _decode(path, data, _Version).schema
+    content = read_json(path)
+    found = typed(path, content, _Version).schema
     if found != SCHEMA:
         older = "run the suite again with this version" if found < SCHEMA else "use the newer version"
         raise ResultsError(f"{path}: schema {found}, and this onnxproof reads {SCHEMA}; {older}")
-    return _decode(path, data, Results)
+    return typed(path, content, Results)
 
 
-def _decode(path: str | os.PathLike[str], data: bytes, kind: type[_Read]) -> _Read:
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """What a JSON file holds; NaN and infinities are read, as Python writes them. Raises `ResultsError`."""
     try:
-        return msgspec.json.decode(data, type=kind)
+        return json.loads(Path(path).read_bytes())
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}; name a file that a run has left") from error
+    except (ValueError, RecursionError) as error:
+        raise ResultsError(f"{path}: broken, it is no JSON ({error}); make it again") from error
+
+
+def typed(path: str | os.PathLike[str], content: Any, kind: type[Kind]) -> Kind:
+    """`content`, which is that of a file, as a `kind`. Raises `ResultsError` that says what in it is none."""
+    try:
+        return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
-        raise ResultsError(f"{path}: not a whole results.json ({error}); run the suite again") from error
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path}: broken, it is no JSON ({error}); run the suite again") from error
+        raise ResultsError(f"{path}: not whole ({error}); make it again") from error

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from onnxproof.results import read_json, typed
@@ -71,3 +72,62 @@ def counted(marks: Sequence[str]) -> str:
         return asked[0]
     best = CAUGHT if CAUGHT in asked else ALIKE
     return f"{best} {asked.count(best)} of {len(asked)}"
+
+
+@dataclass(frozen=True)
+class FaultLine:
+    """A fault, where it was tried, which checks caught it, and what each peer said of it."""
+
+    id: str
+    sentence: str
+    place: str
+    named: str
+    is_caught: bool
+    others: tuple[str, ...]
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FaultTable:
+    """Every fault, and how many each tool caught."""
+
+    versions: str
+    peers: tuple[str, ...]
+    lines: tuple[FaultLine, ...]
+    caught: int
+    asked: int
+    caught_by_peers: tuple[str, ...]
+
+
+def fault_table(found: Faults) -> FaultTable:
+    """A line a fault; a fault of files counts once for each file that it was tried on."""
+    faults = found["faults"]
+    good = {row["id"]: row for row in found["good"]}
+    peers = tuple(dict.fromkeys(peer for row in faults for peer in row["peers"]))
+    by_peer = [[mark(row, peer, good) for row in faults] for peer in peers]
+    rates = (f"{marks.count(CAUGHT)} of {len(marks) - marks.count(NOT_ASKED)}" for marks in by_peer)
+    return FaultTable(
+        versions=", ".join(f"{name} {number}" for name, number in found["versions"].items()),
+        peers=peers,
+        lines=tuple(
+            _fault_line(rows, [counted([mark(row, peer, good) for row in rows]) for peer in peers])
+            for rows in grouped(faults)
+        ),
+        caught=sum(row["caught_by"] in row["checks"] for row in faults),
+        asked=len(faults),
+        caught_by_peers=tuple(rates),
+    )
+
+
+def _fault_line(rows: Sequence[FaultRow], marks: Sequence[str]) -> FaultLine:
+    first = rows[0]
+    found = dict.fromkeys(check for row in rows for check in row["checks"])
+    return FaultLine(
+        first["id"],
+        first["sentence"],
+        f"{len(rows)} files" if first["kind"] == "file" else first["on"],
+        first["caught_by"],
+        all(first["caught_by"] in row["checks"] for row in rows),
+        tuple(check for check in found if check != first["caught_by"]),
+        tuple(marks),
+    )

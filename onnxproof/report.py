@@ -1,6 +1,7 @@
 """results.json files made into one page, which needs nothing but itself."""
 
 import base64
+import functools
 import hashlib
 import os
 import shlex
@@ -10,11 +11,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from onnxproof.fault_results import Faults, read_faults
+from onnxproof.fault_results import Faults, fault_table, read_faults
 from onnxproof.files import make_writable, write_whole
 from onnxproof.report_pictures import Album, make_album
 from onnxproof.report_summary import sentence
-from onnxproof.report_tables import charts, claim_matrix, conversions, drawn_graphs, fault_table
+from onnxproof.report_tables import charts, claim_matrix, conversions, drawn_graphs
 from onnxproof.results import GraphResult
 from onnxproof.runs import Run, read_runs
 
@@ -48,14 +49,19 @@ def page(runs: Sequence[Run], faults: Faults | None = None) -> bytes:
     return _render(runs, faults, album)
 
 
-def _render(runs: Sequence[Run], faults: Faults | None, album: Album) -> bytes:
-    templates = Environment(
+@functools.cache
+def _templates() -> Environment:
+    return Environment(
         loader=PackageLoader("onnxproof"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+
+def _render(runs: Sequence[Run], faults: Faults | None, album: Album) -> bytes:
+    templates = _templates()
     script = templates.get_template("report.js").render()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     text = templates.get_template("report.html").render(

@@ -55,6 +55,7 @@ class Counts:
     case: str
     pixels: Pixels | None
     same: bool
+    problem: str
     labels: tuple[str, ...]
 
 
@@ -225,8 +226,8 @@ def _note(role: str, picture: Picture) -> str:
 
 def _counts(seen: Iterable[tuple[Run, Comparison]]) -> Iterator[Counts]:
     """The runs that counted the same in a case are told together."""
-    groups: dict[tuple[str, Pixels | None, bool], list[str]] = {}
-    for run, comparison in seen:
-        groups.setdefault((comparison.case, comparison.pixels, comparison.same), []).append(run.label)
-    for (case, pixels, same), labels in groups.items():
-        yield Counts(case, pixels, same, tuple(dict.fromkeys(labels)))
+    groups: dict[tuple[str, Pixels | None, bool, str], list[str]] = {}
+    for run, each in seen:
+        groups.setdefault((each.case, each.pixels, each.same, each.problem), []).append(run.label)
+    for told, labels in groups.items():
+        yield Counts(*told, tuple(dict.fromkeys(labels)))

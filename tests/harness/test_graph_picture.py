@@ -1,10 +1,15 @@
 """A graph is a picture whose nodes stand below what they take from, with live and folded inputs told apart."""
 
+from dataclasses import replace
+from itertools import combinations, pairwise
+
 import pytest
 from onnx.parser import parse_model
 
 from onnxproof.graph import read_graph
-from onnxproof.graph_picture import FOLDED, HEIGHT, LIVE, NODE, OUTPUT, WIDTH, draw, graph_result
+from onnxproof.graph_picture import FOLDED, LIVE, MOST_NODES, NODE, OUTPUT, draw, graph_result
+from onnxproof.results import GraphInput, GraphNode, GraphResult
+from tests.harness.runs import GRAPH
 
 SCALED = """
 <ir_version: 8, opset_import: ["": 17]>
@@ -26,9 +31,22 @@ def graph():
     return graph_result(read_graph(parse_model(SCALED)), "scaled.onnx", None, ("x", "shift", "factor"))
 
 
-@pytest.fixture(scope="module")
-def boxes(graph):
-    return {box.title: box for box in draw(graph).boxes}
+def chain(length):
+    """x → Relu → Relu → …"""
+    names = ["x", *(f"v{number}" for number in range(length))]
+    nodes = [GraphNode("Relu", [a], [b], {}) for a, b in pairwise(names)]
+    return GraphResult("chain.onnx", "", 17, [GraphInput("x", "float32 1", False)], [names[-1]], nodes, {})
+
+
+def overlap(a, b):
+    """Whether two boxes of one width do."""
+    return abs(a.x - b.x) < a.width and a.y < b.y + b.height and b.y < a.y + a.height
+
+
+def bulge(edge):
+    """How far a path `Mx yCx y x y x y` goes aside between two ends of one x: a cubic goes three quarters of its way."""
+    start, _, control, *_ = map(float, edge.removeprefix("M").replace("C", " ").split())
+    return 0.75 * (control - start)
 
 
 class TestGraphResult:
@@ -47,11 +65,52 @@ class TestGraphResult:
 
 
 class TestDraw:
-    """Where the boxes stand, and what is joined."""
+    """A box for each input, node and output."""
 
-    def test_kinds(self, boxes):
-        """Inputs are live or folded, and outputs and nodes are told from them."""
-        assert {title: box.kind for title, box in boxes.items()} == {
+    def test_kinds(self):
+        """Inputs are told apart in words."""
+        boxes = draw(GRAPH).boxes
+        assert [(box.kind, box.title) for box in boxes] == [
+            (LIVE, "input"),
+            (FOLDED, "factor"),
+            (NODE, "Resize"),
+            (NODE, "Conv"),
+            (OUTPUT, "output"),
+        ]
+        assert boxes[0].lines == ("live: float32 1×3×256×256",)
+        assert boxes[1].lines == ("folded: a constant in the file, no input of it",)
+
+    def test_facts(self):
+        """A node tells its inputs by what the operator calls them, then its attributes; one left out is no line."""
+        assert draw(GRAPH).boxes[2].lines == ("X ← input", "scales = 1, 1, 3, 3", "mode: cubic")
+
+    @pytest.mark.parametrize(
+        ("op_type", "opset", "role"),
+        [
+            pytest.param("Sum", 13, "data_0", id="variadic"),
+            pytest.param("Own", 13, "input 1", id="own-operator"),
+            pytest.param("Sum", 1 << 40, "input 1", id="no-opset"),
+        ],
+    )
+    def test_role(self, op_type, opset, role):
+        """An input that the operator does not name has the name of the last, or its place."""
+        node = GraphNode(op_type, ["x", "c"], ["y"], {})
+        graph = replace(GRAPH, nodes=[node], constants={"c": "2"}, opset=opset)
+        assert draw(graph).boxes[-2].lines == (f"{role} = 2",)
+
+    def test_edges(self):
+        """An edge leads from the foot of a box to the head of another, in the middle."""
+        picture = draw(GRAPH)
+        source, _, resize, conv, output = picture.boxes
+        assert len(picture.edges) == 3
+        for edge, above, below in zip(picture.edges, (source, resize, conv), (resize, conv, output), strict=True):
+            assert edge.startswith(f"M{above.x + above.width // 2} {above.y + above.height}C")
+            assert edge.endswith(f" {below.x + below.width // 2} {below.y}")
+
+    def test_live_and_folded(self, graph):
+        """A model's inputs are told apart in a drawn file too, and each output has a box of its own."""
+        kinds = {box.title: box.kind for box in draw(graph).boxes}
+        assert kinds == {
             "x": LIVE,
             "shift": LIVE,
             "factor": FOLDED,
@@ -60,23 +119,30 @@ class TestDraw:
             "z": OUTPUT,
         }
 
-    def test_facts(self, boxes):
-        """A box has its attributes, and its constants by name."""
-        assert boxes["Mul"].lines == ("two = 2",)
-        assert boxes["Softmax"].lines == ("axis = 1",)
-        assert boxes["Sub"].lines == ("weights = float32 8", "one = 1")
-
-    def test_every_node_stands_below_what_it_takes(self, graph):
-        """Each edge goes from the bottom of a box down to the top of another."""
+    def test_no_overlap(self):
+        """No two boxes overlap, and all are within the picture."""
+        graph = replace(chain(4), nodes=[*chain(4).nodes, GraphNode("Sin", ["x"], ["other"], {"a": "1", "b": "2"})])
         picture = draw(graph)
-        bottoms = {(box.x + WIDTH // 2, box.y + HEIGHT) for box in picture.boxes}
-        tops = {(box.x + WIDTH // 2, box.y) for box in picture.boxes}
-        assert len(picture.edges) == 6
-        assert all((x0, y0) in bottoms and (x1, y1) in tops and y0 < y1 for x0, y0, x1, y1 in picture.edges)
+        assert all(0 <= box.x <= picture.width - box.width for box in picture.boxes)
+        assert all(0 <= box.y <= picture.height - box.height for box in picture.boxes)
+        assert [pair for pair in combinations(picture.boxes, 2) if overlap(*pair)] == []
 
-    def test_nothing_overlaps(self, graph):
-        """No two boxes share a place, and all are inside of the picture."""
-        picture = draw(graph)
-        places = [(box.x, box.y) for box in picture.boxes]
-        assert len(set(places)) == len(places)
-        assert all(0 <= x <= picture.width - WIDTH and 0 <= y <= picture.height - HEIGHT for x, y in places)
+    def test_edge_past_rows(self):
+        """An edge that passes a box goes around it."""
+        nodes = [*chain(2).nodes, GraphNode("Add", ["v1", "x"], ["sum"], {})]
+        picture = draw(replace(chain(2), nodes=nodes, outputs=["sum"]))
+        asides = [bulge(edge) for edge in picture.edges]
+        assert asides == [0, 0, 0, max(asides), 0]
+        assert picture.boxes[0].width / 2 < max(asides) < picture.width / 2
+
+    def test_absent_values(self):
+        """An output that a node leaves out, and an input that one does, are no edge."""
+        nodes = [GraphNode("Dropout", ["x"], ["v", ""], {}), GraphNode("Clip", ["v", "", ""], ["y"], {})]
+        assert len(draw(replace(chain(1), nodes=nodes, outputs=["y"])).edges) == 3
+
+    def test_large_graph(self):
+        """Of a large graph the first nodes are drawn, and the others counted."""
+        picture = draw(chain(MOST_NODES + 5))
+        assert sum(box.kind == NODE for box in picture.boxes) == MOST_NODES
+        assert picture.left_out == 5
+        assert draw(chain(MOST_NODES)).left_out == 0

@@ -44,7 +44,7 @@ def overlap(a, b):
 
 
 def bulge(edge):
-    """How far a path `Mx yCx y x y x y` goes aside between two ends of one x: a cubic goes three quarters of its way."""
+    """How far a path `Mx yCx y x y x y` goes aside between two ends of one x: three quarters of what its cubic asks."""
     start, _, control, *_ = map(float, edge.removeprefix("M").replace("C", " ").split())
     return 0.75 * (control - start)
 

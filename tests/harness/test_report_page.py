@@ -1,0 +1,197 @@
+"""The report works in a browser: from a file, with the keyboard, on a phone, in the dark, and without a network."""
+
+import shutil
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import sync_playwright
+
+from onnxproof.report import write_report
+from tests.harness.runs import CLAIM, HOLDING, RESULTS, write_pictures, write_results
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium found")
+
+ONLY_HOLDS = replace(HOLDING, id="only-holds", statement="It holds in every environment.")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The page of ten runs, of which the last departs from a claim more than the others do."""
+    folder = tmp_path_factory.mktemp("report")
+    paths = []
+    for number in range(10):
+        claim = replace(HOLDING, verdicts={"": "failing" if number == 9 else "holds"})
+        write_pictures(folder / f"{number}", size=256)
+        results = replace(RESULTS, name=f"py311-torch2.{number}", claims=[CLAIM, claim, ONLY_HOLDS])
+        paths.append(write_results(folder / f"{number}", results))
+    return write_report(paths, folder).as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens the page in a window; at the end nothing was complained of on the console, and nothing was fetched."""
+    contexts, heard = [], []
+
+    def get(**window):
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **window}))
+        contexts[-1].set_default_timeout(120_000)  # milliseconds, on a machine that is busy
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("request", lambda request: heard.append(request.url) if request.url.startswith("http") else None)
+        page.goto(address)
+        page.wait_for_function("document.querySelector('.viewer .left').complete")
+        return page
+
+    yield get
+    for context in contexts:
+        context.close()
+    assert heard == []
+
+
+def seen(target):
+    """What a page or a part of it shows, as (H, W, 3)."""
+    return cv2.imdecode(np.frombuffer(target.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+
+
+def rows(page):
+    return [row.inner_text().split()[-1] for row in page.locator("tr[data-verdicts]:visible th").all()]
+
+
+class TestClaims:
+    """The matrix is read, filtered and opened."""
+
+    def test_sentence(self, opened):
+        """The page opens with its sentence."""
+        assert opened().locator("h1").inner_text().startswith("In 10 environments, 1 of 3 claims holds everywhere, ")
+
+    def test_words(self, opened):
+        """Words leave the claims that have all of them, in any order, and the number of these."""
+        page = opened()
+        page.get_by_label("Find").fill("height FACTOR")
+        assert rows(page) == ["operator-order"]
+        assert page.locator("#found").inner_text() == "1 of 3 claims"
+        assert page.locator("tr.chapter:visible").count() == 1
+
+    @pytest.mark.parametrize(
+        ("choice", "expected"),
+        [
+            pytest.param("every verdict", ["operator-order", "fixed-factor", "only-holds"], id="every"),
+            pytest.param("failing", ["fixed-factor"], id="failing"),
+            pytest.param("departs", ["operator-order"], id="departs"),
+            pytest.param("not applicable", [], id="none"),
+            pytest.param("differs between environments", ["fixed-factor"], id="differs"),
+        ],
+    )
+    def test_verdict(self, opened, choice, expected):
+        """A verdict leaves the claims that have it in some environment."""
+        page = opened()
+        page.get_by_label("Show").select_option(choice)
+        assert rows(page) == expected
+
+    def test_dialog(self, opened):
+        """A cell is reached and opened by keys, tells its reason and evidence, and gives the focus back."""
+        page = opened()
+        page.get_by_label("Show").focus()
+        for key in ("Tab", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowUp", "Enter"):
+            page.keyboard.press(key)
+        dialog = page.get_by_role("dialog")
+        assert dialog.locator("#dialog-title").inner_text() == "py311-torch2.2"
+        assert "the axes are the picture's own" in dialog.inner_text()
+        assert dialog.get_by_role("link").get_attribute("href") == "https://example.org/order"
+        assert CLAIM.specs[0] in dialog.inner_text()
+        page.keyboard.press("Escape")
+        assert not dialog.is_visible()
+        label = "operator-order, py311-torch2.2: torch.export: departs, torchscript: holds"
+        assert page.evaluate("document.activeElement.ariaLabel") == label
+
+    def test_header_stays(self, opened):
+        """The environments stay in sight while the matrix is scrolled."""
+        page = opened(viewport={"width": 1280, "height": 200})
+        before = page.locator("#matrix thead").bounding_box()["y"] - page.locator(".matrix").bounding_box()["y"]
+        page.locator(".matrix").evaluate("box => box.scrollTop = 100")
+        assert page.locator(".matrix").evaluate("box => box.scrollTop") == 100
+        after = page.locator("#matrix thead th").first.bounding_box()["y"] - page.locator(".matrix").bounding_box()["y"]
+        assert after == pytest.approx(before, abs=2)
+
+
+class TestPictures:
+    """Two pictures lie over each other, and a slider shows more of one or the other."""
+
+    def test_slider(self, opened):
+        """At its ends the slider shows one picture alone, and between them a part of each."""
+        page = opened()
+        viewer = page.locator(".viewer")
+        viewer.get_by_role("combobox", name="Left").select_option("difference × 64")
+        stage, slider = viewer.locator(".stage"), viewer.get_by_role("slider")
+        slider.focus()
+        middle = seen(stage)
+        slider.press("End")
+        left = seen(stage)
+        slider.press("Home")
+        right = seen(stage)
+        half = stage.bounding_box()["width"] / 2
+        columns = slice(8, int(half) - 8), slice(int(half) + 8, -8)
+        assert left[:, columns[1]].mean() < 10 < right[:, columns[0]].mean()
+        np.testing.assert_array_equal(middle[:, columns[0]], left[:, columns[0]])
+        np.testing.assert_array_equal(middle[:, columns[1]], right[:, columns[1]])
+
+    def test_drag(self, opened):
+        """The picture itself is dragged as well."""
+        page = opened()
+        stage = page.locator(".stage")
+        stage.scroll_into_view_if_needed()
+        stage.click(position={"x": stage.bounding_box()["width"] / 4, "y": 50})
+        assert page.get_by_role("slider").input_value() == "25"
+
+    def test_all_are_there(self, opened):
+        """Every picture is decoded."""
+        page = opened()
+        widths = page.locator(".strip img").evaluate_all("images => images.map((image) => image.naturalWidth)")
+        assert widths == [256] * 5
+
+
+class TestWindow:
+    """The page suits the window that it is in."""
+
+    @pytest.mark.parametrize("width", [pytest.param(360, id="phone"), pytest.param(1280, id="desk")])
+    def test_width(self, opened, width):
+        """The page is as wide as the window: what is wider scrolls in its own box."""
+        page = opened(viewport={"width": width, "height": 780})
+        page.locator("details").evaluate_all("all => all.forEach((details) => (details.open = true))")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+
+    def test_dark(self, opened):
+        """Where dark is asked for, the page is dark and its text light."""
+        light, dark = (
+            opened(color_scheme=scheme)
+            .locator("body")
+            .evaluate("body => [getComputedStyle(body).backgroundColor, getComputedStyle(body).color]")
+            for scheme in ("light", "dark")
+        )
+        assert light == ["rgb(252, 252, 250)", "rgb(28, 31, 35)"]
+        assert dark == ["rgb(21, 24, 27)", "rgb(230, 232, 234)"]
+
+    def test_screenshot(self, opened):
+        """The first screen has more than one colour: it was drawn."""
+        assert len(np.unique(seen(opened()).reshape(-1, 3), axis=0)) > 100
+
+    def test_paper(self, opened):
+        """On paper everything is open, and nothing scrolls."""
+        page = opened()
+        page.emulate_media(media="print")
+        page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert page.locator("section > details:not([open])").count() == 0
+        assert page.locator(".matrix").evaluate("box => getComputedStyle(box).overflow") == "visible"

@@ -71,6 +71,10 @@ class Viewer:
     def counts(self) -> list[Counts]:
         return list(_counts(self.seen))
 
+    @property
+    def is_wrong(self) -> bool:
+        return any(_is_wrong(comparison) for _, comparison in self.seen)
+
 
 @dataclass
 class Album:
@@ -91,10 +95,11 @@ def make_album(runs: Sequence[Run], budget: int) -> Album:
     Those with wrong values come first. Runs that show the same pictures share them.
     """
     found = [(run, each) for run in runs for each in run.results.comparisons if each.pixels or each.pictures]
-    found.sort(key=lambda pair: not (pair[1].pixels and pair[1].pixels.wrong))
+    found.sort(key=lambda pair: not _is_wrong(pair[1]))
     maker = _Maker(budget)
     for run, comparison in found:
         maker.add(run, comparison)
+    maker.album.viewers.sort(key=lambda viewer: (not viewer.is_wrong, viewer.seen[0][1].case))
     return maker.album
 
 
@@ -215,6 +220,10 @@ def _webp(picture: Picture) -> str:
 
 def _digest(picture: Picture) -> str:
     return hashlib.sha256(repr(picture.shape).encode() + picture.tobytes()).hexdigest()[:32]
+
+
+def _is_wrong(comparison: Comparison) -> bool:
+    return bool(comparison.pixels and comparison.pixels.wrong)
 
 
 def _note(role: str, picture: Picture) -> str:

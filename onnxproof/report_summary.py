@@ -19,9 +19,9 @@ class Phrase:
 
 def sentence(runs: Sequence[Run]) -> list[Phrase]:
     """What holds and what does not, in words."""
-    where = runs[0].label if len(runs) == 1 else f"{len(runs)} environments"
+    where = f"With {runs[0].label}" if len(runs) == 1 else f"In {len(runs)} environments"
     parts = [part for part in (_of_claims(runs), _of_pictures(runs), _of_conversions(runs)) if part]
-    phrases = [Phrase(f"In {where}, ")]
+    phrases = [Phrase(f"{where}, ")]
     for number, part in enumerate(parts or [[Phrase("nothing was judged")]]):
         phrases += [Phrase("; ")] * bool(number) + part
     return [*phrases, Phrase(".")]

@@ -213,7 +213,7 @@ class TestSentence:
     def test_one_run(self):
         """Of one run, the verdict of a claim is its gravest."""
         assert self.text(RESULTS) == (
-            "In 0, 1 of 2 claims holds, 1 departs for a known reason, and none fails; of 1 picture compared none has "
+            "With 0, 1 of 2 claims holds, 1 departs for a known reason, and none fails; of 1 picture compared none has "
             "a wrong value; of 1 conversion checked 1 fails."
         )
 
@@ -232,7 +232,7 @@ class TestSentence:
     def test_nothing(self):
         """A run that judged nothing says so."""
         empty = replace(RESULTS, claims=[], comparisons=[], conversions=[])
-        assert self.text(empty) == "In 0, nothing was judged."
+        assert self.text(empty) == "With 0, nothing was judged."
 
 
 class TestTables:

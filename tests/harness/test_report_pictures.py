@@ -95,6 +95,12 @@ class TestViewer:
         (viewer,) = make_album(runs, PLENTY).viewers
         assert [(counts.labels, counts.pixels.wrong) for counts in viewer.counts] == [(("b",), 1), (("a",), 0)]
 
+    def test_viewers_in_order(self, run):
+        """Viewers are in the order of their cases, those with wrong values before all others."""
+        wrong = Pixels(9, 1, 1)
+        runs = [run("a", 0, case="y"), run("b", 1, case="x"), run("c", 2, case="z", pixels=wrong)]
+        assert [viewer.counts[0].case for viewer in make_album(runs, PLENTY).viewers] == ["z", "x", "y"]
+
     def test_other_sizes(self, run):
         """Pictures of two sizes have no difference, which is said."""
         given = run()

@@ -2,9 +2,11 @@
 
 import functools
 import json
+import re
 from dataclasses import is_dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import pytest
@@ -12,17 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxproof import report
+from onnxproof.claims import VERDICTS
 from onnxproof.cli import main
+from onnxproof.findings import EXPECTED, FAILS, HOLDS, NOT_JUDGED
 from onnxproof.report import page, write_report
 from onnxproof.report_summary import sentence
 from onnxproof.report_tables import claim_matrix, conversions, drawn_graphs
-from onnxproof.results import SCHEMA, Pixels, ResultsError, read_results
+from onnxproof.results import SCHEMA, CheckVerdict, ClaimVerdict, Pixels, ResultsError, read_results
 from onnxproof.runs import Run, read_runs
 from tests.harness.runs import CHECKED, CLAIM, COMPARISON, HOLDING, LATENCY, RESULTS, write_pictures, write_results
 
 FAULTS = Path(__file__).parents[2] / "docs" / "faults.json"
 FAULT = {"id": "id", "kind": "file", "on": "on", "sentence": "s", "caught_by": "c", "checks": [], "peers": {"p": "a"}}
-VERDICTS = {"verdict", "verdicts"}
+NOT_FREE = {"verdict", "verdicts"}
 
 
 class Markup(HTMLParser):
@@ -46,7 +50,7 @@ class Markup(HTMLParser):
 def spoiled(item, text):
     """An item of results with `text` in every string that a run may choose: all but verdicts."""
     if is_dataclass(item):
-        values = {name: spoiled(value, text) for name, value in vars(item).items() if name not in VERDICTS}
+        values = {name: spoiled(value, text) for name, value in vars(item).items() if name not in NOT_FREE}
         verdicts = {f"{exporter}{text}": verdict for exporter, verdict in vars(item).get("verdicts", {}).items()}
         return replace(item, **values, **({"verdicts": verdicts} if verdicts else {}))
     if isinstance(item, dict):
@@ -348,6 +352,12 @@ class TestSize:
         assert "not shown" not in Markup(content).text
 
 
-def test_schema():
-    """These specs write the schema that is read."""
+def test_contract():
+    """The schema that is read has the verdicts that claims and checks have, and each has a mark on the page."""
     assert RESULTS.schema == SCHEMA
+    assert set(get_args(ClaimVerdict)) == set(VERDICTS)
+    assert set(get_args(CheckVerdict)) == {HOLDS, FAILS, EXPECTED, NOT_JUDGED}
+    symbols = re.findall(r'<symbol id="v-([a-z-]+)"', page_of(RESULTS).decode())
+    assert {verdict.replace(" ", "-") for kind in (ClaimVerdict, CheckVerdict) for verdict in get_args(kind)} == {
+        *symbols
+    }

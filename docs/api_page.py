@@ -135,10 +135,10 @@ PARTS = (
         "`onnxproof check --json` prints `schema`, `environment` and `conversions` of it. The number counts up when a\n"
         "field is taken away or renamed, has another type or meaning, or is new and required. A new field that has a\n"
         "default is no change: an older reader passes it over. A file of another schema is refused with what to do.",
-        ("results.read_results", *reversed(public_classes("results"))),
+        ("results.read_results", "report.write_report", *reversed(public_classes("results"))),
     ),
 )
-"""The page. `write_report` has its place here, after `read_results`."""
+"""The page."""
 
 
 def render() -> str:

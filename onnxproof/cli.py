@@ -132,14 +132,14 @@ def command_line() -> argparse.ArgumentParser:
         epilog="example: onnxproof report torch2.6/results.json torch2.13/results.json -o report",
     )
     report_parser.add_argument(
-        "results", nargs="+", metavar="RESULTS", help="a results.json, or the folder that `pytest --report` left it in"
+        "results", nargs="+", metavar="RESULTS", help="a results.json, or its folder, for example report"
     )
     report_parser.add_argument(
         "-o",
         "--output",
         default="report",
         metavar="DIR",
-        help="write index.html into this folder (default: %(default)s)",
+        help="write index.html into this folder, for example -o page (default: %(default)s)",
     )
     report_parser.add_argument(
         "--faults", metavar="FILE", help="show this table of faults too, for example docs/faults.json (default: none)"

@@ -30,10 +30,10 @@ def write_report(
     folder: str | os.PathLike[str],
     faults: str | os.PathLike[str] | None = None,
 ) -> Path:
-    """Writes `folder/index.html` of results.json files and of a faults.json, whole or not at all, and returns its path.
+    """Writes `folder/index.html`, whole or not at all, and returns its path.
 
-    Raises `ResultsError` for a file that cannot be used, which it names, and `OSError` for a folder that cannot be
-    written.
+    `results` are paths of results.json files; `faults` is that of a faults.json, whose table is shown then. Raises
+    `ResultsError` for a file that cannot be used, which it names, and `OSError` for a folder that cannot be written.
     """
     runs = read_runs(results)
     found = read_faults(faults) if faults else None

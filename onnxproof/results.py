@@ -8,14 +8,13 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
-Kind = TypeVar("Kind")
-
 SCHEMA = 2
 """Counts up with every change after which an older reader would go wrong."""
 
-
 ClaimVerdict = Literal["holds", "departs", "not applicable", "failing"]
 CheckVerdict = Literal["holds", "fails", "expected", "not judged"]
+
+Kind = TypeVar("Kind")
 
 
 class ResultsError(Exception):

@@ -15,8 +15,8 @@ def test_from_the_wheel():
 
 
 def test_content():
-    """The wheel has the package, its types, its licence and its command; no tests and no networks of the document."""
+    """The wheel has the package with its types and templates, licence and command; no tests, no networks."""
     places = {PurePosixPath(file).parts[0] for file in files("onnxproof")}
     assert places == {"..", "onnxproof", f"onnxproof-{onnxproof.__version__}.dist-info"}
     names = {str(file) for file in files("onnxproof")}
-    assert "onnxproof/py.typed" in names
+    assert {"onnxproof/py.typed", "onnxproof/templates/report.html"} <= names

@@ -6,8 +6,10 @@ import sys
 import pytest
 
 from onnxproof import check_plugin, recording, versions
+from onnxproof.fault_results import read_faults
 from onnxproof.files import make_writable
 from onnxproof.names import one_of
+from onnxproof.results import ResultsError
 from onnxproof.targets import Target, exporters, span, targets
 
 
@@ -39,8 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--report",
         type=os.path.abspath,
         metavar="DIR",
-        help="leave results.json and what the specs made in this folder, for example --report report (default: leave "
-        "nothing)",
+        help="leave results.json, a page about it and what the specs made in this folder, for example --report report "
+        "(default: leave nothing)",
+    )
+    parser.addini(
+        "report_faults", "a faults.json whose table the page of --report shows too (default: none)", default=""
     )
 
 
@@ -52,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f"--opset {' '.join(map(str, config.option.opset))}: no exporter to run; {known}")
     if config.option.report:
         _check_folder(config)
+        _check_faults(config)
     config.pluginmanager.register(check_plugin, "onnxproof-checks")
     config.pluginmanager.register(recording, "onnxproof-recording")
 
@@ -98,3 +104,13 @@ def _check_folder(config: pytest.Config) -> None:
         make_writable(folder)
     except OSError as error:
         raise pytest.UsageError(f"--report {folder}: {error.strerror}; name a folder that can be written") from error
+
+
+def _check_faults(config: pytest.Config) -> None:
+    """Reads the table of faults now: when the page is written it is late to find out."""
+    faults = config.getini("report_faults")
+    try:
+        if faults:
+            read_faults(config.rootpath / faults)
+    except ResultsError as error:
+        raise pytest.UsageError(f"report_faults: {error}") from error

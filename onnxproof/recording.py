@@ -123,6 +123,7 @@ class Results:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
+        self.page: Path | None = None
         self.content: dict[str, Any] = {
             "schema": SCHEMA,
             "name": os.environ.get("TOX_ENV_NAME", ""),
@@ -145,6 +146,8 @@ class Results:
         self.config.stash[_KEPT_GRAPHS] += getattr(node, "workeroutput", {}).get(_GRAPHS, [])
 
     def pytest_sessionfinish(self) -> None:
+        from onnxproof.report import write_report
+
         graphs = {graph["file"]: graph for graph in self.config.stash[_KEPT_GRAPHS]}
         self.content["graphs"] = [graphs[file] for file in sorted(graphs)]
         self.content["comparisons"].sort(key=itemgetter("spec", "case"))
@@ -153,7 +156,14 @@ class Results:
         ledgers = [plugin for plugin in self.config.pluginmanager.get_plugins() if isinstance(plugin, Ledger)]
         self.content["claims"] = [claim for ledger in ledgers for claim in ledger.as_results()]
         text = json.dumps(self.content, indent=1, sort_keys=True)
-        write_whole(Path(self.config.option.report, "results.json"), text.encode())
+        faults = self.config.getini("report_faults")
+        results = write_whole(Path(self.config.option.report, "results.json"), text.encode())
+        self.page = write_report([results], results.parent, self.config.rootpath / faults if faults else None)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Where the page is."""
+        terminalreporter.write_sep("=", "report")
+        terminalreporter.write_line(str(self.page))
 
 
 def recorded(report: pytest.TestReport, name: str) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnxproof.claims import DEPARTS, FAILING, GRAVEST_FIRST, HOLDS, NOT_APPLICABLE
+from onnxproof.claims import DEPARTS, FAILING, HOLDS, NOT_APPLICABLE, gravest
 from onnxproof.report_tables import conversions
 from onnxproof.runs import Run
 
@@ -31,7 +31,7 @@ def _of_claims(runs: Sequence[Run]) -> list[Phrase]:
     verdicts: dict[str, list[str]] = {}
     for claim in (claim for run in runs for claim in run.results.claims):
         verdicts.setdefault(claim.id, []).extend(claim.verdicts.values())
-    counts = Counter(min(found, key=GRAVEST_FIRST.index) for found in verdicts.values() if found)
+    counts = Counter(gravest(found) for found in verdicts.values() if found)
     if not counts:
         return []
     several = len(runs) > 1

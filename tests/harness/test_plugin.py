@@ -15,6 +15,8 @@ from onnxproof import files, versions
 from onnxproof.results import Pixels, read_results
 from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
 
+FAULTS = Path(__file__).parents[2] / "docs" / "faults.json"
+
 CONFTEST = """
 import pytest
 from onnxproof.claims import Claim, Deviation, NotApplicable
@@ -190,6 +192,27 @@ class TestReport:
         assert [claim.verdicts for claim in results.claims] == [{"": "holds"}, dict.fromkeys(EXPORTERS, "departs")]
         assert results.comparisons[0].pictures == {"torch": "face-x3.png"}
         assert results.comparisons[0].pixels == Pixels(1000, 7, 0)
+
+    def test_page(self, suite):
+        """Beside the results is the page about them, and the run ends with its path."""
+        result = suite.runpytest_inprocess("--report", "report")
+        result.stdout.fnmatch_lines(["*= report =*", str(suite.path / "report" / "index.html")])
+        page = Path("report/index.html").read_text()
+        assert "One and one is two." in page
+        assert 'id="faults"' not in page
+
+    def test_page_with_faults(self, suite):
+        """The page has the table of faults that the project's ini file names."""
+        suite.makeini(f"[pytest]\nreport_faults = {FAULTS}")
+        suite.runpytest_inprocess("--report", "report")
+        assert 'id="faults"' in Path("report/index.html").read_text()
+
+    def test_no_faults(self, suite):
+        """A table of faults that cannot be read is a usage error before anything runs."""
+        suite.makeini("[pytest]\nreport_faults = faults.json")
+        result = suite.runpytest_inprocess("--report", "report")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: report_faults: {suite.path / 'faults.json'}: No such file*"])
 
     def test_no_claims(self, pytester):
         """A suite without claims has results too."""

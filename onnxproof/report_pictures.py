@@ -4,6 +4,7 @@ import base64
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,16 +110,20 @@ class _Maker:
     def __init__(self, budget: int) -> None:
         self.album = Album()
         self.left = budget
+        self.by_names: dict[tuple[object, ...], Viewer | str] = {}
         self.by_files: dict[tuple[tuple[str, str], ...], Viewer] = {}
         self.by_pixels: dict[tuple[Shown, ...], Viewer] = {}
 
     def add(self, run: Run, comparison: Comparison) -> None:
-        try:
-            viewer = self._viewer(run.folder, comparison)
-        except PictureError as error:
-            self.album.unseen.setdefault(str(error), []).append((run, comparison))
-        else:
-            viewer.seen.append((run, comparison))
+        names = (run.folder, *comparison.pictures.items())
+        if names not in self.by_names:
+            try:
+                self.by_names[names] = self._viewer(run.folder, comparison)
+            except PictureError as error:
+                self.by_names[names] = str(error)
+        found = self.by_names[names]
+        seen = found.seen if isinstance(found, Viewer) else self.album.unseen.setdefault(found, [])
+        seen.append((run, comparison))
 
     def _viewer(self, folder: Path, comparison: Comparison) -> Viewer:
         files, problems = _read_all(folder, comparison)
@@ -141,7 +146,9 @@ class _Maker:
             for role, each in pictures.items()
         )
         if shown not in self.by_pixels:
-            data = {each.digest: _webp(pictures[each.role]) for each in shown if each.digest not in self.album.data}
+            new = {each.digest: pictures[each.role] for each in shown if each.digest not in self.album.data}
+            with ThreadPoolExecutor() as pool:
+                data = dict(zip(new, pool.map(_webp, new.values()), strict=True))
             self.left -= VIEWER_SIZE + sum(map(len, data.values()))
             if self.left <= 0:
                 raise PictureError(LEFT_OUT)

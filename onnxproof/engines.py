@@ -115,7 +115,9 @@ def onnxruntime_engine(
     options.intra_op_num_threads = torch.get_num_threads()
     level = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
-    session = _ask("onnxruntime", onnxruntime.InferenceSession, os.fspath(path), options, providers=[provider])
+    # at an error, its fallback prints it on stdout and takes the CPU instead
+    asked: dict[str, Any] = {"providers": [provider], "enable_fallback": 0}
+    session = _ask("onnxruntime", onnxruntime.InferenceSession, os.fspath(path), options, **asked)
     output_names = [output.name for output in session.get_outputs()]
     types = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
     call = functools.partial(_run_with_bfloat16, session) if _BFLOAT16 in types else session.run
@@ -171,7 +173,7 @@ def opencv_engine(path: str | os.PathLike[str]) -> Engine:
 
     Raises `EngineError` for a file that it refuses, and at run time for inputs of other names or that it refuses.
     """
-    graph = read_graph(path)
+    graph = _ask("opencv", read_graph, path)
     net = _ask("opencv", _silent_opencv, cv2.dnn.readNetFromONNX, os.fspath(path))
 
     def forward(inputs: Mapping[str, Array]) -> Sequence[Array]:
@@ -195,7 +197,7 @@ def openvino_engine(path: str | os.PathLike[str]) -> Engine:
     openvino = _ask("openvino", importlib.import_module, "openvino")
     options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
     compiled = _ask("openvino", lambda: openvino.Core().compile_model(os.fspath(path), "CPU", options))
-    graph = read_graph(path)
+    graph = _ask("openvino", read_graph, path)
 
     def run(**inputs: Array) -> dict[str, Array]:
         _check_names("openvino", inputs, graph.input_names)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from onnxproof.conversion import Conversion
 from onnxproof.exporting import ExportError
@@ -59,7 +59,7 @@ class Check:
     def __call__(self, conversion: Conversion) -> Finding:
         """The finding on a conversion. Raises `CaseError` for a case that cannot be checked."""
         expected = conversion.case.expected.get(self.id)
-        finding = self._judged(conversion)
+        finding = _printable(self._judged(conversion))
         if expected and finding.verdict == FAILS:
             return Finding(self.id, EXPECTED, finding.figure, finding.problem, f"expected: {expected}")
         if expected and finding.verdict == HOLDS:
@@ -87,4 +87,14 @@ def check(id: str) -> Callable[[Callable[[Conversion], str]], Check]:
 
 def first_line(error: BaseException) -> str:
     """What an error says, on one line."""
-    return re.sub(r"\s+", " ", str(error)).strip()[:300]
+    return _escaped(re.sub(r"\s+", " ", str(error)).strip()[:300])
+
+
+def _printable(finding: Finding) -> Finding:
+    """The finding, in which a name out of a file cannot command the terminal."""
+    figure, problem, advice = map(_escaped, (finding.figure, finding.problem, finding.advice))
+    return replace(finding, figure=figure, problem=problem, advice=advice)
+
+
+def _escaped(text: str) -> str:
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)

@@ -1,5 +1,6 @@
 """Facts of an ONNX file: inputs, outputs, opset, nodes, constants, and whether two files hold the same graph."""
 
+import contextlib
 import hashlib
 import os
 from collections import Counter
@@ -19,6 +20,9 @@ DEFAULT_DOMAIN = ""
 
 _CONSTANT_DTYPES = {"value_float": np.float32, "value_int": np.int64, "value_string": np.object_}
 """What a Constant node holds where it holds no tensor; each has a plural, for a list."""
+
+_UNREADABLE = DecodeError, onnx.checker.ValidationError, ValueError, TypeError, KeyError, RuntimeError, OSError
+"""What onnx raises at a file that is none, at data that does not fit its tensor, and at a dtype that there is not."""
 
 
 class GraphError(Exception):
@@ -83,24 +87,35 @@ class Graph:
 
 
 def load_model(path: str | os.PathLike[str]) -> ModelProto:
-    """The model in a file with its external data. Raises `GraphError` when the file, or its data, cannot be read."""
-    return _load(path, external_data=True)
+    """The model in a file with its external data, which has to lie in the file's folder.
+
+    Raises `GraphError` when the file, or its data, cannot be read.
+    """
+    with _reading(path):
+        model = _load(path)
+        folder = Path(path).parent
+        for name in _locations(model):
+            if not (folder / name).resolve().is_relative_to(folder.resolve()):
+                raise GraphError(f"{path}: its external data {name} lies outside of its folder; put it beside the file")
+        onnx.load_external_data_for_model(model, str(folder))
+    return model
 
 
 def read_graph(source: str | os.PathLike[str] | ModelProto) -> Graph:
-    """The facts of an ONNX file or of a loaded model. Raises `GraphError` when the file cannot be read."""
+    """The facts of an ONNX file or of a loaded model. Raises `GraphError` when they cannot be read."""
     model = source if isinstance(source, ModelProto) else load_model(source)
     graph = model.graph
-    constants = {
-        name: numpy_helper.to_array(tensor) for name, tensor in _constants(graph) if isinstance(tensor, TensorProto)
-    }
-    return Graph(
-        inputs=tuple(_value(info) for info in graph.input if info.name not in constants),
-        outputs=tuple(_value(info) for info in graph.output),
-        opsets=_opsets(model),
-        nodes=tuple(_node(node) for node in graph.node),
-        constants=constants,
-    )
+    with _reading(source):
+        constants = {
+            name: numpy_helper.to_array(tensor) for name, tensor in _constants(graph) if isinstance(tensor, TensorProto)
+        }
+        return Graph(
+            inputs=tuple(_value(info) for info in graph.input if info.name not in constants),
+            outputs=tuple(_value(info) for info in graph.output),
+            opsets=_opsets(model),
+            nodes=tuple(_node(node) for node in graph.node),
+            constants=constants,
+        )
 
 
 def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -108,9 +123,8 @@ def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
 
     Raises `GraphError` when the ONNX file cannot be read; the files that it names may be missing.
     """
-    tensors = filter(uses_external_data, _tensors(_load(path, external_data=False).graph))
-    locations = {entry.value for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
-    return tuple(Path(location) for location in sorted(locations))
+    with _reading(path):
+        return _locations(_load(path))
 
 
 def graph_differences(a: ModelProto, b: ModelProto) -> tuple[str, ...]:
@@ -119,10 +133,12 @@ def graph_differences(a: ModelProto, b: ModelProto) -> tuple[str, ...]:
     Compared are opsets, the names, dtypes and shapes of inputs and outputs, every node with its attributes and
     subgraphs, every constant, bit for bit, the edges between them, and functions. A constant is the same as an
     initializer or as a Constant node. Equal constants, and equal nodes on equal inputs, are one value to an edge.
+    Raises `GraphError` when a graph cannot be read.
     """
-    ours, theirs = _interface(a), _interface(b)
+    with _reading(a):
+        ours, theirs = _interface(a), _interface(b)
+        parts_a, parts_b = ([*_parts(model.graph), *map(_function, model.functions)] for model in (a, b))
     differences = [f"{what}: {ours[what]} against {theirs[what]}" for what in ours if ours[what] != theirs[what]]
-    parts_a, parts_b = ([*_parts(model.graph), *map(_function, model.functions)] for model in (a, b))
     count_a, count_b = (Counter(digest for digest, _ in parts) for parts in (parts_a, parts_b))
     for side, parts, missing in (("first", parts_a, count_a - count_b), ("second", parts_b, count_b - count_a)):
         only = next((text for digest, text in parts if digest in missing), None)
@@ -134,16 +150,37 @@ def graph_differences(a: ModelProto, b: ModelProto) -> tuple[str, ...]:
 # Reading
 
 
-def _load(path: str | os.PathLike[str], *, external_data: bool) -> ModelProto:
+@contextlib.contextmanager
+def _reading(source: str | os.PathLike[str] | ModelProto) -> Iterator[None]:
+    """Makes a `GraphError` of whatever onnx raises at what is no file of its, or a damaged one."""
+    name = "the model" if isinstance(source, ModelProto) else source
     try:
-        model = onnx.load(os.fspath(path), format="protobuf", load_external_data=external_data)
+        yield
     except FileNotFoundError as error:
-        raise GraphError(f"{path}: no such file, or its external data is missing ({error})") from error
-    except (DecodeError, onnx.checker.ValidationError, ValueError, OSError) as error:
-        raise GraphError(f"{path}: not a readable ONNX file ({error}); export it again") from error
+        raise GraphError(f"{name}: no such file, or its external data is missing ({error})") from error
+    except _UNREADABLE as error:
+        raise GraphError(f"{name}: not a readable ONNX file ({error}); export it again") from error
+
+
+def _load(path: str | os.PathLike[str]) -> ModelProto:
+    """The model in a file, without its external data."""
+    model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)
     if not (model.graph.output and model.opset_import):
         raise GraphError(f"{path}: not a whole ONNX model, it has no output or no opset; export it again")
     return model
+
+
+def _locations(model: ModelProto) -> tuple[Path, ...]:
+    tensors = filter(uses_external_data, _tensors(model.graph))
+    locations = {_text(entry.value) for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    return tuple(Path(location) for location in sorted(locations))
+
+
+def _text(name: str | bytes) -> str:
+    """A name, which protobuf gives as bytes where it is no UTF-8."""
+    if isinstance(name, bytes):
+        raise ValueError(f"the name {name!r} is not UTF-8")
+    return name
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
@@ -168,37 +205,44 @@ def _constants(graph: GraphProto) -> Iterator[tuple[str, TensorProto | SparseTen
     """The names and values of initializers and of Constant nodes."""
     yield from ((tensor.name, tensor) for tensor in graph.initializer)
     yield from ((tensor.values.name, tensor) for tensor in graph.sparse_initializer)
-    yield from ((node.output[0], _held(node.attribute[0])) for node in graph.node if _is_constant(node))
+    yield from (_held(node) for node in graph.node if _is_constant(node))
 
 
 def _is_constant(node: NodeProto) -> bool:
     """Whether a node is a Constant; in a function, one whose value the caller gives is none."""
-    return node.op_type == "Constant" and not _domain(node.domain) and not node.attribute[0].ref_attr_name
+    given = any(attribute.ref_attr_name for attribute in node.attribute)
+    return node.op_type == "Constant" and not _domain(node.domain) and not given
 
 
-def _held(attribute: onnx.AttributeProto) -> TensorProto | SparseTensorProto:
-    """What a Constant node holds: a tensor, or what is written as numbers or strings in its `value_...`."""
+def _held(node: NodeProto) -> tuple[str, TensorProto | SparseTensorProto]:
+    """The name and value of a Constant node: a tensor, or what is written as numbers or strings in its `value_...`."""
+    if len(node.output) != 1 or len(node.attribute) != 1:
+        raise ValueError(f"the Constant node {node.name!r} has not one output and one attribute")
+    (name,), (attribute,) = node.output, node.attribute
     value = helper.get_attribute_value(attribute)
     dtype = _CONSTANT_DTYPES.get(attribute.name.removesuffix("s"))
-    return numpy_helper.from_array(np.array(value, dtype)) if dtype else value
+    if not dtype and not isinstance(value, TensorProto | SparseTensorProto):
+        raise ValueError(f"the Constant node of {name!r} holds no value, but {attribute.name!r}")
+    return name, numpy_helper.from_array(np.array(value, dtype)) if dtype else value
 
 
 def _value(info: onnx.ValueInfoProto) -> Value:
     if not info.type.HasField("tensor_type"):
-        return Value(info.name, " ".join(str(info.type).split()), None)
+        return Value(_text(info.name), " ".join(str(info.type).split()), None)
     tensor = info.type.tensor_type
     name = TensorProto.DataType.Name(tensor.elem_type).lower()
     shape = tuple(_dimension(dimension) for dimension in tensor.shape.dim) if tensor.HasField("shape") else None
-    return Value(info.name, {"float": "float32", "double": "float64"}.get(name, name), shape)
+    return Value(_text(info.name), {"float": "float32", "double": "float64"}.get(name, name), shape)
 
 
 def _dimension(dimension: onnx.TensorShapeProto.Dimension) -> int | str | None:
-    return dimension.dim_value if dimension.HasField("dim_value") else dimension.dim_param or None
+    return dimension.dim_value if dimension.HasField("dim_value") else _text(dimension.dim_param) or None
 
 
 def _node(node: NodeProto) -> Node:
     attributes = {item.name: _readable(helper.get_attribute_value(item)) for item in node.attribute}
-    return Node(node.op_type, _domain(node.domain), node.name, tuple(node.input), tuple(node.output), attributes)
+    inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
+    return Node(_text(node.op_type), _text(_domain(node.domain)), _text(node.name), inputs, outputs, attributes)
 
 
 def _readable(value: Any) -> Any:

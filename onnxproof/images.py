@@ -13,13 +13,27 @@ Picture = NDArray[np.uint8]
 Floats = NDArray[np.floating]
 
 
+MOST_PIXELS = 2**26
+"""Of a PNG that is read: 192 MiB. A file of 100 kB can declare, and fill, the 2**30 that OpenCV takes of any format."""
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+
+
 def read_picture(path: str | os.PathLike[str]) -> Picture:
     """The picture in a file as (H, W, 3) uint8, BGR.
 
-    Raises `FileNotFoundError`, or `ValueError` when OpenCV can read no picture from it.
+    Raises `FileNotFoundError`, or `ValueError` when OpenCV can read no picture from it, or it is a PNG of more than
+    `MOST_PIXELS`, which is not decoded.
     """
     data = np.fromfile(path, dtype=np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    head = data[:24].tobytes()
+    width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
+    if head.startswith(_PNG) and width * height > MOST_PIXELS:
+        raise ValueError(f"{path}: a picture of {width:,} × {height:,}; up to {MOST_PIXELS:,} pixels are read")
+    try:
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except cv2.error as error:
+        raise ValueError(f"{path}: not a picture that OpenCV can read ({error.err})") from error
     if picture is None:
         raise ValueError(f"{path}: not a picture that OpenCV can read")
     return picture.astype(np.uint8, copy=False)

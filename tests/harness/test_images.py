@@ -1,10 +1,17 @@
 """A picture goes through files and arrays unchanged, and what is no picture is refused by name."""
 
+import struct
+import zlib
+from unittest import mock
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
+from onnxproof import images
 from onnxproof.images import read_picture, to_nchw, to_picture, write_picture
 
 
@@ -12,6 +19,18 @@ from onnxproof.images import read_picture, to_nchw, to_picture, write_picture
 def picture():
     """Noise of 5 × 7, so that no axis and no channel can be taken for another."""
     return np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+
+
+def png(width: int, height: int, rows: bytes) -> bytes:
+    """A PNG of one bit a pixel that declares a size; `rows` are its bytes, with a filter byte before each row."""
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
 
 
 class TestArrays:
@@ -70,6 +89,46 @@ class TestFiles:
         (tmp_path / "face.png").write_bytes(content)
         with pytest.raises(ValueError, match=r"face\.png: not a picture"):
             read_picture(tmp_path / "face.png")
+
+    @pytest.mark.parametrize(
+        ("width", "height"), [(2**15, 2**11 + 1), (100_000, 100_000), (2**31 - 1, 1), (2**32 - 1, 2**32 - 1)]
+    )
+    def test_bomb(self, monkeypatch, tmp_path, width, height):
+        """A small file that declares a huge picture is refused by name before anything is decoded."""
+        monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+        (tmp_path / "bomb.png").write_bytes(png(width, height, b"\0" * 100))
+        with pytest.raises(
+            ValueError, match=rf"bomb\.png: a picture of {width:,} × {height:,}; up to 67,108,864 pixels"
+        ):
+            read_picture(tmp_path / "bomb.png")
+
+    def test_no_bomb(self, tmp_path):
+        """The same file with the size of its content is read."""
+        (tmp_path / "black.png").write_bytes(png(8, 50, b"\0" * 100))
+        assert read_picture(tmp_path / "black.png").shape == (50, 8, 3)
+
+    def test_bomb_of_another_format(self, tmp_path):
+        """What OpenCV itself finds too large is refused by name."""
+        (tmp_path / "bomb.bmp").write_bytes(
+            b"BM" + struct.pack("<IIIIiiHH", 0, 0, 54, 40, 10**5, 10**5, 1, 24) + bytes(24)
+        )
+        with pytest.raises(ValueError, match=r"bomb\.bmp: not a picture that OpenCV can read \(.*PIXELS"):
+            read_picture(tmp_path / "bomb.bmp")
+
+    @given(cut=st.integers(0, 90), at=st.integers(0, 90), byte=st.binary(min_size=1, max_size=4))
+    def test_damaged(self, tmp_path_factory, cut, at, byte):
+        """A file that is cut, or overwritten anywhere, is a picture or is refused by name."""
+        path = tmp_path_factory.getbasetemp() / "damaged.png"
+        data = bytearray(png(8, 50, b"\0" * 100))
+        data[at : at + len(byte)] = byte
+        path.write_bytes(data[: len(data) - cut])
+        problem = f"{path}: none"
+        with mock.patch.object(images, "MOST_PIXELS", 2**16):
+            try:
+                read_picture(path)
+            except ValueError as error:
+                problem = str(error)
+        assert problem.startswith(f"{path}: ")
 
     def test_no_file(self, tmp_path):
         """A file that is not there is a FileNotFoundError with its name."""

@@ -18,7 +18,6 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
 from os import PathLike
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -37,7 +36,9 @@ def load_checkpoint(path: str | PathLike[str]) -> dict[str, Tensor]:
     """
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (UnpicklingError, EOFError, RuntimeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # at a damaged file, the unpickler raises whatever its next step does
         raise ValueError(
             f"{path}: not a checkpoint of tensors and plain values, so it was not loaded; "
             "save the weights again as {'state_dict': model.state_dict()}"

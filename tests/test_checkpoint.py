@@ -144,3 +144,29 @@ class TestFile:
         torch.save(content, tmp_path / "other.pth")
         with pytest.raises(ValueError, match=r"other.pth: the checkpoint has no 'state_dict'"):
             srcnn.load_checkpoint(tmp_path / "other.pth")
+
+    @pytest.mark.claim("checkpoint-file")
+    @given(
+        is_zip=st.booleans(), cut=st.integers(0, 30), at=st.integers(0, 2000), byte=st.binary(min_size=1, max_size=4)
+    )
+    def test_damaged_file_is_refused(self, tmp_path_factory, is_zip, cut, at, byte):
+        """A checkpoint that is cut, or overwritten anywhere, is read or is refused by name."""
+        path = tmp_path_factory.getbasetemp() / "damaged.pth"
+        torch.save({"state_dict": {"conv1.weight": torch.ones(2)}}, path, _use_new_zipfile_serialization=is_zip)
+        data = bytearray(path.read_bytes())
+        place = at % len(data)
+        data[place : place + len(byte)] = byte
+        path.write_bytes(data[: len(data) - cut])
+        problem = f"{path}: none"
+        try:
+            srcnn.load_checkpoint(path)
+        except ValueError as error:
+            problem = str(error)
+        assert problem.startswith(f"{path}: ")
+
+    @pytest.mark.claim("checkpoint-file")
+    def test_deep_file_is_refused(self, tmp_path):
+        """A hundred thousand lists in each other are refused by name."""
+        (tmp_path / "deep.pth").write_bytes(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".")
+        with pytest.raises(ValueError, match=r"deep\.pth: "):
+            srcnn.load_checkpoint(tmp_path / "deep.pth")

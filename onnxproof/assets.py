@@ -165,8 +165,8 @@ def download(asset: Asset, *, progress: bool = False) -> bytes:
                         raise _refused(asset, f"the answer is too large, the file has {asset.bytes:,} bytes")
     except requests.exceptions.ChunkedEncodingError as error:
         raise _refused(asset, "the connection broke off") from error
-    except OSError as error:  # every error of requests is one
-        raise _refused(asset, getattr(error.args[0], "reason", error)) from error
+    except (OSError, ValueError) as error:  # what requests raises, and what comes through it at a senseless answer
+        raise _refused(asset, getattr(next(iter(error.args), None), "reason", error)) from error
     if len(content) < asset.bytes:
         raise _refused(asset, f"the answer is too short, {len(content):,} of {asset.bytes:,} bytes")
     found = hashlib.sha256(content).hexdigest()
@@ -176,7 +176,8 @@ def download(asset: Asset, *, progress: bool = False) -> bytes:
 
 
 def _refused(asset: Asset, reason: object) -> AssetError:
+    said = "".join(filter(str.isprintable, str(reason)))  # a server may say what commands a terminal
     return AssetError(
-        f"{asset.name} cannot be downloaded from {asset.url}: {reason}. "
+        f"{asset.name} cannot be downloaded from {asset.url}: {said}. "
         f"Try again later, or set {FOLDER_VARIABLE} to a folder that holds the file."
     )

@@ -1,16 +1,21 @@
 """Assets are verified before use, and a download is whole or not there; a server on 127.0.0.1 stands for the world."""
 
 import errno
+import gc
+import gzip
 import hashlib
 import itertools
 import multiprocessing
 import os
 import socket
 import threading
+import tracemalloc
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -26,6 +31,7 @@ class Site(ThreadingHTTPServer):
     """A server that counts its requests; a spec sets how it answers."""
 
     status = 200
+    headers: Mapping[str, str] = MappingProxyType({})
     promised: int | None = len(CONTENT)  # the Content-Length; without one, the end of the connection ends the file
     requests = 0
 
@@ -40,6 +46,8 @@ class Answer(BaseHTTPRequestHandler):
     def do_GET(self):
         self.server.requests += 1
         self.send_response(self.server.status)
+        for name, value in self.server.headers.items():
+            self.send_header(name, value)
         if self.server.promised is not None:
             self.send_header("Content-Length", str(self.server.promised))
         self.end_headers()
@@ -215,6 +223,49 @@ class TestRefusal:
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))
             assert "Failed to establish" in refusal(replace(asset, url="http://{}:{}".format(*silent.getsockname())))
+
+    @pytest.mark.parametrize(
+        "location",
+        [
+            pytest.param("http://[", id="no-address"),
+            pytest.param("http://.example/", id="empty-label"),
+            pytest.param("http://\xff/", id="not-utf8"),
+            pytest.param("http://127.0.0.1:99999/", id="no-port"),
+            pytest.param("file:///etc/passwd", id="file"),
+            pytest.param("/", id="itself"),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # requests leaves it to the collector
+    def test_senseless_redirection(self, site, refusal, location):
+        """An answer that sends elsewhere, where there is nothing or without end, is refused."""
+        site.status, site.headers, site.promised, site.body = 302, {"Location": location}, 0, list
+        assert len(refusal()) < 400
+        gc.collect()
+
+    @pytest.mark.parametrize("length", [b"-5", b"zz", b"f" * 16])
+    def test_senseless_part(self, site, refusal, length):
+        """An answer in parts of no length is refused."""
+        site.headers, site.promised, site.body = (
+            {"Transfer-Encoding": "chunked"},
+            None,
+            lambda: [length + b"\r\n" + HALF],
+        )
+        assert len(refusal()) < 400
+
+    def test_compressed_bomb(self, site, refusal):
+        """A small answer that unfolds to 200 MB is left at the first byte too many, in little room."""
+        bomb = gzip.compress(bytes(200 << 20), 1)
+        site.headers, site.promised, site.body = {"Content-Encoding": "gzip"}, len(bomb), lambda: [bomb]
+        tracemalloc.start()
+        assert "too large" in refusal()
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+        tracemalloc.stop()
+
+    def test_commands_for_a_terminal(self, site, refusal, monkeypatch):
+        """What a server says is shown without the characters that command a terminal."""
+        monkeypatch.setattr(Answer, "responses", {404: ("\x1b[31mred\x07", "")})
+        site.status = 404
+        assert "the server answers 404 [31mred." in refusal()
 
     @pytest.mark.parametrize(
         ("step", "code"),

@@ -51,11 +51,9 @@ class Rounding:
     @classmethod
     def between(cls, own: Array, exact: Array) -> "Rounding":
         """What lies between two float64 arrays of finite values; none where all of `own` is 0, or nothing."""
-        scale = np.abs(own).max(initial=0)
-        if not scale:
-            return cls()
-        error = np.abs(own - exact) / scale
-        return cls(float(error.max()), float(np.sqrt(np.mean(np.square(error)))))
+        scale = float(np.abs(own).max(initial=0))
+        largest, rms = _errors(own, exact)
+        return cls(largest / scale, rms / scale) if scale else cls()
 
 
 def median(found: Sequence[Rounding]) -> Rounding:
@@ -87,10 +85,19 @@ def by_rounding(own: Array, exact: Array, usual: Rounding, dtype: np.dtype[Any])
     """
     scale = float(np.abs(own).max())
     ulp = _ulp(scale, dtype)
-    here = Rounding.between(own, exact)
-    bound = SLACK * scale * max(here.largest, usual.largest) + ulp
-    mean_bound = max(LEAN * scale * max(here.rms, usual.rms) + ulp / 2, bound / own.size)
+    largest, rms = _errors(own, exact)
+    bound = SLACK * max(largest, scale * usual.largest) + ulp
+    mean_bound = max(LEAN * max(rms, scale * usual.rms) + ulp / 2, bound / own.size)
     return np.full_like(own, bound), mean_bound
+
+
+def _errors(own: Array, exact: Array) -> tuple[float, float]:
+    """The largest error and the root of the mean square, whatever their size: no square overflows or vanishes."""
+    error = np.abs(own - exact)
+    largest = float(error.max(initial=0))
+    if not largest:
+        return 0.0, 0.0
+    return largest, largest * float(np.sqrt(np.mean(np.square(error / largest))))
 
 
 def _ulp(value: float, dtype: np.dtype[Any]) -> float:

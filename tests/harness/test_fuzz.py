@@ -1,0 +1,227 @@
+"""What is compared and read is anything at all: it ends in a verdict, or in the module's own error.
+
+The suite has the same few examples in every run. Others, and twenty thousand of each:
+
+    pytest tests/harness/test_fuzz.py --hypothesis-profile fuzz -n 2
+"""
+
+import contextlib
+import dataclasses
+import json
+
+import ml_dtypes
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as stn
+from onnx.parser import parse_model
+
+from onnxproof.graph import GraphError, external_files, graph_differences, load_model, read_graph
+from onnxproof.parity import Parity, Reference, compare, compare_pictures
+from onnxproof.results import Results, ResultsError, read_results
+from tests.harness.test_graph import EXAMPLE
+from tests.harness.test_results import CHECKED, COMPARISON, EMPTY
+
+FLOATS = ("float16", "float32", "float64", "bfloat16")
+OTHERS = ("bool", "int8", "uint8", "int16", "int32", "int64", "uint64")
+SHAPES = stn.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+
+
+@st.composite
+def outputs(draw, dtypes=FLOATS + OTHERS, *, finite=False):
+    """An output of any shape and dtype that an engine gives."""
+    name = draw(st.sampled_from(dtypes))
+    drawn = np.dtype("float32") if name == "bfloat16" else np.dtype(name)
+    elements = {"allow_nan": False, "allow_infinity": False} if finite and drawn.kind == "f" else None
+    array = draw(stn.arrays(drawn, draw(SHAPES), elements=elements))
+    if name == "bfloat16":
+        with np.errstate(over="ignore"):
+            array = array.astype(ml_dtypes.bfloat16)
+    assume(not finite or np.isfinite(array.astype(np.float64)).all())
+    return array
+
+
+@st.composite
+def references(draw, values):
+    """What `values` may be judged by: nothing, or anything that a float64 run could give."""
+    exact = draw(
+        st.none()
+        | stn.arrays(np.float64, values.shape)
+        | stn.arrays(np.float64, values.shape, elements=st.floats(-1, 1)).map(lambda by: values.astype(np.float64) + by)
+        | stn.arrays(np.float64, SHAPES)
+    )
+    return Reference({"y": values}, None if exact is None else {"y": exact})
+
+
+def compared(actual, reference) -> Parity:
+    (parity,) = compare({"y": actual}, reference, "case")
+    return parity
+
+
+class TestParity:
+    """Any two outputs are compared."""
+
+    @given(data=st.data(), values=outputs())
+    def test_itself(self, data, values):
+        """An output is the same as itself, whatever it is judged by."""
+        parity = compared(values, data.draw(references(values)))
+        assert (parity.problem, parity.difference) == ("", 0)
+
+    @given(data=st.data(), values=outputs(FLOATS, finite=True))
+    def test_beyond_the_bound(self, data, values):
+        """An output with one value beyond the bound is not the same."""
+        assume(values.size)
+        reference = data.draw(references(values))
+        exact = values if reference.exact is None else reference.exact["y"]
+        assume(exact.shape == values.shape)
+        index = data.draw(st.integers(0, values.size - 1))
+        bound, other = compared(values, reference).bound, values.copy()
+        assume(np.isfinite(bound))
+        centre, own = float(exact.flat[index]), float(values.flat[index])
+        with np.errstate(over="ignore"):
+            other.flat[index] = max(centre, own, key=abs) + np.copysign(8 * bound + 2 * abs(own) + 1, centre or 1)
+        assume(np.isfinite(float(other.flat[index])))
+        assert compared(other, reference).problem
+
+    @given(data=st.data(), values=outputs(OTHERS))
+    def test_exact(self, data, values):
+        """Integers and booleans are the same when all are equal, and no other ones."""
+        other = data.draw(stn.arrays(values.dtype, values.shape))
+        assert compared(other, Reference({"y": values})).same == np.array_equal(other, values)
+
+    @given(data=st.data(), values=outputs(), other=outputs())
+    def test_any_two(self, data, values, other):
+        """Two outputs of any kind have a verdict; of another dtype, shape or set of finite values they differ."""
+        parity = compared(other, data.draw(references(values)))
+        alike = other.dtype == values.dtype and other.shape == values.shape
+        if not alike or not np.array_equal(np.isfinite(other.astype(float)), np.isfinite(values.astype(float))):
+            assert parity.problem
+
+    @given(data=st.data(), first=stn.arrays(np.uint8, st.just((2, 3, 3))), same=st.booleans())
+    def test_pictures(self, data, first, same):
+        """Every value of a picture that differs is counted once, at an edge or as wrong."""
+        second = data.draw(stn.arrays(np.uint8, first.shape))
+        floats = tuple(
+            data.draw(stn.arrays(np.float32, (1, 3, 2, 3), elements=st.floats(0, 255, width=32))) for _ in "ab"
+        )
+        pixels = compare_pictures((first, second), floats, Parity("case", "y", "" if same else "differs"))
+        assert pixels.values == first.size
+        assert pixels.edges + pixels.wrong == np.count_nonzero(first != second)
+        assert same or not pixels.edges
+
+
+SUBGRAPH = """
+<ir_version: 8, opset_import: ["": 18]>
+choose (float[2] x, bool flag) => (float[2] y) <float[2] w = {0, 0}> {
+    y = If (flag) <
+        then_branch = then () => (float[2] sum) { sum = Add (x, w) },
+        else_branch = otherwise () => (float[2] held) { held = Constant <value_floats = [1.0, 2.0]> () }
+    >
+}
+"""
+
+
+def with_external_data() -> bytes:
+    """A model whose constant lies in another file."""
+    model = parse_model(SUBGRAPH)
+    tensor = model.graph.initializer[0]
+    tensor.CopyFrom(onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=[2]))
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in {"location": "data", "offset": "0", "length": "8"}.items():
+        tensor.external_data.add(key=key, value=value)
+    return model.SerializeToString()
+
+
+MODELS = (parse_model(EXAMPLE).SerializeToString(), parse_model(SUBGRAPH).SerializeToString(), with_external_data())
+
+
+@st.composite
+def damaged(draw, contents):
+    """A file's content, overwritten, cut, grown or repeated at a few places."""
+    data = bytearray(draw(st.sampled_from(contents)))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = start + draw(st.integers(0, 6))
+        data[start:end] = draw(st.binary(max_size=6) | st.just(bytes(data[start : start + 40])))
+    return bytes(data)
+
+
+class TestGraph:
+    """Any file is read as a graph, or refused by name."""
+
+    @given(content=damaged(MODELS) | st.binary(max_size=200))
+    def test_reading(self, tmp_path_factory, content):
+        """What is read has facts, the files that it names, and is the same as itself."""
+        path = tmp_path_factory.getbasetemp() / "fuzz.onnx"
+        path.with_name("data").write_bytes(bytes(8))
+        path.write_bytes(content)
+        problem = f"{path}: none"
+        try:
+            model = load_model(path)
+            read_graph(path)
+            external_files(path)
+        except GraphError as error:
+            problem = str(error)
+        else:
+            assert graph_differences(model, model) == ()
+        assert problem.startswith(f"{path}: ")
+
+    @given(first=damaged(MODELS), second=damaged(MODELS))
+    def test_comparing(self, first, second):
+        """Two graphs that can be compared differ one way as the other."""
+        with contextlib.suppress(GraphError, DecodeError):
+            models = [onnx.ModelProto.FromString(content) for content in (first, second)]
+            assert bool(graph_differences(*models)) == bool(graph_differences(*reversed(models)))
+
+
+GRAPH = {
+    "file": "net.onnx",
+    "target": "",
+    "opset": 18,
+    "inputs": [{"name": "x", "shape": "1", "folded": False}],
+    "outputs": ["y"],
+    "nodes": [{"op_type": "Neg", "inputs": ["x"], "outputs": ["y"], "attributes": {}}],
+    "constants": {"w": "1"},
+}
+RUN = EMPTY | {"comparisons": [COMPARISON], "conversions": [CHECKED], "graphs": [GRAPH]}
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@st.composite
+def changed(draw, value):
+    """A JSON value in which something, at any depth, is another one or is missing."""
+    if not value or not isinstance(value, dict | list) or draw(st.integers(0, 4)) == 0:
+        return draw(JSON)
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    key, copy = draw(st.sampled_from(keys)), value.copy()
+    if draw(st.integers(0, 9)) == 0:
+        del copy[key]
+    else:
+        copy[key] = draw(changed(value[key]))
+    return copy
+
+
+class TestResults:
+    """Any file is read as the results of a run, or refused by name."""
+
+    @given(content=changed(RUN).map(lambda run: json.dumps(run).encode()) | damaged([json.dumps(RUN).encode()]))
+    def test_reading(self, tmp_path_factory, content):
+        """What is read has its types, and is the same when it is written and read again."""
+        path = tmp_path_factory.getbasetemp() / "fuzz.json"
+        path.write_bytes(content)
+        problem = f"{path}: none"
+        try:
+            results = read_results(path)
+        except ResultsError as error:
+            problem = str(error)
+        else:
+            assert isinstance(results, Results)
+            path.write_text(json.dumps(dataclasses.asdict(results)))
+            assert repr(read_results(path)) == repr(results)
+        assert problem.startswith(f"{path}: ")

@@ -54,8 +54,12 @@ class BoundCheck:
         if found.verdict == FAILS:
             from onnxproof.repro import write_repro
 
-            folder = write_repro(Path(self.report), case, found) if self.report else None
-            pytest.fail(told(case, found, folder), pytrace=False)
+            folder, obstacle = None, ""
+            try:
+                folder = write_repro(Path(self.report), case, found) if self.report else None
+            except OSError as error:
+                obstacle = f"\n→ {self.report} cannot take a script that shows it: {error.strerror}"
+            pytest.fail(told(case, found, folder) + obstacle, pytrace=False)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
@@ -33,8 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (AssetError, CommandError) as error:
             status, reason = 2, str(error)
         except BrokenPipeError:  # who reads has seen enough; `rich` ends with 1 there as well
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _drop_output()
             status = 1
+        except OSError as error:
+            _drop_output()
+            needed = f"its output, and files in {tempfile.gettempdir()} while it runs (TMPDIR names another folder)"
+            status, reason = 2, f"{error}; it has to write {needed}"
         except KeyboardInterrupt:
             interrupts.append(signal.SIGINT)
         except Exception:
@@ -45,6 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if reason:
         print(f"onnxproof: {reason}", file=sys.stderr)
     return status
+
+
+def _drop_output() -> None:
+    """Sends what stdout does not take nowhere: it would be tried again at the end, with a traceback."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

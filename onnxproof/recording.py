@@ -124,6 +124,7 @@ class Results:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.page: Path | None = None
+        self.problem = ""
         self.content: dict[str, Any] = {
             "schema": SCHEMA,
             "name": os.environ.get("TOX_ENV_NAME", ""),
@@ -145,7 +146,7 @@ class Results:
         """Takes what a worker of pytest-xdist hands over; one that crashed hands over nothing."""
         self.config.stash[_KEPT_GRAPHS] += getattr(node, "workeroutput", {}).get(_GRAPHS, [])
 
-    def pytest_sessionfinish(self) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
         from onnxproof.report import write_report
 
         graphs = {graph["file"]: graph for graph in self.config.stash[_KEPT_GRAPHS]}
@@ -157,13 +158,22 @@ class Results:
         self.content["claims"] = [claim for ledger in ledgers for claim in ledger.as_results()]
         text = json.dumps(self.content, indent=1, sort_keys=True)
         faults = self.config.getini("report_faults")
-        results = write_whole(Path(self.config.option.report, "results.json"), text.encode())
-        self.page = write_report([results], results.parent, self.config.rootpath / faults if faults else None)
+        try:
+            results = write_whole(Path(self.config.option.report, "results.json"), text.encode())
+            self.page = write_report([results], results.parent, self.config.rootpath / faults if faults else None)
+        except OSError as error:
+            self.problem = error.strerror or str(error)
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Where the page is."""
+        """Where the page is, or why there is none."""
         terminalreporter.write_sep("=", "report")
-        terminalreporter.write_line(str(self.page))
+        if self.problem:
+            advice = "what an earlier run left there is as it was; make room, or name another folder"
+            message = f"--report {self.config.option.report}: no whole report, {self.problem}; {advice}"
+            terminalreporter.write_line(message, red=True)
+        else:
+            terminalreporter.write_line(str(self.page))
 
 
 def recorded(report: pytest.TestReport, name: str) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,268 @@
+"""A run that is killed, interrupted or out of room leaves nothing half-written, and the next one works."""
+
+import contextlib
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+from onnx.parser import parse_model
+
+from onnxproof import recording, repro
+from onnxproof.cli import main
+from onnxproof.exporting import ExportError, export
+from onnxproof.files import made_once, replace_folder, write_whole
+from onnxproof.graph import load_model
+from onnxproof.versions import TORCHSCRIPT
+
+MODELS = """
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from onnxproof import Case
+
+def wait():
+    Path("halfway").touch()
+    time.sleep(120)
+
+class Double(nn.Module):
+    def forward(self, x):
+        if torch.jit.is_tracing() and os.environ.get("WAIT") == "tracing":
+            wait()
+        return x * 2
+
+if os.environ.get("WAIT") == "written":
+    export = torch.onnx.export
+    torch.onnx.export = lambda *args, **options: (export(*args, **options), wait())
+
+X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)
+double = Case(Double(), {"x": X}, dynamic={"x": {0: "rows"}})
+"""
+FILE = """
+<ir_version: 8, opset_import: ["": 18]>
+double (float[rows, 4] x) => (float[rows, 4] output) <float two = {2}> { output = Mul (x, two) }
+"""
+CHECK = ("check", "models.py:double", "--exporter", TORCHSCRIPT, "--report", "report")
+CHECK_WRONG = ("check", "models.py:double", "--onnx", "wrong.onnx", "--report", "report")
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """The folder of a run, with a model, a wrong file of it, and a place for temporary files."""
+    folder = tmp_path / "run"
+    (folder / "temporary").mkdir(parents=True)
+    (folder / "models.py").write_text(MODELS)
+    onnx.save(parse_model(FILE.replace("{2}", "{3}")), folder / "wrong.onnx")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delitem(sys.modules, "models", raising=False)
+    yield folder
+    sys.modules.pop("models", None)
+
+
+@pytest.fixture
+def no_room():
+    """Within it no file can grow past a few bytes, as on a full disk, whatever the user may do."""
+
+    @contextlib.contextmanager
+    def limited():
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
+
+
+class TestStopped:
+    """A check that is stopped leaves no file but temporary ones."""
+
+    @pytest.fixture
+    def stop(self, folder, pytestconfig):
+        """Starts a check that waits somewhere, sends it a signal there, and gives its status and what it printed."""
+
+        def check(where: str, sent: signal.Signals):
+            environment = {"WAIT": where, "TMPDIR": str(folder / "temporary"), "PYTHONPATH": str(pytestconfig.rootpath)}
+            command = [sys.executable, "-m", "onnxproof", *CHECK]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            with subprocess.Popen(command, env=os.environ | environment, **pipes) as process:
+                while process.poll() is None and not Path("halfway").exists():
+                    time.sleep(0.02)
+                process.send_signal(sent)
+                out, err = process.communicate(timeout=60)
+            return process.returncode, out, err
+
+        return check
+
+    def test_interrupted(self, folder, stop):
+        """Ctrl-C while the exporter traces leaves nothing at all."""
+        assert stop("tracing", signal.SIGINT) == (130, "", "onnxproof: interrupted\n")
+        assert not list((folder / "report").iterdir())
+        assert not list((folder / "temporary").glob("onnxproof-*"))
+
+    def test_killed(self, folder, stop):
+        """A kill leaves nothing in the report, and the next run makes it."""
+        assert stop("written", signal.SIGKILL) == (-signal.SIGKILL, "", "")
+        assert not list((folder / "report").iterdir())
+        assert main(CHECK_WRONG) == 1
+        assert load_model("report/repro/Double-wrong.onnx/same-values/model.onnx")
+
+
+class TestNoRoom:
+    """Where there is no room, what was there stays, the reason is told, and with room again the next run works."""
+
+    def test_file(self, tmp_path, no_room):
+        """A file that does not fit leaves the one that was there, and nothing beside it."""
+        path = write_whole(tmp_path / "results.json", b"old")
+        with no_room(), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            write_whole(path, bytes(1000))
+        assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])
+
+    def test_folder(self, tmp_path, no_room):
+        """So does a folder."""
+
+        def fill(content):
+            return lambda folder: [(folder / name).write_bytes(content) for name in ("first", "second")]
+
+        target = replace_folder(tmp_path / "repro", fill(b"old"))
+        with no_room(), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            replace_folder(target, fill(bytes(1000)))
+        assert {path.read_bytes() for path in target.iterdir()} == {b"old"}
+        assert {path.name for path in tmp_path.iterdir()} <= {"repro", ".repro.lock"}
+
+    def test_shared_work(self, tmp_path, no_room):
+        """Work that was to be done once is done by the next who asks."""
+
+        def make(folder):
+            (folder / "model").write_bytes(bytes(1000))
+
+        with no_room(), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
+            made_once(tmp_path, "export", make)
+        assert (made_once(tmp_path, "export", make) / "model").stat().st_size == 1000
+
+    def test_export(self, tmp_path, no_room):
+        """An export is refused with the reason and leaves nothing."""
+        path, model, inputs = tmp_path / "model.onnx", torch.nn.Linear(40, 40), {"x": torch.ones(1, 40).numpy()}
+        with no_room(), pytest.raises(ExportError, match=os.strerror(errno.EFBIG)):
+            export(model, inputs, path, exporter=TORCHSCRIPT, opset=17)
+        assert not list(tmp_path.iterdir())
+        assert export(model, inputs, path, exporter=TORCHSCRIPT, opset=17).graph.nodes
+
+    def test_report(self, monkeypatch, folder, no_room, capsys):
+        """A report that does not fit is one line, and no part of a folder is left for the whole."""
+        monkeypatch.setattr("onnxproof.file_checks.run_without_torch", lambda *_: "")
+        with no_room():
+            assert main(CHECK_WRONG) == 2
+        reason = f"onnxproof: --report report: {os.strerror(errno.EFBIG)}; name a folder that can be written\n"
+        assert capsys.readouterr().err == reason
+        assert {path.suffix for path in Path("report").rglob("*") if path.is_file()} <= {".lock"}
+        assert main(CHECK_WRONG) == 1
+        assert len(list(Path("report/repro/Double-wrong.onnx/same-values").iterdir())) == 5
+
+    def test_temporary_files(self, monkeypatch, folder, no_room, capsys):
+        """Where temporary files do not fit, one line says which, and how to put them elsewhere."""
+        monkeypatch.setattr("tempfile.tempdir", str(folder / "temporary"))
+        with no_room():
+            assert main(["check", "models.py:double", "--onnx", "wrong.onnx"]) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1)
+        assert os.strerror(errno.EFBIG) in err
+        assert "TMPDIR" in err
+        assert not list((folder / "temporary").iterdir())
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no file that is always full")
+    def test_output(self):
+        """Output that cannot be written ends with status 2 and the reason in one line."""
+        command = (
+            "import sys; from onnxproof import cli; cli.official = lambda *_, **__: ''; sys.exit(cli.main(['fetch']))"
+        )
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run([sys.executable, "-c", command], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert os.strerror(errno.ENOSPC) in done.stderr
+
+
+SPECS = """
+import numpy as np
+import pytest
+from torch import nn
+from onnxproof import Case, conversion_checks
+from onnxproof.parity import Parity
+
+class Root(nn.Module):
+    def forward(self, x):
+        return x.sqrt()
+
+def test_recorded(record_comparison):
+    record_comparison(Parity("case", "y"))
+
+@conversion_checks(Case(Root(), {"x": np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)}))
+def test_conversion(case, check):
+    check(case)
+"""
+
+
+class TestNoRoomInPytest:
+    """A run of pytest keeps its verdicts where the report has no room."""
+
+    @pytest.fixture
+    def run(self, pytester, monkeypatch):
+        """Runs the specs where one of the plugin's modules finds no room."""
+
+        def fail(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def specs(module, name, *arguments):
+            pytester.makepyfile(SPECS)
+            monkeypatch.setattr(module, name, fail)
+            return pytester.runpytest("--report=report", "--exporter", TORCHSCRIPT, *arguments)
+
+        return specs
+
+    def test_results(self, pytester, run):
+        """The results that an earlier run left stay, the summary is shown, and the exit status says that it failed."""
+        results = pytester.makefile(".json", **{"report/results": "old"})
+        done = run(recording, "write_whole", "-k", "recorded")
+        done.assert_outcomes(passed=1, deselected=15)
+        done.stdout.fnmatch_lines(f"--report *report: no results.json, {os.strerror(errno.ENOSPC)}; what an earlier *")
+        assert (done.ret, results.read_text()) == (pytest.ExitCode.USAGE_ERROR, "old")
+
+    def test_script(self, run):
+        """A check that fails says what it found, and why there is no script."""
+        done = run(repro, "write_repro", "-k", "probes-adequate")
+        done.assert_outcomes(failed=1, deselected=15)
+        done.stdout.fnmatch_lines(["Root-torchscript: probes-adequate: *", f"→ *{os.strerror(errno.ENOSPC)}"])
+
+
+def test_no_model_without_its_data(monkeypatch, tmp_path):
+    """An export that is stopped between its files leaves data without a model, and never a model without data."""
+    replace = Path.replace
+
+    def stop(path, target):
+        if path.suffix == ".onnx":
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    def write(model, arguments, path, **options):
+        onnx.save(parse_model(FILE), path)
+        Path(path + ".data").write_bytes(b"data")
+
+    monkeypatch.setattr(torch.onnx, "export", write)
+    monkeypatch.setattr(Path, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        export(torch.nn.ReLU(), {"x": torch.ones(1).numpy()}, tmp_path / "m.onnx", exporter=TORCHSCRIPT, opset=17)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx.data"]

@@ -1,0 +1,207 @@
+"""What the README names exists, its commands run, what it shows is seen, and its figures are of committed results."""
+
+import configparser
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from docs import fault_page, verdict_page
+from onnxproof.claims import as_table, gravest
+from onnxproof.cli import command_line, main
+from onnxproof.recording import picture_line
+from onnxproof.results import read_results
+from onnxproof.versions import TORCHSCRIPT
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+TEXTS = [text for language, text in BLOCKS if language == "text"]
+PROSE = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+QUOTED = re.findall(r"`([^`\n]+)`", PROSE)
+
+DEFAULT_STACK = verdict_page.RUNS / "py311-torch2.13.json"
+OF_OTHERS = {"--tx"}
+"""Options of pytest-xdist, which only its own process knows."""
+
+
+def ids(texts):
+    return [re.sub(r"\W+", "-", text).strip("-")[:60] for text in texts]
+
+
+def named_paths():
+    """What the prose links to, or quotes in the form of a path of the repository."""
+    links = re.findall(r"\]\(([^)#]+)\)", PROSE)
+    quoted = [text for text in QUOTED if re.fullmatch(r"[\w.]+(/[\w.]+)*(\.(py|toml|md|ini|json)|/)", text)]
+    left = {text for row in table_under("file", "what") for text in re.findall(r"`([^`]+)`", row)}
+    return sorted({*links, *quoted} - left - {"report/", "my_models.py", "srcnn.pth", "results.json"})
+
+
+def table_under(*head):
+    """The rows of the table with these columns."""
+    lines = PROSE.splitlines()
+    start = lines.index(f"| {' | '.join(head)} |") + 2
+    return lines[start : lines.index("", start)]
+
+
+@pytest.fixture(scope="module")
+def tox():
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "tox.ini")
+    return parser
+
+
+@pytest.fixture
+def my_models(pytester):
+    """A folder with the README's modules, each under the name in its first line."""
+    for language, text in BLOCKS:
+        if language == "python":
+            (pytester.path / text.splitlines()[0].removeprefix("# ")).write_text(text)
+    return pytester
+
+
+class TestNames:
+    """What the README names is there."""
+
+    @pytest.mark.parametrize("path", named_paths(), ids=ids(named_paths()))
+    def test_path(self, path):
+        """A path is a file or folder of the repository."""
+        assert (ROOT / path).exists()
+
+    @pytest.mark.parametrize(
+        "option", sorted(set(re.findall(r"--[a-z][\w-]+", " ".join(QUOTED + COMMANDS))) - OF_OTHERS)
+    )
+    def test_option(self, pytestconfig, option):
+        """An option is one of the command's, of this suite's pytest, or of tox and pip."""
+        known = {name for parser in subcommands() for name in parser._option_string_actions}
+        assert option in known or pytestconfig.getoption(option, None) is not None or option in pytestconfig._opt2dest
+
+    @pytest.mark.parametrize("line", table_under("file", "what"), ids=ids(table_under("file", "what")))
+    def test_kept_file(self, line):
+        """A file that is said to be left in the report is one that a spec keeps, or the report's own."""
+        sources = "".join(
+            path.read_text(encoding="utf-8") for path in [*ROOT.glob("tests/*.py"), *ROOT.glob("onnxproof/*.py")]
+        )
+        names = re.findall(r"`([^`]+)`", line.split("|")[1])
+        assert names
+        assert all(re.sub(r"_x[34]\.", "_x", name).removesuffix("png") in sources for name in names)
+
+
+def subcommands():
+    parser = command_line()
+    (choices,) = (action.choices for action in parser._actions if isinstance(action.choices, dict))
+    return choices.values()
+
+
+class TestCommands:
+    """The commands are those that run."""
+
+    @pytest.mark.parametrize("command", COMMANDS, ids=ids(COMMANDS))
+    def test_form(self, command, tox):
+        """A command is what CI runs, a tox environment that there is, or a line that `onnxproof` takes."""
+        program, *arguments = shlex.split(command)
+        if program == "onnxproof":
+            assert command_line().parse_args(arguments).run
+        elif program == "tox":
+            assert all(is_environment(name, tox) for name in arguments[arguments.index("-e") + 1].split(","))
+        elif program == "export":
+            assert arguments[0].startswith("PIP_EXTRA_INDEX_URL=")
+        else:
+            assert command.partition(" -- ")[0] in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("name", ["py311-torch1.0", "opset9", "matrx"])
+    def test_no_environment(self, name, tox):
+        """A release that has no pins, an opset that is not written, and a slip are none."""
+        assert not is_environment(name, tox)
+
+    @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("onnxproof check")])
+    def test_check(self, command, my_models, exported_frozen, capfd):
+        """The checks of the README's model run as it is written, and find what is wrong with it."""
+        shutil.copy(exported_frozen, "model.onnx")
+        assert main(shlex.split(command)[1:]) == 1
+        assert re.search(r"inputs-kept\W+fails", capfd.readouterr().out)
+
+    @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("onnxproof report")])
+    def test_report(self, command, pytester):
+        """The report is made of the files that are named, as it is written."""
+        arguments = shlex.split(command)[1:]
+        for path in map(Path, arguments[1 : arguments.index("-o")]):
+            path.parent.mkdir(parents=True)
+            shutil.copy(DEFAULT_STACK, path)
+        Path("docs").symlink_to(ROOT / "docs")
+        assert main(arguments) == 0
+        assert Path("report/index.html").stat().st_size > 0
+
+
+def is_environment(name, tox):
+    """Whether tox has a section of that name, or each of its factors is a Python, a stack or an opset."""
+    stacks = [path.stem for path in (ROOT / "stacks").glob("*.txt")]
+    opsets = re.findall(r"^(opset\d+):", tox["testenv"]["opset"], re.MULTILINE)
+    known = {*stacks, *opsets, "py"}
+    return f"testenv:{name}" in tox or all(part in known or re.fullmatch(r"py3\d+", part) for part in name.split("-"))
+
+
+@pytest.fixture(scope="module")
+def exported_frozen(tmp_path_factory):
+    """The README's model, exported by torchscript."""
+    import numpy as np
+
+    from onnxproof.exporting import export
+
+    namespace = {}
+    exec(next(text for language, text in BLOCKS if "class Frozen" in text), namespace)
+    inputs = {"x": namespace["image"], "factor": np.array(2.5)}
+    path = tmp_path_factory.mktemp("frozen") / "model.onnx"
+    return export(
+        namespace["Frozen"](), inputs, path, exporter=TORCHSCRIPT, dynamic={"x": {2: "height", 3: "width"}}
+    ).path
+
+
+class TestOutput:
+    """What is shown is what is seen."""
+
+    def test_failure(self, my_models):
+        """The README's test ends with the failure that is shown, and the script that it names with its output."""
+        failure, output = TEXTS[-2:]
+        result = my_models.runpytest_inprocess("--report", "report", "--exporter", TORCHSCRIPT, "-k", "inputs-live")
+        seen = result.stdout.str().replace(f"{my_models.path}/", "")
+        assert failure in seen
+        script = re.search(r"→ python (\S+)", failure)[1]
+        ran = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True, timeout=60)
+        assert ran.stdout == output
+
+    def test_first_output(self):
+        """The verdicts and the pictures at the top are those that were recorded with the same stack."""
+        run = read_results(DEFAULT_STACK)
+        verdicts = [(claim.chapter, gravest(claim.verdicts.values())) for claim in run.claims]
+        pictures = {found.case: found for found in run.comparisons if found.pixels}
+        lines = [
+            picture_line(
+                case, found.difference, values=found.pixels.values, edges=found.pixels.edges, wrong=found.pixels.wrong
+            )
+            for case, found in sorted(pictures.items())
+        ]
+        shown = TEXTS[0].splitlines()
+        assert shown == [line.rstrip() for line in (*as_table(verdicts).splitlines(), "", *lines)]
+
+
+class TestFigures:
+    """The tables are lines of the pages that are made of committed results."""
+
+    @pytest.mark.parametrize(
+        ("first", "page"),
+        [
+            pytest.param("| | asked | caught |", fault_page.PAGE, id="faults"),
+            pytest.param("| environment | holds |", verdict_page.PAGE, id="verdicts"),
+        ],
+    )
+    def test_table(self, first, page):
+        """The table stands on the page, row by row."""
+        table = re.search(rf"^{re.escape(first)}.*?\n\n", README, re.MULTILINE | re.DOTALL)[0]
+        assert table.count("\n") > 5
+        assert table in page.read_text(encoding="utf-8")

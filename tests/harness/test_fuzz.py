@@ -153,26 +153,25 @@ class TestGraph:
 
     @given(content=damaged(MODELS) | st.binary(max_size=200))
     def test_reading(self, tmp_path_factory, content):
-        """What is read has facts, the files that it names, and is the same as itself."""
+        """What is read has facts, and the files that it names."""
         path = tmp_path_factory.getbasetemp() / "fuzz.onnx"
         path.with_name("data").write_bytes(bytes(8))
         path.write_bytes(content)
         problem = f"{path}: none"
         try:
-            model = load_model(path)
+            load_model(path)
             read_graph(path)
             external_files(path)
         except GraphError as error:
             problem = str(error)
-        else:
-            assert graph_differences(model, model) == ()
         assert problem.startswith(f"{path}: ")
 
     @given(first=damaged(MODELS), second=damaged(MODELS))
     def test_comparing(self, first, second):
-        """Two graphs that can be compared differ one way as the other."""
+        """A graph that can be compared is the same as itself, and two differ one way as the other."""
         with contextlib.suppress(GraphError, DecodeError):
             models = [onnx.ModelProto.FromString(content) for content in (first, second)]
+            assert graph_differences(models[0], models[0]) == ()
             assert bool(graph_differences(*models)) == bool(graph_differences(*reversed(models)))
 
 

@@ -21,8 +21,19 @@ DEFAULT_DOMAIN = ""
 _CONSTANT_DTYPES = {"value_float": np.float32, "value_int": np.int64, "value_string": np.object_}
 """What a Constant node holds where it holds no tensor; each has a plural, for a list."""
 
-_UNREADABLE = DecodeError, onnx.checker.ValidationError, ValueError, TypeError, KeyError, RuntimeError, OSError
-"""What onnx raises at a file that is none, at data that does not fit its tensor, and at a dtype that there is not."""
+_UNREADABLE = (
+    DecodeError,
+    onnx.checker.ValidationError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    OSError,
+    UserWarning,
+)
+"""What onnx raises at a file that is none, at data that does not fit its tensor, and at a dtype that there is not; where
+warnings are errors, also at an entry of external data that it does not know.
+"""
 
 
 class GraphError(Exception):

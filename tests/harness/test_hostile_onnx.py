@@ -129,6 +129,7 @@ class TestExternalData:
             pytest.param({"location": "beside", "offset": "9" * 30}, id="offset-past-the-end"),
             pytest.param({"location": "beside", "length": str(2**50)}, id="length-past-the-end"),
             pytest.param({"location": "beside", "length": "-1"}, id="length-negative"),
+            pytest.param({"location": "beside", "lenght": "8"}, id="no-such-key"),
         ],
     )
     def test_entry(self, point, secret, entries):

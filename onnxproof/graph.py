@@ -31,8 +31,9 @@ _UNREADABLE = (
     OSError,
     UserWarning,
 )
-"""What onnx raises at a file that is none, at data that does not fit its tensor, and at a dtype that there is not; where
-warnings are errors, also at an entry of external data that it does not know.
+"""What onnx raises at a file that is none, at data that does not fit its tensor, and at a dtype that there is not.
+
+Where warnings are errors, also at an entry of external data that it does not know.
 """
 
 

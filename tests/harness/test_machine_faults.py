@@ -20,6 +20,7 @@ from onnxproof.cli import main
 from onnxproof.exporting import ExportError, export
 from onnxproof.files import made_once, replace_folder, write_whole
 from onnxproof.graph import load_model
+from onnxproof.results import read_results
 from onnxproof.versions import TORCHSCRIPT
 
 MODELS = """
@@ -196,21 +197,22 @@ class TestNoRoom:
         assert os.strerror(errno.ENOSPC) in done.stderr
 
 
-SPECS = """
+RECORDED = """
+from onnxproof.parity import Parity
+
+def test_recorded(record_comparison):
+    record_comparison(Parity("case", "y"))
+"""
+SPECS = f"""{RECORDED}
 import numpy as np
-import pytest
 from torch import nn
 from onnxproof import Case, conversion_checks
-from onnxproof.parity import Parity
 
 class Root(nn.Module):
     def forward(self, x):
         return x.sqrt()
 
-def test_recorded(record_comparison):
-    record_comparison(Parity("case", "y"))
-
-@conversion_checks(Case(Root(), {"x": np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)}))
+@conversion_checks(Case(Root(), {{"x": np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)}}))
 def test_conversion(case, check):
     check(case)
 """
@@ -246,6 +248,17 @@ class TestNoRoomInPytest:
         done = run(repro, "write_repro", "-k", "probes-adequate")
         done.assert_outcomes(failed=1, deselected=15)
         done.stdout.fnmatch_lines(["Root-torchscript: probes-adequate: *", f"→ *{os.strerror(errno.ENOSPC)}"])
+
+
+def test_two_runs_at_once(pytester):
+    """Two runs that report into one folder leave the results of one of them, whole, and nothing beside them."""
+    pytester.makepyfile(RECORDED)
+    command = [sys.executable, "-m", "pytest", "--report=report", "-p", "no:cacheprovider"]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = [pytester.popen(command, **silent) for _ in range(2)]
+    assert [process.wait(120) for process in running] == [0, 0]
+    assert len(read_results("report/results.json").comparisons) == 1
+    assert [path.name for path in Path("report").iterdir()] == ["results.json"]
 
 
 def test_no_model_without_its_data(monkeypatch, tmp_path):

@@ -7,7 +7,10 @@ import hashlib
 import itertools
 import multiprocessing
 import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import tracemalloc
 from collections.abc import Mapping
@@ -161,6 +164,24 @@ class TestDownload:
         assert not (cache / asset.name).exists()
         site.body = lambda: [CONTENT]
         assert cached(asset, cache).read_bytes() == CONTENT
+
+    def test_interrupted_in_the_middle(self, halfway, asset, cache):
+        """Ctrl-C in a download ends the command with one line, and leaves nothing on the disk."""
+        command = f"""
+import sys
+from onnxproof.assets import OFFICIAL, Asset
+OFFICIAL["{asset.name}"] = {asset!r}
+from onnxproof.cli import main
+sys.exit(main(["fetch", "{asset.name}"]))
+"""
+        environment = os.environ | {"XDG_CACHE_HOME": str(cache), "ONNXPROOF_ASSETS": ""}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen([sys.executable, "-c", command], env=environment, **pipes) as process:
+            assert halfway.wait(30)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        assert (process.returncode, out, err) == (130, "", "onnxproof: interrupted\n")
+        assert not list(cache.rglob("*"))
 
     def test_silence(self, asset, cache, capfd):
         """Nothing is printed."""

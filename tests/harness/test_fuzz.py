@@ -21,6 +21,7 @@ from onnx.parser import parse_model
 from onnxproof.graph import GraphError, external_files, graph_differences, load_model, read_graph
 from onnxproof.parity import Parity, Reference, compare, compare_pictures
 from onnxproof.results import Results, ResultsError, read_results
+from onnxproof.runs import read_runs
 from tests.harness.test_graph import EXAMPLE
 from tests.harness.test_results import CHECKED, COMPARISON, EMPTY
 
@@ -224,3 +225,13 @@ class TestResults:
             path.write_text(json.dumps(dataclasses.asdict(results)))
             assert repr(read_results(path)) == repr(results)
         assert problem.startswith(f"{path}: ")
+
+    @given(names=st.lists(st.sampled_from(["", "py", "py (2)", "py (3)", "torch ?"]) | st.text(max_size=9), max_size=6))
+    def test_merging(self, tmp_path_factory, names):
+        """Runs that are read together keep their order, and each has a label of its own."""
+        paths = [tmp_path_factory.getbasetemp() / f"fuzz-{number}.json" for number in range(len(names))]
+        for path, name in zip(paths, names, strict=True):
+            path.write_text(json.dumps(RUN | {"name": name}))
+        runs = read_runs(paths)
+        assert [run.results.name for run in runs] == names
+        assert len({run.label for run in runs}) == len(names)

@@ -229,7 +229,7 @@ class TestNoRoomInPytest:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
         def specs(module, name, *arguments):
-            pytester.makepyfile(SPECS)
+            pytester.makepyfile(test_no_room=SPECS)
             monkeypatch.setattr(module, name, fail)
             return pytester.runpytest("--report=report", "--exporter", TORCHSCRIPT, *arguments)
 
@@ -252,7 +252,7 @@ class TestNoRoomInPytest:
 
 def test_two_runs_at_once(pytester):
     """Two runs that report into one folder leave the results of one of them, whole, and nothing beside them."""
-    pytester.makepyfile(RECORDED)
+    pytester.makepyfile(test_two_runs=RECORDED)
     command = [sys.executable, "-m", "pytest", "--report=report", "-p", "no:cacheprovider"]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     running = [pytester.popen(command, **silent) for _ in range(2)]

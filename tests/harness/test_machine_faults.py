@@ -240,7 +240,7 @@ class TestNoRoomInPytest:
         results = pytester.makefile(".json", **{"report/results": "old"})
         done = run(recording, "write_whole", "-k", "recorded")
         done.assert_outcomes(passed=1, deselected=15)
-        done.stdout.fnmatch_lines(f"--report *report: no results.json, {os.strerror(errno.ENOSPC)}; what an earlier *")
+        done.stdout.fnmatch_lines(f"--report *report: no whole report, {os.strerror(errno.ENOSPC)}; what an earlier *")
         assert (done.ret, results.read_text()) == (pytest.ExitCode.USAGE_ERROR, "old")
 
     def test_script(self, run):

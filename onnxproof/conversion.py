@@ -16,10 +16,11 @@ import torch
 from onnxproof.case import Case
 from onnxproof.engines import Engine, EngineError, onnxruntime_engine, reference_engine
 from onnxproof.exporting import Export, ExportError, export
-from onnxproof.graph import Graph, graph_differences, load_model, read_graph
+from onnxproof.graph import Graph, load_model, read_graph
 from onnxproof.original import Judged, Original
 from onnxproof.parity import Parity, Reference, compare
 from onnxproof.probes import Probe, same_inputs
+from onnxproof.same_graph import graph_differences
 from onnxproof.trees import Array, leaves
 from onnxproof.versions import LOWEST_OPSET
 

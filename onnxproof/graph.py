@@ -1,9 +1,7 @@
-"""Facts of an ONNX file: inputs, outputs, opset, nodes, constants, and whether two files hold the same graph."""
+"""Facts of an ONNX file: inputs, outputs, opset, nodes, constants."""
 
 import contextlib
-import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, helper, numpy_helper
 from onnx.external_data_helper import uses_external_data
@@ -103,7 +101,7 @@ def load_model(path: str | os.PathLike[str]) -> ModelProto:
 
     Raises `GraphError` when the file, or its data, cannot be read.
     """
-    with _reading(path):
+    with reading(path):
         model = _load(path)
         folder = Path(path).parent
         for name in _locations(model):
@@ -117,14 +115,16 @@ def read_graph(source: str | os.PathLike[str] | ModelProto) -> Graph:
     """The facts of an ONNX file or of a loaded model. Raises `GraphError` when they cannot be read."""
     model = source if isinstance(source, ModelProto) else load_model(source)
     graph = model.graph
-    with _reading(source):
+    with reading(source):
         constants = {
-            name: numpy_helper.to_array(tensor) for name, tensor in _constants(graph) if isinstance(tensor, TensorProto)
+            name: numpy_helper.to_array(tensor)
+            for name, tensor in constants_of(graph)
+            if isinstance(tensor, TensorProto)
         }
         return Graph(
-            inputs=tuple(_value(info) for info in graph.input if info.name not in constants),
-            outputs=tuple(_value(info) for info in graph.output),
-            opsets=_opsets(model),
+            inputs=tuple(value_of(info) for info in graph.input if info.name not in constants),
+            outputs=tuple(value_of(info) for info in graph.output),
+            opsets=opsets_of(model),
             nodes=tuple(_node(node) for node in graph.node),
             constants=constants,
         )
@@ -135,35 +135,12 @@ def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
 
     Raises `GraphError` when the ONNX file cannot be read; the files that it names may be missing.
     """
-    with _reading(path):
+    with reading(path):
         return _locations(_load(path))
 
 
-def graph_differences(a: ModelProto, b: ModelProto) -> tuple[str, ...]:
-    """What two models' graphs differ in, up to the names of nodes and of inner values; () when they are the same graph.
-
-    Compared are opsets, the names, dtypes and shapes of inputs and outputs, every node with its attributes and
-    subgraphs, every constant, bit for bit, the edges between them, and functions. A constant is the same as an
-    initializer or as a Constant node. Equal constants, and equal nodes on equal inputs, are one value to an edge.
-    Raises `GraphError` when a graph cannot be read.
-    """
-    with _reading(a):
-        ours, theirs = _interface(a), _interface(b)
-        parts_a, parts_b = ([*_parts(model.graph), *map(_function, model.functions)] for model in (a, b))
-    differences = [f"{what}: {ours[what]} against {theirs[what]}" for what in ours if ours[what] != theirs[what]]
-    count_a, count_b = (Counter(digest for digest, _ in parts) for parts in (parts_a, parts_b))
-    for side, parts, missing in (("first", parts_a, count_a - count_b), ("second", parts_b, count_b - count_a)):
-        only = next((text for digest, text in parts if digest in missing), None)
-        if only:
-            differences.append(f"only in the {side}: {only}")
-    return tuple(differences)
-
-
-# Reading
-
-
 @contextlib.contextmanager
-def _reading(source: str | os.PathLike[str] | ModelProto) -> Iterator[None]:
+def reading(source: str | os.PathLike[str] | ModelProto) -> Iterator[None]:
     """Makes a `GraphError` of whatever onnx raises at what is no file of its, or a damaged one."""
     name = "the model" if isinstance(source, ModelProto) else source
     try:
@@ -172,6 +149,39 @@ def _reading(source: str | os.PathLike[str] | ModelProto) -> Iterator[None]:
         raise GraphError(f"{name}: no such file, or its external data is missing ({error})") from error
     except _UNREADABLE as error:
         raise GraphError(f"{name}: not a readable ONNX file ({error}); export it again") from error
+
+
+def opsets_of(message: ModelProto | onnx.FunctionProto) -> dict[str, int]:
+    """The opset of each domain that a model or a function imports."""
+    return {canonical_domain(entry.domain): entry.version for entry in message.opset_import}
+
+
+def canonical_domain(domain: str) -> str:
+    """The one name of a domain: `ai.onnx` is the default one written out."""
+    return DEFAULT_DOMAIN if domain == "ai.onnx" else domain
+
+
+def constants_of(graph: GraphProto) -> Iterator[tuple[str, TensorProto | SparseTensorProto]]:
+    """The names and values of initializers and of Constant nodes."""
+    yield from ((tensor.name, tensor) for tensor in graph.initializer)
+    yield from ((tensor.values.name, tensor) for tensor in graph.sparse_initializer)
+    yield from (_held(node) for node in graph.node if is_constant(node))
+
+
+def is_constant(node: NodeProto) -> bool:
+    """Whether a node is a Constant; in a function, one whose value the caller gives is none."""
+    given = any(attribute.ref_attr_name for attribute in node.attribute)
+    return node.op_type == "Constant" and not canonical_domain(node.domain) and not given
+
+
+def value_of(info: onnx.ValueInfoProto) -> Value:
+    """What onnx's message of an input or output declares."""
+    if not info.type.HasField("tensor_type"):
+        return Value(_text(info.name), " ".join(str(info.type).split()), None)
+    tensor = info.type.tensor_type
+    name = TensorProto.DataType.Name(tensor.elem_type).lower()
+    shape = tuple(_dimension(dimension) for dimension in tensor.shape.dim) if tensor.HasField("shape") else None
+    return Value(_text(info.name), {"float": "float32", "double": "float64"}.get(name, name), shape)
 
 
 def _load(path: str | os.PathLike[str]) -> ModelProto:
@@ -204,28 +214,6 @@ def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
             yield from _tensors(subgraph)
 
 
-def _opsets(message: ModelProto | onnx.FunctionProto) -> dict[str, int]:
-    return {_domain(entry.domain): entry.version for entry in message.opset_import}
-
-
-def _domain(domain: str) -> str:
-    """`ai.onnx` is the default domain written out."""
-    return DEFAULT_DOMAIN if domain == "ai.onnx" else domain
-
-
-def _constants(graph: GraphProto) -> Iterator[tuple[str, TensorProto | SparseTensorProto]]:
-    """The names and values of initializers and of Constant nodes."""
-    yield from ((tensor.name, tensor) for tensor in graph.initializer)
-    yield from ((tensor.values.name, tensor) for tensor in graph.sparse_initializer)
-    yield from (_held(node) for node in graph.node if _is_constant(node))
-
-
-def _is_constant(node: NodeProto) -> bool:
-    """Whether a node is a Constant; in a function, one whose value the caller gives is none."""
-    given = any(attribute.ref_attr_name for attribute in node.attribute)
-    return node.op_type == "Constant" and not _domain(node.domain) and not given
-
-
 def _held(node: NodeProto) -> tuple[str, TensorProto | SparseTensorProto]:
     """The name and value of a Constant node: a tensor, or what is written as numbers or strings in its `value_...`."""
     if len(node.output) != 1 or len(node.attribute) != 1:
@@ -238,15 +226,6 @@ def _held(node: NodeProto) -> tuple[str, TensorProto | SparseTensorProto]:
     return name, numpy_helper.from_array(np.array(value, dtype)) if dtype else value
 
 
-def _value(info: onnx.ValueInfoProto) -> Value:
-    if not info.type.HasField("tensor_type"):
-        return Value(_text(info.name), " ".join(str(info.type).split()), None)
-    tensor = info.type.tensor_type
-    name = TensorProto.DataType.Name(tensor.elem_type).lower()
-    shape = tuple(_dimension(dimension) for dimension in tensor.shape.dim) if tensor.HasField("shape") else None
-    return Value(_text(info.name), {"float": "float32", "double": "float64"}.get(name, name), shape)
-
-
 def _dimension(dimension: onnx.TensorShapeProto.Dimension) -> int | str | None:
     return dimension.dim_value if dimension.HasField("dim_value") else _text(dimension.dim_param) or None
 
@@ -254,7 +233,8 @@ def _dimension(dimension: onnx.TensorShapeProto.Dimension) -> int | str | None:
 def _node(node: NodeProto) -> Node:
     attributes = {item.name: _readable(helper.get_attribute_value(item)) for item in node.attribute}
     inputs, outputs = (tuple(map(_text, names)) for names in (node.input, node.output))
-    return Node(_text(node.op_type), _text(_domain(node.domain)), _text(node.name), inputs, outputs, attributes)
+    domain = _text(canonical_domain(node.domain))
+    return Node(_text(node.op_type), domain, _text(node.name), inputs, outputs, attributes)
 
 
 def _readable(value: Any) -> Any:
@@ -263,73 +243,3 @@ def _readable(value: Any) -> Any:
     if isinstance(value, TensorProto):
         return numpy_helper.to_array(value)
     return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-
-# Comparing
-
-
-def _interface(model: ModelProto) -> dict[str, object]:
-    """What is compared by name."""
-    inputs, outputs = ([_value(info) for info in infos] for infos in (model.graph.input, model.graph.output))
-    return {"opsets": _opsets(model), "inputs": inputs, "outputs": outputs}
-
-
-def _parts(graph: GraphProto, outer: Mapping[str, str] | None = None, depth: int = 0) -> list[tuple[str, str]]:
-    """A digest and a description of each part of a graph. A node's digest holds those of all that its inputs come from.
-
-    A subgraph also sees the values in `outer`, by name; its `depth` tells its own inputs from theirs.
-    """
-    inputs = {info.name: _digest("input", depth, position) for position, info in enumerate(graph.input)}
-    known = {**(outer or {}), **inputs}
-    parts = []
-    for name, tensor in _constants(graph):
-        known[name] = _digest("constant", inputs.get(name), _identity(tensor))
-        parts.append((known[name], f"constant {name} of shape {tuple(tensor.dims)}"))
-    for node in graph.node:
-        if _is_constant(node):
-            continue
-        operator = node.op_type, _domain(node.domain), getattr(node, "overload", "")
-        attributes = sorted((item.name, *_attribute(item, known, depth)) for item in node.attribute)
-        digest = _digest(operator, attributes, [known.get(name) for name in node.input], list(map(bool, node.output)))
-        parts.append((digest, f"{node.op_type} → {', '.join(node.output)}"))
-        known |= {name: _digest(digest, position) for position, name in enumerate(node.output) if name}
-    for position, info in enumerate(graph.output):
-        parts.append((_digest("output", position, known.get(info.name)), f"output {position}, {info.name}"))
-    return parts
-
-
-def _function(function: onnx.FunctionProto) -> tuple[str, str]:
-    """A digest and a description of a function of the model's own."""
-    inputs, outputs = (
-        [onnx.ValueInfoProto(name=name) for name in names] for names in (function.input, function.output)
-    )
-    body = GraphProto(node=function.node, input=inputs, output=outputs)
-    name = _domain(function.domain), function.name, getattr(function, "overload", "")
-    defaults = sorted((item.name, *_attribute(item, {}, 0)) for item in function.attribute_proto)
-    digest = _digest(name, sorted(function.attribute), defaults, sorted(_opsets(function).items()), _identity(body))
-    return digest, f"function {function.domain}::{function.name}"
-
-
-def _attribute(attribute: onnx.AttributeProto, known: Mapping[str, str], depth: int) -> tuple[int, object]:
-    referred = attribute.ref_attr_name
-    return attribute.type, referred or _identity(helper.get_attribute_value(attribute), known, depth + 1)
-
-
-def _identity(value: Any, known: Mapping[str, str] | None = None, depth: int = 0) -> object:
-    """What makes a value the same as another, whatever it and the values in it are called."""
-    if isinstance(value, list):
-        return [_identity(item, known, depth) for item in value]
-    if isinstance(value, TensorProto):
-        strings = value.data_type == TensorProto.STRING
-        data = repr(list(value.string_data)).encode() if strings else numpy_helper.to_array(value).tobytes()
-        return value.data_type, tuple(value.dims), hashlib.sha256(data).hexdigest()
-    if isinstance(value, SparseTensorProto):
-        return tuple(value.dims), _identity(value.values), _identity(value.indices)
-    if isinstance(value, GraphProto):
-        infos = [(_value(info).dtype, _value(info).shape) for info in (*value.input, *value.output)]
-        return len(value.input), infos, sorted(digest for digest, _ in _parts(value, known, depth))
-    return value.SerializeToString(deterministic=True) if isinstance(value, Message) else value
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode()).hexdigest()

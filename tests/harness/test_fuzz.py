@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from onnx.parser import parse_model
 
-from onnxproof.graph import GraphError, external_files, graph_differences, load_model, read_graph
+from onnxproof.graph import GraphError, external_files, load_model, read_graph
 from onnxproof.parity import Parity, Reference, compare, compare_pictures
 from onnxproof.results import Results, ResultsError, read_results
 from onnxproof.runs import read_runs
+from onnxproof.same_graph import graph_differences
 from tests.harness.test_graph import EXAMPLE
 from tests.harness.test_results import CHECKED, COMPARISON, EMPTY
 

@@ -12,7 +12,8 @@ from onnxproof import versions
 from onnxproof.checks import CHECKS
 from onnxproof.cli import main
 from onnxproof.engines import EngineError, onnxruntime_engine, opencv_engine, reference_engine
-from onnxproof.graph import GraphError, external_files, graph_differences, load_model, read_graph
+from onnxproof.graph import GraphError, external_files, load_model, read_graph
+from onnxproof.same_graph import graph_differences
 
 RIGHT = """
 <ir_version: 8, opset_import: ["": 18]>

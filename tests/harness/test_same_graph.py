@@ -6,7 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.parser import parse_graph, parse_model
 
-from onnxproof.graph import graph_differences
+from onnxproof.same_graph import graph_differences
 
 NARROWEST = getattr(TensorProto, "INT4", TensorProto.INT8)  # onnx 1.16
 

@@ -85,7 +85,7 @@ class Ledger:
             return
         stated = {id for item in items for id in _ids(item, "claim")}
         yield from (f"claim {id!r} has no spec" for id in self.claims if id not in stated)
-        exporters = {_exporter(item) for item in items}
+        exporters = {_exporter(item) for item in items if _ids(item, "claim")}
         for entry in entries:
             reachable = entry.when and (entry.exporter in exporters or entry.exporter == ALL_EXPORTERS)
             if reachable and not any(_applies(entry, item) for item in items):

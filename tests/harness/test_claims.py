@@ -114,6 +114,14 @@ class TestFit:
         _, result = run(SPECS, not_applicable=[NotApplicable("order", "why", spec="test_gone", **elsewhere)])
         result.assert_outcomes(passed=2, xfailed=1)
 
+    @pytest.mark.parametrize(("states", "errors"), [("skip", 0), ("claim('sum')", 1)], ids=["no-claim", "claim"])
+    def test_entries_for_an_exporter_of_other_specs(self, run, states, errors):
+        """An entry for an exporter has to match a spec where claims are stated with that exporter, not elsewhere."""
+        other = f"from onnxproof.plugin import Target\n@pytest.mark.{states}\n"
+        other += "@pytest.mark.parametrize('aim', [Target('another', 18)])\ndef test_other(aim): pass\n"
+        _, result = run(SPECS + other, not_applicable=[NotApplicable("order", "why", exporter="another")])
+        assert result.parseoutcomes().get("errors", 0) == errors
+
     @pytest.mark.parametrize(
         "arguments",
         [["test_specs.py::test_sum"], ["--ignore", "test_other.py"], ["--ignore-glob", "*other*"]],

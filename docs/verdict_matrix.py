@@ -1,0 +1,68 @@
+"""Runs the suite on one stack after the other: `python -m docs.verdict_matrix`, or with names of tox environments.
+
+Each run leaves report/NAME, and its results.json as docs/verdicts/NAME.json, of which docs/verdicts.md is made. An
+environment is removed when it has run, since each takes several GB. The exit status is 1 when one has failed.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from docs.verdict_page import PAGE, RUNS, read_runs, render
+
+ROOT = Path(__file__).parents[1]
+PYTHON = "py311"
+PROCESSES = 2
+
+
+def environments() -> list[str]:
+    """The name of the tox environment of each stack, in the order of their versions."""
+    stacks = [path.stem for path in (ROOT / "stacks").glob("*.txt")]
+    return [f"{PYTHON}-{stack}" for stack in sorted(stacks, key=lambda stack: [*map(int, re.findall(r"\d+", stack))])]
+
+
+def run_tox(name: str, report: Path) -> bool:
+    """Runs the suite in a tox environment, in sight of the user, and removes that; tells whether all is well."""
+    command = [sys.executable, "-m", "tox", "run", "-e", name, "--", f"-n{PROCESSES}", f"--report={report}"]
+    try:
+        return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+    finally:
+        shutil.rmtree(ROOT / ".tox" / name, ignore_errors=True)
+
+
+def run_all(names: Sequence[str], reports: Path, record: Path, run: Callable[[str, Path], bool] = run_tox) -> list[str]:
+    """Runs all that are named, also after one that fails, records what they leave, and gives the names that failed."""
+    failed = []
+    for number, name in enumerate(names, 1):
+        print(f"\n== {name}, {number} of {len(names)}", flush=True)
+        report, start = reports / name, time.monotonic()
+        shutil.rmtree(report, ignore_errors=True)
+        is_well = run(name, report)
+        print(f"== {name}: {'passed' if is_well else 'failed'} in {time.monotonic() - start:.0f} s", flush=True)
+        if not is_well:
+            failed.append(name)
+        if (report / "results.json").is_file():
+            shutil.copyfile(report / "results.json", record / f"{name}.json")
+    return failed
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs, records and writes the page; gives the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m docs.verdict_matrix", description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="a tox environment (default: that of each stack)")
+    names = parser.parse_args(arguments).names or environments()
+    failed = run_all(names, ROOT / "report", RUNS)
+    PAGE.write_text(render(read_runs()), encoding="utf-8")
+    print(f"\n{len(names) - len(failed)} of {len(names)} environments passed")
+    for name in failed:
+        print(f"failed: {name}")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,149 @@
+"""docs/verdicts.md, made of the results.json of every recorded run: `python -m docs.verdict_page`."""
+
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from onnxproof.claims import DEPARTS, FAILING, GRAVEST_FIRST, HOLDS, NOT_APPLICABLE, VERDICTS
+from onnxproof.results import Results, ResultsError, read_results
+
+RUNS, PAGE = (Path(__file__).parent / name for name in ("verdicts", "verdicts.md"))
+
+MARKS = {HOLDS: "✓", DEPARTS: "≠", NOT_APPLICABLE: "–", FAILING: "✗"}
+EVERYWHERE = "all"
+
+HEAD = """# What holds where
+
+Each column is a run of the whole suite in a tox environment. {summary}
+
+{legend} · empty: this stack has no such exporter.
+A claim has a row for each exporter that it is stated with.
+
+Made by `tox -e matrix`, which runs the environments in turn, of the results.json files in [verdicts](verdicts).
+`tox -e {example}` runs one of them.
+"""
+
+
+def read_runs(folder: Path = RUNS) -> dict[str, Results]:
+    """The recorded runs by the name of their file, from the oldest stack to the newest. Raises `ResultsError`."""
+    runs = {path.stem: read_results(path) for path in folder.glob("*.json")}
+    return dict(sorted(runs.items(), key=lambda run: (_numbers(run[1], "torch"), _numbers(run[1], "onnxruntime"))))
+
+
+def _numbers(run: Results, package: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"\d+", run.environment.get(package, "").partition("+")[0])))
+
+
+def render(runs: dict[str, Results]) -> str:
+    """The page, of runs by name."""
+    legend = " · ".join(f"{mark} {verdict}" for verdict, mark in MARKS.items())
+    parts = [
+        HEAD.format(summary=_summary(runs), legend=legend, example=next(iter(runs))),
+        *_counts(runs),
+        "\n## Claims",
+        *_claims(runs),
+        "\n## Departures\n",
+        *_departures(runs),
+        "\n## Where a claim says nothing\n",
+        *_not_applicable(runs),
+        "\n## Versions\n",
+        *_versions(runs),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _summary(runs: dict[str, Results]) -> str:
+    found: dict[str, set[str]] = defaultdict(set)
+    for run in runs.values():
+        for claim in run.claims:
+            found[claim.id] |= set(claim.verdicts.values())
+    counts = Counter(map(_gravest, found.values()))
+    return (
+        f"Of {len(found)} claims, {counts[HOLDS]} hold in all {len(runs)}, {counts[DEPARTS]} depart from the document "
+        f"in one at least, and {counts[FAILING] or 'none'} fail."
+    )
+
+
+def _gravest(verdicts: Iterable[str]) -> str:
+    return min(verdicts, key=GRAVEST_FIRST.index)
+
+
+def _counts(runs: dict[str, Results]) -> Iterator[str]:
+    yield from _header(["environment", *VERDICTS], right=len(VERDICTS))
+    for name, run in runs.items():
+        counts = Counter(_gravest(claim.verdicts.values()) for claim in run.claims)
+        yield _row([name, *(counts[verdict] for verdict in VERDICTS)])
+
+
+def _claims(runs: dict[str, Results]) -> Iterator[str]:
+    found: dict[str, dict[tuple[str, str], dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
+    for name, run in runs.items():
+        for claim in run.claims:
+            for exporter, verdict in claim.verdicts.items():
+                found[claim.chapter][claim.id, exporter][name] = MARKS[verdict]
+    statements = {claim.id: claim.statement for run in runs.values() for claim in run.claims}
+    for chapter, rows in found.items():
+        yield f"\n### {chapter}\n"
+        yield from _header(["claim", "exporter", *runs], centre=len(runs))
+        for (claim, exporter), marks in rows.items():
+            yield _row([f"`{claim}`", exporter, *(marks.get(name, "") for name in runs)])
+        yield ""
+        yield from (f"- `{claim}`: {statements[claim]}" for claim in dict.fromkeys(claim for claim, _ in rows))
+
+
+def _departures(runs: dict[str, Results]) -> Iterator[str]:
+    where: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for name, run in runs.items():
+        for claim in run.claims:
+            for entry in claim.departures:
+                where[claim.id, entry.exporter, entry.reason, entry.link, entry.instead].append(name)
+    yield from _header(["claim", "exporter", "why", "what is asserted instead", "environments"])
+    for (claim, exporter, reason, link, instead), names in sorted(where.items()):
+        why = f"{reason} ([link]({link}))" if link else reason
+        yield _row([f"`{claim}`", exporter, why, f"`{instead}`", _listed(names, runs)])
+
+
+def _not_applicable(runs: dict[str, Results]) -> Iterator[str]:
+    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, run in runs.items():
+        for claim in run.claims:
+            for reason in claim.not_applicable:
+                where[claim.id, reason].append(name)
+    yield from _header(["claim", "why", "environments"])
+    for (claim, reason), names in sorted(where.items()):
+        yield _row([f"`{claim}`", reason, _listed(names, runs)])
+
+
+def _listed(names: Sequence[str], runs: dict[str, Results]) -> str:
+    return EVERYWHERE if len(names) == len(runs) else ", ".join(names)
+
+
+def _versions(runs: dict[str, Results]) -> Iterator[str]:
+    packages = list(dict.fromkeys(package for run in runs.values() for package in run.environment))
+    yield from _header(["environment", *packages])
+    for name, run in runs.items():
+        yield _row([name, *(run.environment.get(package, "") for package in packages)])
+
+
+def _header(titles: Sequence[str], right: int = 0, centre: int = 0) -> Iterator[str]:
+    left = len(titles) - right - centre
+    yield _row(titles)
+    yield _row(["---"] * left + [":-:"] * centre + ["--:"] * right)
+
+
+def _row(cells: Iterable[object]) -> str:
+    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def main() -> None:
+    """Writes the page."""
+    try:
+        PAGE.write_text(render(read_runs()), encoding="utf-8")
+    except ResultsError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Stacks, tox and CI are about the same environments, and a run of all of them goes on after one that fails."""
+
+from configparser import ConfigParser
+
+import pytest
+import yaml
+
+from docs.verdict_matrix import ROOT, environments, run_all
+
+STACKS = {path.stem for path in (ROOT / "stacks").glob("*.txt")}
+
+
+class TestAgreement:
+    """A stack is a file, a factor of tox and a job of CI."""
+
+    @pytest.fixture
+    def deps(self):
+        """The lines of tox' dependencies: their factors and the file."""
+        tox = ConfigParser(interpolation=None)
+        tox.read(ROOT / "tox.ini", encoding="utf-8")
+        return [line.split(": -r ") for line in tox["testenv"]["deps"].split("\n") if line]
+
+    def test_tox(self, deps):
+        """Each stack is a factor that installs its file, and without any of them the default is installed."""
+        *stacks, default = deps
+        assert dict(stacks) == {stack: f"stacks/{stack}.txt" for stack in STACKS}
+        assert set(default[0].split("-")) == {f"!{stack}" for stack in STACKS}
+
+    def test_ci(self):
+        """CI has a job for each of them."""
+        workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+        assert set(workflow["jobs"]["stacks"]["strategy"]["matrix"]["stack"]) == STACKS
+
+
+class TestEnvironments:
+    """By default there is an environment for each stack."""
+
+    def test_order(self):
+        """They are in the order of their versions, as numbers."""
+        assert environments()[:2] == ["py311-ort1.18", "py311-torch2.0"]
+        assert environments()[-1] == "py311-torch2.14"
+        assert len(environments()) == len(STACKS)
+
+
+class TestRuns:
+    """Environments are run in turn, and what they leave is recorded."""
+
+    @pytest.fixture
+    def run(self, tmp_path):
+        """Runs `good`, then `bad`, whose suite fails, `none`, which cannot be installed, and `good` again."""
+        (tmp_path / "record").mkdir()
+        (tmp_path / "report" / "none").mkdir(parents=True)
+        (tmp_path / "report" / "none" / "results.json").write_text("of an earlier run")
+
+        def leave(name, report):
+            if name != "none":
+                report.mkdir(parents=True)
+                (report / "results.json").write_text(f"of {name}")
+            return name.startswith("good")
+
+        return run_all(["good", "bad", "none", "good-too"], tmp_path / "report", tmp_path / "record", leave)
+
+    def test_failed(self, run):
+        """It goes on after a failure, and tells which failed."""
+        assert run == ["bad", "none"]
+
+    def test_recorded(self, run, tmp_path):
+        """Whatever has results is recorded, failing or not, and what an earlier run left is not."""
+        recorded = {path.name: path.read_text() for path in (tmp_path / "record").iterdir()}
+        assert recorded == {f"{name}.json": f"of {name}" for name in ("good", "bad", "good-too")}
+
+    def test_progress(self, capsys, run):
+        """It says which one is running, and how it went."""
+        lines = capsys.readouterr().out.splitlines()
+        assert "== bad, 2 of 4" in lines
+        assert "== bad: failed in 0 s" in lines
+        assert "== good-too: passed in 0 s" in lines

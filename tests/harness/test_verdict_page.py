@@ -1,0 +1,109 @@
+"""docs/verdicts.md is made of the recorded runs, each of which is of its stack."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from packaging.requirements import Requirement
+
+from docs.verdict_page import PAGE, RUNS, read_runs, render
+from onnxproof.results import ClaimResult, Departure, Results, ResultsError, read_results
+
+RECORDED = sorted(RUNS.glob("*.json"))
+
+SUM = ClaimResult("sum", "numbers", "One and one is two.", {"": "holds"}, [], [], [])
+ORDER = ClaimResult(
+    "order",
+    "letters",
+    "B comes before A.",
+    {"one": "departs", "two": "not applicable"},
+    [Departure("one", "A | B", "test_a_comes_first", "https://a.org")],
+    ["two has no letters"],
+    [],
+)
+NEW = Results(2, "new", {"torch": "2.13.0+cpu", "numpy": "2.4.6"}, [], [SUM, ORDER], [], [], [], [])
+OLD = replace(NEW, name="old", environment={"torch": "2.9.1"}, claims=[SUM])
+
+
+class TestRecorded:
+    """The recorded runs, the page and the stacks agree."""
+
+    def test_page_is_made_of_the_runs(self):
+        """The page says what the recorded runs say: `python -m docs.verdict_page` makes it again."""
+        assert PAGE.read_text(encoding="utf-8") == render(read_runs())
+
+    @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+    def test_run_is_of_its_stack(self, path):
+        """A run has the name of its file, and the versions that the stack pins."""
+        run = read_results(path)
+        stack = PAGE.parents[1] / "stacks" / f"{path.stem.partition('-')[2]}.txt"
+        python = {"python_version": run.environment["python"].rpartition(".")[0]}
+        pins = map(Requirement, stack.read_text(encoding="utf-8").splitlines())
+        pins = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(python)]
+        assert run.name == path.stem
+        assert {"torch", "onnx", "onnxruntime"} <= {pin.name for pin in pins}
+        assert [str(pin) for pin in pins if run.environment[pin.name] not in pin.specifier] == []
+
+
+class TestPage:
+    """The page has what the runs found."""
+
+    @pytest.fixture
+    def page(self):
+        return render({"old": OLD, "new": NEW}).splitlines()
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            pytest.param("| old | 1 | 0 | 0 | 0 |", id="counts-old"),
+            pytest.param("| new | 1 | 1 | 0 | 0 |", id="counts-new"),
+            pytest.param("| `sum` |  | ✓ | ✓ |", id="of-no-exporter"),
+            pytest.param("| `order` | one |  | ≠ |", id="departs"),
+            pytest.param("| `order` | two |  | – |", id="not-applicable"),
+            pytest.param("- `order`: B comes before A.", id="statement"),
+            pytest.param(
+                r"| `order` | one | A \| B ([link](https://example.org/a)) | `test_a_comes_first` | new |",
+                id="departure",
+            ),
+            pytest.param("| `order` | two has no letters | new |", id="reason"),
+            pytest.param("| old | 2.9.1 |  |", id="versions-old"),
+            pytest.param("| new | 2.13.0+cpu | 2.4.6 |", id="versions-new"),
+        ],
+    )
+    def test_line(self, page, line):
+        """Each run is a column of its verdicts and a row of its versions; departures say where they are."""
+        assert line in page
+
+    def test_everywhere(self):
+        """What every run departs in is said to be so in all of them."""
+        assert "| `test_a_comes_first` | all |" in render({"new": NEW, "newer": NEW})
+
+    @pytest.mark.parametrize(
+        ("verdict", "holding", "failing"), [pytest.param("holds", 1, "none"), pytest.param("failing", 0, 1)]
+    )
+    def test_summary(self, verdict, holding, failing):
+        """The first sentence counts each claim once, by the gravest of its verdicts."""
+        page = render({"old": replace(OLD, claims=[replace(SUM, verdicts={"": verdict})]), "new": NEW})
+        departing = "1 depart from the document in one at least"
+        assert f"Of 2 claims, {holding} hold in all 2, {departing}, and {failing} fail." in page
+
+
+class TestReading:
+    """Runs are read from a folder."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        """A folder with a run of torch 2.13 and one of 2.9."""
+        for name, run in {"a": NEW, "b": OLD}.items():
+            (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(run))
+        return tmp_path
+
+    def test_order(self, folder):
+        """They are in the order of their torch, as numbers."""
+        assert list(read_runs(folder).items()) == [("b", OLD), ("a", NEW)]
+
+    def test_broken(self, folder):
+        """One that is broken is named."""
+        (folder / "b.json").write_text("{")
+        with pytest.raises(ResultsError, match=r"b\.json: broken"):
+            read_runs(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from onnxproof.claims import DEPARTS, FAILING, GRAVEST_FIRST, HOLDS, NOT_APPLICABLE, VERDICTS
 from onnxproof.results import Results, ResultsError, read_results
+from onnxproof.versions import PACKAGES
 
 RUNS, PAGE = (Path(__file__).parent / name for name in ("verdicts", "verdicts.md"))
 
@@ -121,10 +122,9 @@ def _listed(names: Sequence[str], runs: dict[str, Results]) -> str:
 
 
 def _versions(runs: dict[str, Results]) -> Iterator[str]:
-    packages = list(dict.fromkeys(package for run in runs.values() for package in run.environment))
-    yield from _header(["environment", *packages])
+    yield from _header(["environment", "python", *PACKAGES])
     for name, run in runs.items():
-        yield _row([name, *(run.environment.get(package, "") for package in packages)])
+        yield _row([name, *(run.environment.get(package, "") for package in ("python", *PACKAGES))])
 
 
 def _header(titles: Sequence[str], right: int = 0, centre: int = 0) -> Iterator[str]:

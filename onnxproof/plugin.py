@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from onnxproof.files import make_writable
 from onnxproof.names import one_of
 from onnxproof.results import ResultsError
 from onnxproof.targets import Target, exporters, span, targets
+
+_REPORT = "onnxproof-report"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -55,11 +58,19 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.option.opset and not targets(config, every=True):
         known = ", ".join(f"{name} writes {span(versions.opsets(name))}" for name in exporters(config))
         raise pytest.UsageError(f"--opset {' '.join(map(str, config.option.opset))}: no exporter to run; {known}")
-    if config.option.report:
+    if hasattr(config, "workerinput"):
+        config.option.report = config.workerinput[_REPORT]
+    elif config.option.report:
         _check_folder(config)
         _check_faults(config)
     config.pluginmanager.register(check_plugin, "onnxproof-checks")
     config.pluginmanager.register(recording, "onnxproof-recording")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a worker of pytest-xdist the folder for the report, which may be relative to another one than its own."""
+    node.workerinput[_REPORT] = node.config.option.report
 
 
 def pytest_report_header() -> list[str]:

@@ -86,7 +86,7 @@ def keep(pytestconfig: pytest.Config) -> Keep:
     """
 
     def copy(source: Path, name: str, target: Target | None = None, *, inputs: Sequence[str] = ()) -> str:
-        is_first = target in (None, targets(pytestconfig)[0])
+        is_first = target is None or target == targets(pytestconfig)[0]
         kept = name if is_first else f"{target}/{name}"
         if pytestconfig.option.report:
             path = Path(pytestconfig.option.report, kept)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,8 @@ DOUBLED = """
 doubled (float[N] x) => (float[N] y) <float two = {2}> { y = Mul(x, two) }
 """
 
+WITHOUT_TARGETS = SPECS.replace("(target)", "()").replace("(every_target)", "()")
+
 ANOTHER_PROJECT = """
 import pytest
 
@@ -86,6 +89,10 @@ def suite(pytester, monkeypatch):
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_specs=SPECS)
     return pytester
+
+
+def files_in(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in Path(folder).rglob("*.*") if path.is_file()}
 
 
 class TestTargets:
@@ -175,7 +182,7 @@ class TestReport:
     def test_two_workers(self, pytester):
         """With two workers all is the same, the file byte for byte, also where specs do not fit the claims."""
         pytester.makeconftest(CONFTEST)
-        pytester.makepyfile(test_specs=SPECS.replace("(target)", "()").replace("(every_target)", "()"))
+        pytester.makepyfile(test_specs=WITHOUT_TARGETS)
         pytester.makepyfile(test_misfit='import pytest\n@pytest.mark.claim("summ")\ndef test_summ(): pass')
         alone = pytester.runpytest_inprocess("--report", "alone", "--continue-on-collection-errors")
         shared = pytester.runpytest_subprocess("--report", "shared", "-n2", "-pno:hypothesispytest")
@@ -183,6 +190,18 @@ class TestReport:
         shared.stdout.fnmatch_lines(["  test_misfit.py::test_summ: the claim 'summ' is unknown, *"])
         assert shared.parseoutcomes() == alone.parseoutcomes()
         assert Path("shared/results.json").read_bytes() == Path("alone/results.json").read_bytes()
+
+    def test_workers_elsewhere(self, pytester, tmp_path_factory):
+        """With two workers, each in a checkout of its own, all is the same, and lies in the folder asked for."""
+        pytester.makeconftest(CONFTEST)
+        pytester.makepyfile(test_specs=WITHOUT_TARGETS)
+        pytester.makepyfile(test_keep="def test_keep(keep): keep(__import__('pathlib').Path(__file__), 'kept.py')")
+        checkouts = [shutil.copytree(pytester.path, tmp_path_factory.mktemp(name) / "checkout") for name in "ab"]
+        alone = pytester.runpytest_inprocess("--report", "alone")
+        workers = [f"--tx=popen//chdir={checkout}" for checkout in checkouts]
+        shared = pytester.runpytest_subprocess("--report=shared", "--dist=load", *workers, "-pno:hypothesispytest")
+        assert shared.parseoutcomes() == alone.parseoutcomes()
+        assert files_in("shared") == files_in("alone")
 
     def test_read(self, suite):
         """What a run leaves is what `read_results` reads, with the name of the tox environment."""

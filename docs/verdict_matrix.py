@@ -5,6 +5,7 @@ environment is removed when it has run, since each takes several GB. The exit st
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 from docs.verdict_page import PAGE, RUNS, read_runs, render
 
 ROOT = Path(__file__).parents[1]
+REPORTS = ROOT / "report"
 PYTHON = "py311"
 PROCESSES = 2
 
@@ -28,14 +30,15 @@ def environments() -> list[str]:
 
 def run_tox(name: str, report: Path) -> bool:
     """Runs the suite in a tox environment, in sight of the user, and removes that; tells whether all is well."""
-    command = [sys.executable, "-m", "tox", "run", "-e", name, "--", f"-n{PROCESSES}", f"--report={report}"]
+    work = Path(os.environ.get("TOX_WORK_DIR", ROOT / ".tox"))
+    command = [sys.executable, "-m", "tox", "run", "--workdir", str(work), "-e", name]
     try:
-        return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+        return subprocess.run([*command, "--", f"-n{PROCESSES}", f"--report={report}"], cwd=ROOT).returncode == 0
     finally:
-        shutil.rmtree(ROOT / ".tox" / name, ignore_errors=True)
+        shutil.rmtree(work / name, ignore_errors=True)
 
 
-def run_all(names: Sequence[str], reports: Path, record: Path, run: Callable[[str, Path], bool] = run_tox) -> list[str]:
+def run_all(names: Sequence[str], reports: Path, record: Path, run: Callable[[str, Path], bool]) -> list[str]:
     """Runs all that are named, also after one that fails, records what they leave, and gives the names that failed."""
     failed = []
     for number, name in enumerate(names, 1):
@@ -52,12 +55,16 @@ def run_all(names: Sequence[str], reports: Path, record: Path, run: Callable[[st
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs, records and writes the page; gives the exit status."""
+    """Runs, records and writes the page; gives the exit status: 0 all passed, 1 one failed, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m docs.verdict_matrix", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="a tox environment (default: that of each stack)")
     names = parser.parse_args(arguments).names or environments()
-    failed = run_all(names, ROOT / "report", RUNS)
-    PAGE.write_text(render(read_runs()), encoding="utf-8")
+    try:
+        failed = run_all(names, REPORTS, RUNS, run_tox)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    PAGE.write_text(render(read_runs(RUNS)), encoding="utf-8")
     print(f"\n{len(names) - len(failed)} of {len(names)} environments passed")
     for name in failed:
         print(f"failed: {name}")

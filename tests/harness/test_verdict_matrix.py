@@ -1,12 +1,17 @@
 """Stacks, tox and CI are about the same environments, and a run of all of them goes on after one that fails."""
 
+import shutil
 from configparser import ConfigParser
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from docs.verdict_matrix import ROOT, environments, run_all
+from docs import verdict_matrix
+from docs.verdict_matrix import ROOT, environments, main, run_all, run_tox
+from docs.verdict_page import RUNS, read_runs, render
 
+PLACES = {"verdicts": "RUNS", "report": "REPORTS", "page.md": "PAGE"}
 STACKS = {path.stem for path in (ROOT / "stacks").glob("*.txt")}
 
 
@@ -75,3 +80,65 @@ class TestRuns:
         assert "== bad, 2 of 4" in lines
         assert "== bad: failed in 0 s" in lines
         assert "== good-too: passed in 0 s" in lines
+
+
+class TestTox:
+    """The suite runs in a tox environment of its own."""
+
+    @pytest.mark.parametrize(("status", "is_well"), [(0, True), (1, False)])
+    def test_run(self, monkeypatch, tmp_path, status, is_well):
+        """The environment is made by tox, and is removed whatever comes of it."""
+        commands = []
+
+        def make(command, **options):
+            (tmp_path / "new").mkdir()
+            commands.append(command[command.index("-e") :])
+            return SimpleNamespace(returncode=status)
+
+        monkeypatch.setenv("TOX_WORK_DIR", str(tmp_path))
+        monkeypatch.setattr(verdict_matrix, "subprocess", SimpleNamespace(run=make))
+        assert run_tox("new", tmp_path / "report") == is_well
+        assert commands == [["-e", "new", "--", "-n2", f"--report={tmp_path / 'report'}"]]
+        assert not (tmp_path / "new").exists()
+
+
+class TestCommand:
+    """`python -m docs.verdict_matrix` runs what it is given, or all, and makes the page."""
+
+    @pytest.fixture
+    def ran(self, monkeypatch, tmp_path):
+        """The environments that were run; those of torch 2.0 fail, and none leaves results."""
+        ran = []
+
+        def run(name, report):
+            ran.append(name)
+            return "torch2.0" not in name
+
+        (tmp_path / "verdicts").mkdir()
+        shutil.copy(next(RUNS.glob("*.json")), tmp_path / "verdicts")
+        monkeypatch.setattr(verdict_matrix, "run_tox", run)
+        for name in ("verdicts", "report", "page.md"):
+            monkeypatch.setattr(verdict_matrix, PLACES[name], tmp_path / name)
+        return ran
+
+    def test_all(self, ran, capsys):
+        """Without names every stack is run; the exit status and the end of the output tell of a failure."""
+        assert main([]) == 1
+        assert ran == environments()
+        assert capsys.readouterr().out.endswith("environments passed\nfailed: py311-torch2.0\n")
+
+    def test_named(self, ran, tmp_path):
+        """With names only these are; the page is made of all that is recorded."""
+        assert main(["opset17"]) == 0
+        assert ran == ["opset17"]
+        assert (tmp_path / "page.md").read_text(encoding="utf-8") == render(read_runs(tmp_path / "verdicts"))
+
+    def test_interrupt(self, ran, monkeypatch, capsys):
+        """Ctrl-C ends it with exit status 130 and no traceback."""
+
+        def interrupt(name, report):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(verdict_matrix, "run_tox", interrupt)
+        assert main(["opset17"]) == 130
+        assert capsys.readouterr().err == "interrupted\n"

@@ -9,6 +9,7 @@ from packaging.requirements import Requirement
 from docs.verdict_page import PAGE, RUNS, read_runs, render
 from onnxproof.results import ClaimResult, Departure, Results, ResultsError, read_results
 
+STACKS = {path.stem: path for path in (PAGE.parents[1] / "stacks").glob("*.txt")}
 RECORDED = sorted(RUNS.glob("*.json"))
 
 SUM = ClaimResult("sum", "numbers", "One and one is two.", {"": "holds"}, [], [], [])
@@ -36,7 +37,7 @@ class TestRecorded:
     def test_run_is_of_its_stack(self, path):
         """A run has the name of its file, and the versions that the stack pins."""
         run = read_results(path)
-        stack = PAGE.parents[1] / "stacks" / f"{path.stem.partition('-')[2]}.txt"
+        stack = next((STACKS[factor] for factor in path.stem.split("-") if factor in STACKS), STACKS["torch2.13"])
         python = {"python_version": run.environment["python"].rpartition(".")[0]}
         pins = map(Requirement, stack.read_text(encoding="utf-8").splitlines())
         pins = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(python)]

@@ -43,7 +43,7 @@ class TestEnvironments:
     def test_order(self):
         """They are in the order of their versions, as numbers."""
         assert environments()[:2] == ["py311-ort1.18", "py311-torch2.0"]
-        assert environments()[-1] == "py311-torch2.14"
+        assert environments()[-1] == "py311-torch2.15"
         assert len(environments()) == len(STACKS)
 
 

@@ -1,7 +1,7 @@
 """Runs the suite on one stack after the other: `python -m docs.verdict_matrix`, or with names of tox environments.
 
-Each run leaves report/NAME, and its results.json as docs/verdicts/NAME.json, of which docs/verdicts.md is made. An
-environment is removed when it has run, since each takes several GB. The exit status is 1 when one has failed.
+Each run leaves report/NAME, of which report/index.html is made, and its results.json as docs/verdicts/NAME.json, of
+which docs/verdicts.md is made. An environment is removed when it has run, since each takes several GB.
 """
 
 import argparse
@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "report"
 PYTHON = "py311"
 PROCESSES = 2
+MERGE = (sys.executable, "-m", "onnxproof", "report")
 
 
 def environments() -> list[str]:
@@ -54,8 +55,14 @@ def run_all(names: Sequence[str], reports: Path, record: Path, run: Callable[[st
     return failed
 
 
+def merge(reports: Path) -> bool:
+    """Makes one page, `reports/index.html`, of all that runs left there; tells whether it is made."""
+    results = sorted(map(str, reports.glob("*/results.json")))
+    return subprocess.run([*MERGE, *results, "-o", str(reports)], cwd=ROOT).returncode == 0
+
+
 def main(arguments: Sequence[str]) -> int:
-    """Runs, records and writes the page; gives the exit status: 0 all passed, 1 one failed, 130 interrupted."""
+    """Runs, records and makes the pages; gives the exit status: 0 all passed, 1 one failed, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m docs.verdict_matrix", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="a tox environment (default: that of each stack)")
     names = parser.parse_args(arguments).names or environments()
@@ -65,10 +72,11 @@ def main(arguments: Sequence[str]) -> int:
         print("interrupted", file=sys.stderr)
         return 130
     PAGE.write_text(render(read_runs(RUNS)), encoding="utf-8")
+    is_merged = merge(REPORTS)
     print(f"\n{len(names) - len(failed)} of {len(names)} environments passed")
     for name in failed:
         print(f"failed: {name}")
-    return bool(failed)
+    return int(bool(failed) or not is_merged)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from docs import verdict_matrix
-from docs.verdict_matrix import ROOT, environments, main, run_all, run_tox
+from docs.verdict_matrix import MERGE, ROOT, environments, main, merge, run_all, run_tox
 from docs.verdict_page import RUNS, read_runs, render
 
 PLACES = {"verdicts": "RUNS", "report": "REPORTS", "page.md": "PAGE"}
@@ -82,24 +82,47 @@ class TestRuns:
         assert "== good-too: passed in 0 s" in lines
 
 
+@pytest.fixture
+def commands(monkeypatch, tmp_path):
+    """The commands that are started; an environment is made by them, and one that is named `bad` fails."""
+    commands = []
+
+    def make(command, **options):
+        commands.append(command)
+        (tmp_path / "bad").mkdir(exist_ok=True)
+        return SimpleNamespace(returncode=int("bad" in command))
+
+    monkeypatch.setattr(verdict_matrix, "subprocess", SimpleNamespace(run=make))
+    return commands
+
+
 class TestTox:
     """The suite runs in a tox environment of its own."""
 
-    @pytest.mark.parametrize(("status", "is_well"), [(0, True), (1, False)])
-    def test_run(self, monkeypatch, tmp_path, status, is_well):
-        """The environment is made by tox, and is removed whatever comes of it."""
-        commands = []
-
-        def make(command, **options):
-            (tmp_path / "new").mkdir()
-            commands.append(command[command.index("-e") :])
-            return SimpleNamespace(returncode=status)
-
+    @pytest.mark.parametrize(("name", "is_well"), [("good", True), ("bad", False)])
+    def test_run(self, monkeypatch, tmp_path, commands, name, is_well):
+        """The environment is made by tox, with a report."""
         monkeypatch.setenv("TOX_WORK_DIR", str(tmp_path))
-        monkeypatch.setattr(verdict_matrix, "subprocess", SimpleNamespace(run=make))
-        assert run_tox("new", tmp_path / "report") == is_well
-        assert commands == [["-e", "new", "--", "-n2", f"--report={tmp_path / 'report'}"]]
-        assert not (tmp_path / "new").exists()
+        assert run_tox(name, tmp_path / "report") == is_well
+        assert commands[0][-5:] == ["-e", name, "--", "-n2", f"--report={tmp_path / 'report'}"]
+
+    def test_removed(self, monkeypatch, tmp_path, commands):
+        """It is removed, whatever comes of it."""
+        monkeypatch.setenv("TOX_WORK_DIR", str(tmp_path))
+        run_tox("bad", tmp_path / "report")
+        assert not (tmp_path / "bad").exists()
+
+
+class TestMerge:
+    """What runs left is made into one page."""
+
+    def test_merge(self, tmp_path, commands):
+        """`onnxproof report` is given every results.json."""
+        for name in ("b", "a"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "results.json").touch()
+        assert merge(tmp_path)
+        assert commands == [[*MERGE, f"{tmp_path}/a/results.json", f"{tmp_path}/b/results.json", "-o", str(tmp_path)]]
 
 
 class TestCommand:
@@ -117,6 +140,7 @@ class TestCommand:
         (tmp_path / "verdicts").mkdir()
         shutil.copy(next(RUNS.glob("*.json")), tmp_path / "verdicts")
         monkeypatch.setattr(verdict_matrix, "run_tox", run)
+        monkeypatch.setattr(verdict_matrix, "merge", lambda reports: True)
         for name in ("verdicts", "report", "page.md"):
             monkeypatch.setattr(verdict_matrix, PLACES[name], tmp_path / name)
         return ran
@@ -132,6 +156,11 @@ class TestCommand:
         assert main(["opset17"]) == 0
         assert ran == ["opset17"]
         assert (tmp_path / "page.md").read_text(encoding="utf-8") == render(read_runs(tmp_path / "verdicts"))
+
+    def test_not_merged(self, ran, monkeypatch):
+        """Where the page cannot be made of what they left, the exit status tells."""
+        monkeypatch.setattr(verdict_matrix, "merge", lambda reports: False)
+        assert main(["opset17"]) == 1
 
     def test_interrupt(self, ran, monkeypatch, capsys):
         """Ctrl-C ends it with exit status 130 and no traceback."""

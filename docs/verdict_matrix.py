@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from docs.fault_page import RESULTS as FAULTS
 from docs.verdict_page import PAGE, RUNS, read_runs, render
 
 ROOT = Path(__file__).parents[1]
@@ -56,9 +57,9 @@ def run_all(names: Sequence[str], reports: Path, record: Path, run: Callable[[st
 
 
 def merge(reports: Path) -> bool:
-    """Makes one page, `reports/index.html`, of all that runs left there; tells whether it is made."""
+    """Makes one page, `reports/index.html`, of all that runs left there and of the faults; tells whether it is made."""
     results = sorted(map(str, reports.glob("*/results.json")))
-    return subprocess.run([*MERGE, *results, "-o", str(reports)], cwd=ROOT).returncode == 0
+    return subprocess.run([*MERGE, *results, "-o", str(reports), "--faults", str(FAULTS)], cwd=ROOT).returncode == 0
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from docs import verdict_matrix
+from docs.fault_page import RESULTS as FAULTS
 from docs.verdict_matrix import MERGE, ROOT, environments, main, merge, run_all, run_tox
 from docs.verdict_page import RUNS, read_runs, render
 
@@ -19,22 +20,37 @@ class TestAgreement:
     """A stack is a file, a factor of tox and a job of CI."""
 
     @pytest.fixture
-    def deps(self):
-        """The lines of tox' dependencies: their factors and the file."""
+    def tox(self):
         tox = ConfigParser(interpolation=None)
         tox.read(ROOT / "tox.ini", encoding="utf-8")
-        return [line.split(": -r ") for line in tox["testenv"]["deps"].split("\n") if line]
+        return tox
 
-    def test_tox(self, deps):
+    @pytest.fixture
+    def jobs(self):
+        """The variants of each job of CI."""
+        workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
+        return {name: job["strategy"]["matrix"] for name, job in workflow["jobs"].items() if "strategy" in job}
+
+    def test_tox(self, tox):
         """Each stack is a factor that installs its file, and without any of them the default is installed."""
-        *stacks, default = deps
+        *stacks, default = [line.split(": -r ") for line in tox["testenv"]["deps"].split("\n") if line]
         assert dict(stacks) == {stack: f"stacks/{stack}.txt" for stack in STACKS}
         assert set(default[0].split("-")) == {f"!{stack}" for stack in STACKS}
 
-    def test_ci(self):
-        """CI has a job for each of them."""
-        workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8"))
-        assert set(workflow["jobs"]["stacks"]["strategy"]["matrix"]["stack"]) == STACKS
+    def test_opsets(self, tox):
+        """An opset's factor runs the suite at that opset."""
+        found = dict(line.split(": ") for line in tox["testenv"]["opset"].split("\n") if line)
+        assert found == {f"opset{opset}": f"--opset {opset}" for opset in range(11, 21)}
+
+    def test_ci(self, tox, jobs):
+        """CI has a job for each stack, and its other jobs are environments of tox."""
+        known = [
+            "py",
+            *(section.removeprefix("testenv:") for section in tox.sections()),
+            *tox["testenv"]["opset"].split(),
+        ]
+        assert set(jobs["stacks"]["stack"]) == STACKS
+        assert {job["env"] for job in jobs["tox"]["include"]} <= {name.rstrip(":") for name in known}
 
 
 class TestEnvironments:
@@ -117,12 +133,13 @@ class TestMerge:
     """What runs left is made into one page."""
 
     def test_merge(self, tmp_path, commands):
-        """`onnxproof report` is given every results.json."""
+        """`onnxproof report` is given every results.json, and the table of faults."""
         for name in ("b", "a"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "results.json").touch()
         assert merge(tmp_path)
-        assert commands == [[*MERGE, f"{tmp_path}/a/results.json", f"{tmp_path}/b/results.json", "-o", str(tmp_path)]]
+        results = [f"{tmp_path}/{name}/results.json" for name in ("a", "b")]
+        assert commands == [[*MERGE, *results, "-o", str(tmp_path), "--faults", str(FAULTS)]]
 
 
 class TestCommand:

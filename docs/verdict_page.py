@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from onnxproof.claims import DEPARTS, FAILING, GRAVEST_FIRST, HOLDS, NOT_APPLICABLE, VERDICTS
+from onnxproof.claims import DEPARTS, FAILING, HOLDS, NOT_APPLICABLE, VERDICTS, gravest
 from onnxproof.results import Results, ResultsError, read_results
 from onnxproof.versions import PACKAGES
 
@@ -60,21 +60,17 @@ def _summary(runs: dict[str, Results]) -> str:
     for run in runs.values():
         for claim in run.claims:
             found[claim.id] |= set(claim.verdicts.values())
-    counts = Counter(map(_gravest, found.values()))
+    counts = Counter(map(gravest, found.values()))
     return (
         f"Of {len(found)} claims, {counts[HOLDS]} hold in all {len(runs)}, {counts[DEPARTS]} depart from the document "
         f"in one at least, and {counts[FAILING] or 'none'} fail."
     )
 
 
-def _gravest(verdicts: Iterable[str]) -> str:
-    return min(verdicts, key=GRAVEST_FIRST.index)
-
-
 def _counts(runs: dict[str, Results]) -> Iterator[str]:
     yield from _header(["environment", *VERDICTS], right=len(VERDICTS))
     for name, run in runs.items():
-        counts = Counter(_gravest(claim.verdicts.values()) for claim in run.claims)
+        counts = Counter(gravest(claim.verdicts.values()) for claim in run.claims)
         yield _row([name, *(counts[verdict] for verdict in VERDICTS)])
 
 

@@ -76,7 +76,14 @@ PARTS = (
     Part(
         "Facts of a file",
         "Nothing is run for them.",
-        ("graph.read_graph", "graph.Graph", "graph.Value", "graph.Node", "same_graph.graph_differences", "graph.GraphError"),
+        (
+            "graph.read_graph",
+            "graph.Graph",
+            "graph.Value",
+            "graph.Node",
+            "graph.GraphError",
+            "same_graph.graph_differences",
+        ),
     ),
     Part(
         "Engines",

@@ -13,9 +13,10 @@ import pytest
 from docs import fault_page, verdict_page
 from onnxproof.claims import as_table, gravest
 from onnxproof.cli import command_line, main
+from onnxproof.exporting import export
 from onnxproof.recording import picture_line
 from onnxproof.results import read_results
-from onnxproof.versions import TORCHSCRIPT
+from onnxproof.versions import LOWEST_OPSET, TORCHSCRIPT
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,6 +27,7 @@ PROSE = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
 QUOTED = re.findall(r"`([^`\n]+)`", PROSE)
 
 DEFAULT_STACK = verdict_page.RUNS / "py311-torch2.13.json"
+MISSING = object()
 OF_OTHERS = {"--tx"}
 """Options of pytest-xdist, which only its own process knows."""
 
@@ -79,7 +81,7 @@ class TestNames:
     def test_option(self, pytestconfig, option):
         """An option is one of the command's, of this suite's pytest, or of tox and pip."""
         known = {name for parser in subcommands() for name in parser._option_string_actions}
-        assert option in known or pytestconfig.getoption(option, None) is not None or option in pytestconfig._opt2dest
+        assert option in known or pytestconfig.getoption(option, MISSING) is not MISSING
 
     @pytest.mark.parametrize("line", table_under("file", "what"), ids=ids(table_under("file", "what")))
     def test_kept_file(self, line):
@@ -149,17 +151,11 @@ def is_environment(name, tox):
 @pytest.fixture(scope="module")
 def exported_frozen(tmp_path_factory):
     """The README's model, exported by torchscript."""
-    import numpy as np
-
-    from onnxproof.exporting import export
-
     namespace = {}
-    exec(next(text for language, text in BLOCKS if "class Frozen" in text), namespace)
-    inputs = {"x": namespace["image"], "factor": np.array(2.5)}
-    path = tmp_path_factory.mktemp("frozen") / "model.onnx"
-    return export(
-        namespace["Frozen"](), inputs, path, exporter=TORCHSCRIPT, dynamic={"x": {2: "height", 3: "width"}}
-    ).path
+    exec(next(text for _, text in BLOCKS if "class Frozen" in text), namespace)
+    case, path = namespace["my_case"], tmp_path_factory.mktemp("frozen") / "model.onnx"
+    asked = {"exporter": TORCHSCRIPT, "opset": LOWEST_OPSET[TORCHSCRIPT], "dynamic": case.dynamic}
+    return export(case.model, case.inputs, path, **asked).path
 
 
 class TestOutput:

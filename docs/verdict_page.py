@@ -84,10 +84,11 @@ def _claims(runs: dict[str, Results]) -> Iterator[str]:
     for chapter, rows in found.items():
         yield f"\n### {chapter}\n"
         yield from _header(["claim", "exporter", *runs], centre=len(runs))
-        for (claim, exporter), marks in rows.items():
-            yield _row([f"`{claim}`", exporter, *(marks.get(name, "") for name in runs)])
+        stated = list(dict.fromkeys(claim for claim, _ in rows))
+        for claim, exporter in sorted(rows, key=lambda row: stated.index(row[0])):
+            yield _row([f"`{claim}`", exporter, *(rows[claim, exporter].get(name, "") for name in runs)])
         yield ""
-        yield from (f"- `{claim}`: {statements[claim]}" for claim in dict.fromkeys(claim for claim, _ in rows))
+        yield from (f"- `{claim}`: {statements[claim]}" for claim in stated)
 
 
 def _departures(runs: dict[str, Results]) -> Iterator[str]:

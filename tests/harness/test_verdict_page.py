@@ -75,6 +75,13 @@ class TestPage:
         """Each run is a column of its verdicts and a row of its versions; departures say where they are."""
         assert line in page
 
+    def test_exporters_of_a_claim_are_neighbours(self):
+        """What an exporter that came later finds stands below the claim's other rows."""
+        earlier = replace(ORDER, verdicts={"one": "holds"})
+        last = replace(earlier, id="last")
+        page = render({"old": replace(NEW, claims=[earlier, last]), "new": replace(NEW, claims=[ORDER, last])})
+        assert "| `order` | one | ✓ | ≠ |\n| `order` | two |  | – |\n| `last` | one | ✓ | ✓ |" in page
+
     def test_everywhere(self):
         """What every run departs in is said to be so in all of them."""
         assert "| `test_a_comes_first` | all |" in render({"new": NEW, "newer": NEW})

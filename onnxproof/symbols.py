@@ -58,4 +58,4 @@ def _value(node: ast.expr, sizes: dict[str, int]) -> int:
         return sizes[node.id]
     if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
         return int(_OPERATORS[type(node.op)](_value(node.left, sizes), _value(node.right, sizes)))
-    raise ValueError(ast.dump(node))
+    raise ValueError

@@ -54,12 +54,12 @@ def sparse(*values: float) -> onnx.SparseTensorProto:
     return helper.make_sparse_tensor(numbers(TensorProto.FLOAT, *values), numbers(TensorProto.INT64, 1), [4])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def example():
     return parse_model(EXAMPLE)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def graph(example):
     return read_graph(example)
 
@@ -73,7 +73,7 @@ class TestReading:
 
     def test_inputs_and_outputs(self, graph):
         """Inputs and outputs come in order, with a name per symbolic dimension; initializers are no inputs."""
-        assert graph.input_names == ("x", "flag")
+        assert (graph.input_names, graph.output_names) == (("x", "flag"), ("y", "z"))
         assert graph.inputs == (Value("x", "float32", ("N", 4)), Value("flag", "bool", ()))
         assert graph.outputs == (Value("y", "float32", ("N", 4)), Value("z", "float32", ("N", 2)))
 
@@ -89,6 +89,13 @@ class TestReading:
         assert (clip.domain, clip.inputs, clip.outputs) == ("", ("left", "", "high"), ("clipped",))
         assert (leaky.domain, leaky.attributes) == ("local", {"slope": 0.5})
         assert (split.outputs, split.attributes) == (("before", "after"), {"axis": 1, "num_outputs": 2})
+
+    def test_node_name(self):
+        """A node has its name, where it has one."""
+        assert [read_graph(constant(value_int=1, name=name)).nodes[0].name for name in ("/net/One", None)] == [
+            "/net/One",
+            "",
+        ]
 
     def test_opsets(self, graph):
         """`opset` is the default domain's; the others are under their names."""
@@ -162,6 +169,13 @@ class TestReading:
         values = read_graph(constant(value=numbers(TensorProto.DataType.Value(dtype), 1, 0, 1))).constants["y"]
         np.testing.assert_array_equal(values.astype(np.float32), np.array([1, 0, 1], np.float32))
 
+    def test_other_constant(self):
+        """A Constant of another domain is a node like any other."""
+        assert read_graph(parse_model(EXAMPLE.replace("= Constant", "= local.Constant"))).constants.keys() == {
+            "bias",
+            "high",
+        }
+
     def test_sparse_constant(self):
         """A sparse value stays with its node."""
         graph = read_graph(constant(sparse_value=sparse(5)))
@@ -174,6 +188,12 @@ class TestReading:
         attributes = dict(read_graph(model).nodes[0].attributes)
         np.testing.assert_array_equal(attributes.pop("table"), np.array([1, 2], np.float32), strict=True)
         assert attributes == {"words": ["a", "b"], "word": "c"}
+
+    def test_other_bytes(self):
+        """A string that is no UTF-8 is readable as far as it is."""
+        model = parse_model(ONE_NODE)
+        model.graph.node[0].attribute.append(helper.make_attribute("word", b"a\xffb"))
+        assert read_graph(model).nodes[0].attributes == {"word": "a\ufffdb"}
 
     def test_input_with_initializer(self):
         """An input that has an initializer is a constant."""
@@ -214,6 +234,12 @@ class TestFile:
         """A file gives the model that was saved."""
         path.write_bytes(example.SerializeToString())
         assert load_model(path) == example
+        assert external_files(path) == ()
+
+    def test_data_inside(self, path, example):
+        """A tensor that was outside, and is inside now, names no file."""
+        example.graph.initializer[0].external_data.add(key="location", value="weights")
+        path.write_bytes(example.SerializeToString())
         assert external_files(path) == ()
 
     def test_name_decides_nothing(self, tmp_path, example):

@@ -26,6 +26,7 @@ MEAN_BOUND = LEAN * ROUNDING / 24**0.5 + 2.0**-21
 def problem(actual, expected, exact=None) -> str:
     """What `compare` says of one output."""
     (parity,) = compare({"y": actual}, Reference({"y": expected}, None if exact is None else {"y": exact}), "case-x3")
+    assert (parity.case, parity.output, parity.same) == ("case-x3", "y", not parity.problem)
     return parity.problem
 
 
@@ -165,6 +166,12 @@ class TestNotFinite:
         assert problem(self.STRANGE, self.STRANGE, exact) == ""
         assert "2.0 at (0,), expected 1.0" in problem(moved(self.STRANGE, 0, 1), self.STRANGE, exact)
 
+    @pytest.mark.parametrize("exact", [None, np.array([1e-3, np.nan, 0])], ids=["rung", "referee"])
+    def test_bound(self, exact):
+        """They do not widen what is allowed to the values beside them."""
+        expected = np.array([1e-3, np.nan, 0], np.float32)
+        assert "at (0,)" in problem(moved(expected, 0, 1e-6), expected, exact)
+
     def test_all(self):
         """An output without a finite value is the same as itself."""
         assert problem(self.STRANGE[1:], self.STRANGE[1:], self.STRANGE[1:].astype(np.float64)) == ""
@@ -177,6 +184,12 @@ class TestNotFinite:
     def test_other_place(self, other):
         """Others, or in other places, fail."""
         assert "values are not finite where they were" in problem(np.array(other, np.float32), self.STRANGE)
+
+    def test_first(self):
+        """The first of them is told."""
+        found = problem(np.array([1, np.nan, 7, 8], np.float32), self.STRANGE)
+        assert found.startswith("2 values are not finite where they were")
+        assert found.endswith(": 7.0 at (2,), expected inf")
 
 
 class TestExact:
@@ -194,8 +207,13 @@ class TestExact:
 
     def test_worst(self):
         """The message shows the value that is farthest off, and how many differ."""
-        expected = np.array([1, 2, 3, 4])
-        assert problem(np.array([2, 2, 9, 4]), expected) == "2 of 4 values differ: 9 at (2,), expected 3"
+        expected = np.array([100, 2, 3, 4])
+        assert problem(np.array([101, 2, 9, 4]), expected) == "2 of 4 values differ: 9 at (2,), expected 3"
+
+    def test_figures(self):
+        """The largest distance is the error too, and none is allowed."""
+        (parity,) = compare({"y": np.array([1, 9], np.uint8)}, Reference({"y": np.array([3, 4], np.uint8)}), "case-x3")
+        assert (parity.difference, parity.error, parity.bound) == (5, 5, 0)
 
     def test_large(self):
         """Integers that are one float64 differ nevertheless."""
@@ -235,6 +253,13 @@ class TestRungs:
         assert "at (0,), expected 0.0: " in problem(moved(expected, 0, 1.1 * small), expected)
         assert "at (2,), expected 64.0: " in problem(moved(expected, 2, 1.2 * large), expected)
 
+    def test_worst(self, dtype):
+        """The value that is farthest beyond its own bound is told: a larger one may be off by more."""
+        rung = RUNGS[np.dtype(dtype).name]
+        expected = np.array([0, 64], dtype)
+        actual = moved(moved(expected, 0, 64 * (rung.atol + 0.6 * rung.rtol)), 1, 64 * (rung.atol + 0.8 * rung.rtol))
+        assert "at (0,), expected 0.0: " in problem(actual, expected)
+
     def test_reason(self, dtype):
         """The rung says why it is where it is."""
         assert RUNGS[np.dtype(dtype).name].why
@@ -249,7 +274,7 @@ class TestAssertSame:
         assert assert_same({"y": VALUES}, reference, "case-x3") == compare({"y": VALUES}, reference, "case-x3")
 
     def test_others(self):
-        """Every output that is not is named, with the case, the worst index and both values."""
+        """Every output that is not is named, with the case, the worst index and both values, where it was asserted."""
         reference = Reference({"a": VALUES, "b": VALUES, "c": np.array([1, 2])})
         actual = {"a": moved(VALUES, (1, 2, 3), 1), "b": VALUES, "c": np.array([1, 3])}
         with pytest.raises(AssertionError) as raised:
@@ -257,6 +282,7 @@ class TestAssertSame:
         first, second = str(raised.value).splitlines()
         assert first.startswith("case-x3: output a: 9.0 at (1, 2, 3), expected 8.0: 1 apart, ")
         assert second == "case-x3: output c: 1 of 2 values differ: 3 at (1,), expected 2"
+        assert "assert_same" not in [entry.name for entry in raised.traceback.filter(raised)]
 
 
 class TestProperties:

@@ -10,6 +10,8 @@ from onnxproof.same_graph import graph_differences
 
 NARROWEST = getattr(TensorProto, "INT4", TensorProto.INT8)  # onnx 1.16
 
+HAS_OVERLOADS = "overload" in onnx.NodeProto.DESCRIPTOR.fields_by_name  # not in onnx 1.15
+
 EXAMPLE = """
 <ir_version: 8, opset_import: ["": 18, "local": 1]>
 example (float[N, 4] x, bool flag, float[N, 4] start, seq(float[N]) others) => (float[N, 4] y, float[N, 4] z)
@@ -69,9 +71,9 @@ def numbers(dtype: int, *values: float) -> TensorProto:
     return helper.make_tensor("numbers", dtype, [len(values)], values)
 
 
-def sparse(value: float, name: str = "numbers") -> onnx.SparseTensorProto:
+def sparse(value: float, name: str = "numbers", index: int = 1) -> onnx.SparseTensorProto:
     values = helper.make_tensor(name, TensorProto.FLOAT, [1], [value])
-    return helper.make_sparse_tensor(values, numbers(TensorProto.INT64, 1), [4])
+    return helper.make_sparse_tensor(values, numbers(TensorProto.INT64, index), [4])
 
 
 def with_sparse_weight(name: str, value: float) -> onnx.ModelProto:
@@ -79,6 +81,13 @@ def with_sparse_weight(name: str, value: float) -> onnx.ModelProto:
         f'<ir_version: 8, opset_import: ["": 18]> g (float[4] x) => (float[4] y) {{ y = Add (x, {name}) }}'
     )
     model.graph.sparse_initializer.append(sparse(value, name))
+    return model
+
+
+def with_body(text: str) -> onnx.ModelProto:
+    """A model of two inputs and a node that has a list of one subgraph."""
+    model = parse_model('<ir_version: 8, opset_import: ["": 18]> g (float x, float z) => (float y) { y = Odd () }')
+    model.graph.node[0].attribute.append(helper.make_attribute("bodies", [parse_graph(text)]))
     return model
 
 
@@ -186,6 +195,8 @@ DIFFERENT = {
     "function-constant": ("value_float: float = @lift", "value_float = 0.25"),
     "function-opset": ('["": 18]>\nleaky', '["": 17]>\nleaky'),
     "function-name": ("leaky <slope, ", "bend <slope, "),
+    "function-domain": ('<domain: "local", opset', '<domain: "other", opset'),
+    "function-output": ("(given) => (result)", "(given) => (amount)"),
     "function-unused": (
         '<domain: "local"',
         '<domain: "local", opset_import: ["": 18]> idle (a) => (b) { b = Neg (a) }\n<domain: "local"',
@@ -249,6 +260,7 @@ class TestDifferent:
             pytest.param({"value_string": "a"}, {"value_string": "b"}, id="string"),
             pytest.param({"value_strings": ["ab", "c"]}, {"value_strings": ["a", "bc"]}, id="strings"),
             pytest.param({"sparse_value": sparse(5)}, {"sparse_value": sparse(6)}, id="sparse"),
+            pytest.param({"sparse_value": sparse(5)}, {"sparse_value": sparse(5, index=2)}, id="sparse-place"),
         ],
     )
     def test_constants(self, first, second):
@@ -282,16 +294,93 @@ class TestDifferent:
         """Attributes of every type are compared by value."""
         assert graph_differences(node("Odd", setting=first), node("Odd", setting=second))
 
+    @pytest.mark.parametrize(
+        ("text", "old", "new"),
+        [
+            pytest.param(
+                "g (float x, float a, float b) => (float y) <float a = {3}, float b = {3}> { y = Add (x, a) }",
+                "(x, a)",
+                "(x, b)",
+                id="input-of-the-same-default",
+            ),
+            pytest.param(
+                """g (float x, float z) => (float y) { y = local.less (x, z) }
+                <domain: "local", opset_import: ["": 18]> less (a, b) => (c) { c = Sub (a, b) }""",
+                "Sub (a, b)",
+                "Sub (b, a)",
+                id="input-of-function",
+            ),
+            pytest.param(
+                """g (int64 n, bool c, float x) => (float y) { y = Loop (n, c, x) <
+                    body = outer (int64 i, bool ci, float u) => (bool co, float v) {
+                        co = Identity (ci)
+                        v = Loop (n, c, u) <
+                            body = inner (int64 j, bool cj, float s) => (bool cp, float t) {
+                                cp = Identity (cj)
+                                t = Neg (s)
+                            }
+                        >
+                    }
+                > }""",
+                "Neg (s)",
+                "Neg (u)",
+                id="input-of-nested-subgraph",
+            ),
+        ],
+    )
+    def test_edges(self, text, old, new):
+        """An edge from another value is seen, wherever the value is from."""
+        head = '<ir_version: 8, opset_import: ["": 18, "local": 1]> '
+        assert graph_differences(parse_model(head + text), parse_model(head + text.replace(old, new)))
+
+    @pytest.mark.parametrize("other", ["z", "s"], ids=["of-another-value", "of-its-own-input"])
+    def test_edges_of_several_subgraphs(self, other):
+        """So it is in a list of subgraphs."""
+        first, second = (with_body(f"b (float s) => (float t) {{ t = Neg ({name}) }}") for name in ("x", other))
+        assert graph_differences(first, second)
+
+    @pytest.mark.skipif(not HAS_OVERLOADS, reason="this onnx has no overloads of functions")
+    @pytest.mark.parametrize("part", [lambda model: model.graph.node[-1], lambda model: model.functions[0]])
+    def test_overload(self, example, part):
+        """Functions of one name, and calls of them, are told apart by their overload."""
+        other = parse_model(EXAMPLE)
+        part(other).overload = "fast"
+        assert graph_differences(example, other)
+
     def test_sparse_initializer(self):
         """Sparse initializers are compared by value."""
         assert graph_differences(with_sparse_weight("w", 5), with_sparse_weight("w", 6))
 
-    def test_message(self, example):
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            pytest.param(
+                "Sub (x, bias)",
+                "Add (x, bias)",
+                ("only in the first: Sub → left", "only in the second: Add → left"),
+                id="node",
+            ),
+            pytest.param(
+                "num_outputs = 2",
+                "num_outputs = 3",
+                ("only in the first: Split → before, after", "only in the second: Split → before, after"),
+                id="node-of-two-outputs",
+            ),
+            pytest.param(
+                '18, "local"',
+                '19, "local"',
+                ("opsets: {'': 18, 'local': 1} against {'': 19, 'local': 1}",),
+                id="opsets",
+            ),
+        ],
+    )
+    def test_message(self, example, old, new, message):
         """A message names the first node that only one graph has, or what both say of themselves."""
-        assert graph_differences(example, edited("Sub (x, bias)", "Add (x, bias)")) == (
-            "only in the first: Sub → left",
-            "only in the second: Add → left",
-        )
-        assert graph_differences(example, edited('18, "local"', '19, "local"')) == (
-            "opsets: {'': 18, 'local': 1} against {'': 19, 'local': 1}",
-        )
+        assert graph_differences(example, edited(old, new)) == message
+
+    @pytest.mark.parametrize(("old", "what"), [("float[N, 4] x", "inputs"), ("float[N, 4] y", "outputs")])
+    def test_interface(self, example, old, what):
+        """What differs in the inputs or outputs is told before what differs in the graph."""
+        first, *_ = graph_differences(example, edited(old, old.replace("float", "double")))
+        assert first.startswith(f"{what}: [")
+        assert ") against [" in first.replace("]", ")")

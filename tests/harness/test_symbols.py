@@ -58,6 +58,11 @@ class TestFixed:
         """Where nothing is declared, every size passes."""
         assert held(declared, (5, 6)) == {}
 
+    def test_not_all_said(self):
+        """A dimension after one that is not declared is held against its own."""
+        with pytest.raises(SymbolError, match="dimension 1 of y is declared as 3"):
+            held((None, 3), (5, 6))
+
 
 class TestSymbols:
     """A symbol is one size in a run, wherever it stands."""

@@ -1,11 +1,13 @@
 """A model and the file that does the same, both so small that a check is through with them in no time."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from onnxproof.case import Case
+from onnxproof.findings import Finding
 
 ROWS = np.linspace(-3, 4, 24, dtype=np.float32).reshape(6, 4)
 FACTOR = np.array([2], np.float32)
@@ -25,6 +27,17 @@ class Scale(nn.Module):
         return x * factor, x.sum(-1)  # (rows, 4), (rows,)
 
 
+class Gives(nn.Module):
+    """What a function makes of its inputs."""
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        super().__init__()
+        self.make = make
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.make(*inputs)
+
+
 def scale_case(model: nn.Module | None = None, **options: Any) -> Case:
     """`Scale`, or another model of its inputs, with free rows."""
     inputs = {"x": ROWS, "factor": FACTOR}
@@ -38,3 +51,8 @@ def edited(*changes: tuple[str, str]) -> str:
         assert old in text
         text = text.replace(old, new)
     return text
+
+
+def seen(finding: Finding) -> tuple[str, str]:
+    """The verdict, with what is told of it."""
+    return finding.verdict, finding.figure or finding.problem

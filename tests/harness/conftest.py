@@ -6,6 +6,7 @@ from onnx.parser import parse_model
 
 from onnxproof.conversion import Conversion
 from onnxproof.versions import TORCHSCRIPT
+from tests.harness.by_hand import FILE, scale_case
 
 
 @pytest.fixture
@@ -25,3 +26,9 @@ def given(tmp_path):
         return Conversion(case, exporter=TORCHSCRIPT, given=path, **options)
 
     return make
+
+
+@pytest.fixture
+def right(given):
+    """A right file, in no time."""
+    return given(scale_case(), FILE)

@@ -49,15 +49,9 @@ def case(model, **options):
 
 
 @pytest.fixture
-def given(tmp_path):
+def given(given):
     """A file checked against a model."""
-
-    def make(model, text=FILE):
-        path = tmp_path / "model.onnx"
-        onnx.save(parse_model(text), path)
-        return Conversion(case(model), exporter="", given=path)
-
-    return make
+    return lambda model, text=FILE: given(case(model), text)
 
 
 @pytest.fixture

@@ -1,0 +1,120 @@
+"""Inputs that could not have shown a fault are told, with what would show it."""
+
+import numpy as np
+import pytest
+import torch
+
+from onnxproof.case import Case
+from onnxproof.conversion import Conversion
+from onnxproof.findings import FAILS, HOLDS
+from onnxproof.value_checks import (
+    probes_adequate,
+)
+from onnxproof.versions import TORCHSCRIPT
+from tests.harness.by_hand import ROWS, Gives, seen
+
+
+def only(accepts, x):
+    """What it is given, or an error."""
+    if accepts:
+        return x
+    raise ValueError(x.shape)
+
+
+class TestProbes:
+    """`probes-adequate`: the inputs could have shown a fault."""
+
+    @pytest.fixture
+    def asked(self):
+        """The finding on a model's inputs; no file is needed for it."""
+
+        def ask(make, inputs, **options):
+            return probes_adequate(Conversion(Case(Gives(make), inputs, **options), exporter=TORCHSCRIPT))
+
+        return ask
+
+    def test_right(self, right):
+        """The figure is how many there are."""
+        assert seen(probes_adequate(right)) == (HOLDS, f"{len(right.original.judged)} probes")
+
+    @pytest.mark.parametrize(
+        ("make", "inputs", "problem", "advice"),
+        [
+            pytest.param(
+                lambda x: x * 2,
+                {"x": np.full((5, 4), 7, np.float32)},
+                "the input x is constant",
+                "give an example with different values",
+                id="constant-input",
+            ),
+            pytest.param(
+                lambda x: (x, x.sqrt()),
+                {"x": ROWS},
+                "the model's own output output_1 is not finite on the example",
+                "give inputs of its domain",
+                id="not-finite",
+            ),
+            pytest.param(
+                lambda x, y: torch.arange(3.0) + y,
+                {"x": np.ones(1, np.float32), "y": np.float32(2)},
+                "the inputs have one value each",
+                "give a larger example",
+                id="one-value",
+            ),
+            pytest.param(
+                lambda x: only(torch.equal(x, torch.tensor(ROWS).to(x)), x),
+                {"x": ROWS},
+                "the model accepts none but the traced inputs",
+                "give more of them in the case's `also`",
+                id="example-alone",
+            ),
+            pytest.param(
+                lambda x: (torch.ones(2), torch.arange(1)),
+                {"x": ROWS},
+                "the model's outputs are constant on every probe",
+                "give inputs that it reacts to",
+                id="constant-outputs",
+            ),
+        ],
+    )
+    def test_inadequate(self, asked, make, inputs, problem, advice):
+        """What hides faults is told, with what would show them."""
+        finding = asked(make, inputs)
+        assert (finding.verdict, finding.problem, finding.advice) == (FAILS, problem, advice)
+
+    @pytest.mark.parametrize(
+        ("make", "inputs"),
+        [
+            pytest.param(lambda x, f: x * f, {"x": ROWS, "f": np.ones(2, np.float32)[:1]}, id="constant-factor"),
+            pytest.param(lambda x, f: x * f[0], {"x": ROWS, "f": np.ones(2, np.float32)}, id="constant-factors"),
+            pytest.param(lambda x: (x, torch.ones(2)), {"x": ROWS}, id="one-constant-output"),
+            pytest.param(lambda x: (torch.ones(2), x[:, 0]), {"x": ROWS}, id="another"),
+            pytest.param(lambda x: x * 2, {"x": np.arange(20)}, id="integers"),
+        ],
+    )
+    def test_adequate(self, asked, make, inputs):
+        """Parameters may be constant, and so may be one of the outputs."""
+        assert asked(make, inputs).verdict == HOLDS
+
+    def test_one_free_value(self, asked):
+        """A single value is not called constant, where it is data."""
+        finding = asked(lambda x: x + torch.arange(len(x)), {"x": ROWS[0, :1]}, dynamic={"x": {0: "n"}})
+        assert seen(finding) == (FAILS, "the inputs have one value each")
+
+    @pytest.mark.parametrize(
+        ("accepts", "problem"),
+        [
+            pytest.param({6}, "the model accepts rows = 6 of the sizes that were drawn", id="one"),
+            pytest.param({6, 1}, "the model accepts rows = 1, 6 of the sizes that were drawn", id="one-and-1"),
+        ],
+    )
+    def test_sizes(self, asked, accepts, problem):
+        """A dimension that is free was seen at two sizes above 1."""
+        finding = asked(lambda x: only(len(x) in accepts, x), {"x": ROWS}, dynamic={"x": {0: "rows"}})
+        assert seen(finding) == (FAILS, problem)
+        assert finding.advice == "give inputs of other rows in the case's `also`"
+
+    def test_two_sizes(self, asked):
+        """Two sizes are enough."""
+        two = {6, 7}
+        assert asked(lambda x: only(len(x) in two, x), {"x": ROWS}, dynamic={"x": {0: "rows"}}).verdict == HOLDS

@@ -191,7 +191,7 @@ def probes_adequate(conversion: Conversion) -> str:
         raise CheckError("the inputs have one value each", "give a larger example")
     if len(judged) == 1:
         raise CheckError("the model accepts none but the traced inputs", "give more of them in the case's `also`")
-    if not any(value.size > 1 and value.min() < value.max() for j in judged for value in j.reference.values.values()):
+    if not any(value.size and value.min() < value.max() for j in judged for value in j.reference.values.values()):
         raise CheckError("the model's outputs are constant on every probe", "give inputs that it reacts to")
     for symbol in case.sizes:
         sizes = {j.probe.sizes[symbol] for j in judged}

@@ -72,7 +72,7 @@ class TestVerdict:
 
     def test_message(self):
         """A failure that nobody makes a finding of says what is wrong."""
-        assert str(FAILURE) == "it is wrong"
+        assert str(CheckError("it is wrong", "mend it")) == "it is wrong"
 
 
 class TestExpected:
@@ -111,13 +111,13 @@ class TestAll:
 
     def test_order(self, monkeypatch):
         """Each check is asked when its finding is."""
-        asked = []
-        monkeypatch.setattr("onnxproof.findings.Check.__call__", lambda check, conversion: asked.append(check.id))
-        found = findings(Conversion(Case(nn.Identity(), {"x": np.zeros(1)}), exporter=TORCHSCRIPT))
+        asked, conversion = [], Conversion(Case(nn.Identity(), {"x": np.zeros(1)}), exporter=TORCHSCRIPT)
+        monkeypatch.setattr("onnxproof.findings.Check.__call__", lambda check, of: asked.append((check.id, of)))
+        found = findings(conversion)
         next(found)
-        assert asked == ["exports"]
+        assert asked == [("exports", conversion)]
         assert len(list(found)) == len(CHECKS) - 1
-        assert asked == list(CHECKS)
+        assert asked == [(id, conversion) for id in CHECKS]
 
 
 class TestFirstLine:

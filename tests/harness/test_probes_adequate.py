@@ -90,14 +90,24 @@ class TestProbes:
             pytest.param(lambda x: (x, torch.ones(2)), {"x": ROWS}, id="one-constant-output"),
             pytest.param(lambda x: (torch.ones(2), x[:, 0]), {"x": ROWS}, id="another"),
             pytest.param(lambda x: x * 2, {"x": np.arange(20)}, id="integers"),
+            pytest.param(lambda x: x.flatten()[:2], {"x": ROWS}, id="two-values-out"),
         ],
     )
     def test_adequate(self, asked, make, inputs):
         """Parameters may be constant, and so may be one of the outputs."""
         assert asked(make, inputs).verdict == HOLDS
 
+    def test_two_values(self, asked):
+        """Two values are enough, where there are others of them."""
+        assert asked(lambda x: x, {"x": ROWS[0, :2]}, also=[{"x": ROWS[1, :2]}]).verdict == HOLDS
+
+    def test_two_free_values(self, asked):
+        """Two equal values of an input that is data are constant."""
+        finding = asked(lambda x: x + torch.arange(len(x)), {"x": np.ones(2)}, dynamic={"x": {0: "n"}})
+        assert seen(finding) == (FAILS, "the input x is constant")
+
     def test_one_free_value(self, asked):
-        """A single value is not called constant, where it is data."""
+        """A single value is not called constant."""
         finding = asked(lambda x: x + torch.arange(len(x)), {"x": ROWS[0, :1]}, dynamic={"x": {0: "n"}})
         assert seen(finding) == (FAILS, "the inputs have one value each")
 

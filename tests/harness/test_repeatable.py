@@ -78,6 +78,13 @@ class TestRepeatable:
         assert finding.problem.startswith("exported again it differs: only in the first: ")
         assert finding.advice == "the model keeps state, or draws random numbers"
 
+    def test_exported_elsewhere(self):
+        """What is the same graph on other inputs needs no export more."""
+        conversion = Conversion(scale_case(), exporter=TORCHSCRIPT)
+        conversion.exported_elsewhere = conversion.original.judged[1].probe, ()
+        conversion.differences_when_traced_on = None
+        assert seen(repeatable(conversion)) == (HOLDS, "same graph, same bits")
+
     def test_values_in_the_file(self):
         """One that differs on other inputs alone is the same again, and another check's matter."""
 

@@ -17,7 +17,7 @@ from onnxproof.value_checks import (
     same_values_unseen,
 )
 from onnxproof.versions import TORCHSCRIPT
-from tests.harness.by_hand import FILE, ROWS, Gives, Scale, edited, scale_case, seen
+from tests.harness.by_hand import FACTOR, FILE, ROWS, Gives, Scale, edited, scale_case, seen
 
 WRONG = edited(("Mul (", "Div ("))
 DOES_NOT_RUN = edited(("Mul (", "Mool ("))
@@ -159,6 +159,12 @@ class TestSameValues:
         assert finding.problem.startswith("on rows 8: output output_0: ")
         assert len(finding.evidence.inputs["x"]) == 8
 
+    def test_first_unseen(self, given):
+        """The first of them counts as the others do."""
+        case = scale_case(also=[{"x": -ROWS, "factor": FACTOR + 1}])
+        finding = same_values_unseen(given(case, edited(("x, factor", "x, two"))))
+        assert finding.problem.startswith("on also[0]: output output_0: ")
+
     def test_does_not_run(self, given):
         """A file that does not run fails, and there is nothing to show."""
         finding = same_values(given(scale_case(), DOES_NOT_RUN))
@@ -211,7 +217,7 @@ class TestFigure:
     @pytest.mark.parametrize(
         ("parities", "figure"),
         [
-            pytest.param([(1, 8), (3, 4), (2, 5)], "3 of 4 allowed", id="nearest"),
+            pytest.param([(1, 8), (3, 4), (5, 20)], "3 of 4 allowed", id="nearest"),
             pytest.param([(0, 0), (0, 0)], "equal", id="equal"),
             pytest.param([(0, 0), (1e-9, 1), (0, 0)], "1e-09 of 1 allowed", id="equal-and-near"),
         ],
@@ -221,3 +227,10 @@ class TestFigure:
         found = tuple(Parity("", "y", error=error, bound=bound) for error, bound in parities)
         monkeypatch.setattr(right, "parities", lambda *_: found)
         assert seen(same_values(right)) == (HOLDS, figure)
+
+    def test_figure_of_several(self, right, monkeypatch):
+        """It is that of all the inputs."""
+        shares = {"shuffled": 3, "rows 7": 2}
+        found = lambda judged, *_: (Parity("", "y", error=shares.get(judged.probe.id, 1), bound=4),)  # noqa: E731
+        monkeypatch.setattr(right, "parities", found)
+        assert seen(same_values_unseen(right)) == (HOLDS, "3 of 4 allowed")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -99,8 +100,8 @@ def _shuffled(leaf: Array) -> Array:
     return np.random.default_rng(SEED).permutation(leaf.ravel()).reshape(leaf.shape)
 
 
-def _times(factor: float) -> Callable[[Array], Array]:
-    return lambda leaf: (leaf * leaf.dtype.type(factor)).astype(leaf.dtype) if _is_float(leaf) else leaf
+def _scaled(leaf: Array, factor: float) -> Array:
+    return (leaf * leaf.dtype.type(factor)).astype(leaf.dtype) if _is_float(leaf) else leaf
 
 
 def _to_unit(leaf: Array) -> Array:
@@ -115,8 +116,8 @@ def _flipped(leaf: Array) -> Array:
 _CHANGES: Mapping[str, Callable[[Array], Array]] = {
     "shuffled": _shuffled,
     "scaled to 1": _to_unit,
-    "small": _times(2**-7),
-    "negated": _times(-1),
+    "small": partial(_scaled, factor=2**-7),
+    "negated": partial(_scaled, factor=-1),
     "flipped": _flipped,
 }
 """Other values for the same shape: one probe can hide a fault under its own rounding."""

@@ -11,6 +11,7 @@ from onnxproof.case import Case
 from onnxproof.conversion import Conversion
 from onnxproof.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.engines import Engine, onnxruntime_engine
+from onnxproof.exporting import ExportError
 from onnxproof.probes import resized
 from onnxproof.value_checks import same_values, same_values_unseen
 from onnxproof.versions import TORCHSCRIPT
@@ -20,6 +21,9 @@ FILE = """
 <ir_version: 8, opset_import: ["": 18]>
 g (float[rows, 4] x) => (float[rows, 4] output) <float two = {2}, float one = {1}>
 { double = Mul (x, two) less = Sub (double, one) output = Relu (less) }
+"""
+WHERE = """
+    raised = Sub (double, one) nil = Sub (one, one) high = Less (nil, raised) less = Where (high, raised, nil)
 """
 
 
@@ -45,13 +49,13 @@ class WrongFromEight(nn.Module):
 
 
 def case(model, **options):
-    return Case(model, {"x": ROWS}, dynamic={"x": {0: "rows"}}, **options)
+    return Case(model, {"x": ROWS}, **{"dynamic": {"x": {0: "rows"}}, **options})
 
 
 @pytest.fixture
 def given(given):
     """A file checked against a model."""
-    return lambda model, text=FILE: given(case(model), text)
+    return lambda model, text=FILE, **options: given(case(model, **options), text)
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def broken(given):
     return make
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def frozen():
     """The export of a model with a frozen number."""
     return Conversion(case(Frozen()), exporter=TORCHSCRIPT)
@@ -80,7 +84,7 @@ class TestOptimizer:
         conversion = broken("onnxruntime")
         found = where_it_goes_wrong(conversion, conversion.original.traced)
         assert found.text == "ONNX Runtime's graph optimizer: without it the values are right"
-        assert "graph_optimization_level" in found.advice
+        assert found.advice == "lower graph_optimization_level, and report the model to onnxruntime"
 
     def test_in_the_finding(self, broken):
         """The check's problem ends with it."""
@@ -96,25 +100,49 @@ class TestKernel:
 
     @pytest.fixture
     def kernel(self, monkeypatch, broken):
-        """An ONNX Runtime whose Sub adds."""
+        """The culprit, where ONNX Runtime takes the last two inputs of the node that gives `less` for one another."""
 
-        def engine(path, **options):
+        def engine(path, *, optimize):
+            assert not optimize
             model = onnx.load(path)
-            model.graph.node[1].op_type = "Add"
+            node = next(node for node in model.graph.node if node.output[0] == "less")
+            node.input[-2:] = node.input[:-3:-1]
             onnx.save(model, path)
-            return onnxruntime_engine(path, **options)
+            return onnxruntime_engine(path, optimize=optimize)
+
+        def find(model):
+            conversion = broken("onnxruntime", "unoptimized")
+            onnx.save(model, conversion.path)
+            return where_it_goes_wrong(conversion, conversion.original.traced)
 
         monkeypatch.setattr(culprit, "onnxruntime_engine", engine)
-        return broken("onnxruntime", "unoptimized")
+        return find
 
     @pytest.mark.skipif(not versions.reference_evaluator_gives_inner_values, reason="this onnx gives no inner values")
-    def test_node(self, kernel):
+    @pytest.mark.parametrize(
+        ("text", "node"),
+        [
+            pytest.param(FILE, "Sub → less, from double float32 (6, 4) in -6..8, one float32 () in 1..1", id="numbers"),
+            pytest.param(
+                FILE.replace("less = Sub (double, one)", WHERE),
+                "Where → less, from high bool (6, 4), raised float32 (6, 4) in -7..7, nil float32 () in 0..0",
+                id="booleans",
+            ),
+        ],
+    )
+    def test_node(self, kernel, text, node):
         """The first node that departs is named, though those after it depart too, with what goes into it."""
-        text = where_it_goes_wrong(kernel, kernel.original.traced).text
-        assert text.startswith(
-            "a kernel of ONNX Runtime: the reference evaluator is right; the first node that departs"
-        )
-        assert "is Sub → less, from double float32 (6, 4) in -6..8" in text
+        found = kernel(parse_model(text))
+        told = "a kernel of ONNX Runtime: the reference evaluator is right; the first node that departs is "
+        assert found.text == told + node
+        assert found.advice == "try another opset or provider, and report the model to onnxruntime"
+
+    @pytest.mark.skipif(not versions.reference_evaluator_gives_inner_values, reason="this onnx gives no inner values")
+    def test_output_left_out(self, kernel):
+        """An output that a node leaves out is no value to compare."""
+        model = parse_model(FILE.replace("double = Mul (x", "kept, mask = Dropout (x) double = Mul (kept"))
+        model.graph.node[0].output[1] = ""
+        assert "the first node that departs is Sub → less" in kernel(model).text
 
     def test_no_node(self, broken):
         """Where no inner value departs, none is named."""
@@ -135,6 +163,11 @@ class TestKernel:
 class TestFile:
     """What is wrong everywhere is wrong in the file."""
 
+    def test_every_engine(self, broken):
+        """What is wrong in each engine is the file, not a kernel."""
+        conversion = broken("onnxruntime", "unoptimized", "reference")
+        assert where_it_goes_wrong(conversion, conversion.original.traced).text.startswith("the file: ")
+
     def test_given(self, given):
         """A file that was given is to blame itself."""
         conversion = given(Net(), FILE.replace("Sub (", "Add ("))
@@ -148,6 +181,9 @@ class TestFile:
         conversion.path = tmp_path / "model.onnx"
         found = where_it_goes_wrong(conversion, conversion.original.traced)
         assert found.text == "the torchscript exporter: the file is wrong in the reference evaluator too"
+        assert found.advice == (
+            "try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter"
+        )
 
 
 class TestFrozen:
@@ -159,6 +195,16 @@ class TestFrozen:
         assert "something was frozen at export: traced on these inputs the file is right" in finding.problem
         assert "`return x * int(x.shape[0])`" in finding.advice
         assert "test_culprit.py:" in finding.advice
+
+    def test_refused_there(self, frozen, monkeypatch):
+        """Where the exporter refuses these inputs, nobody can tell, and it is the exporter's doing."""
+
+        def refuse(*_):
+            raise ExportError("not these")
+
+        assert frozen.exported
+        monkeypatch.setattr(frozen, "export", refuse)
+        assert "the torchscript exporter: the file is wrong" in same_values_unseen(frozen).problem
 
     def test_traced(self, frozen):
         """On the traced inputs it is right."""
@@ -189,6 +235,11 @@ class TestSmallest:
         conversion = given(WrongFromEight())
         failing = conversion.original.judge(resized(conversion.case, {"rows": 8}))
         assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
+
+    def test_nothing_to_shrink(self, given):
+        """Without a dynamic dimension the failing inputs are shown as they are."""
+        conversion = given(Net(), FILE.replace("Sub (", "Add ("), dynamic={})
+        assert same_values_unseen(conversion).problem.startswith("on shuffled: ")
 
     def test_not_drawn(self, given):
         """Inputs that were not drawn by size stay as they are."""

@@ -18,7 +18,7 @@ class Choosy(Scale):
 
     def forward(self, x, factor):
         if len(x) > 8:
-            raise ValueError("too many\nrows")
+            raise ValueError("too many\nrows\nfor me")
         return super().forward(x, factor)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from torch import nn
@@ -34,16 +35,20 @@ class TestDraws:
         """Sizes are prime, odd, large and 1, and differ from one dimension to the next."""
         prime, odd, large, one = drawn(image_case())
         assert prime == {"height": 7, "width": 11}
-        assert [size % 2 for size in odd.values()] == [1, 1]
-        assert large["height"] > 8
-        assert large["width"] > 6
+        assert odd == {"height": 9, "width": 7}
+        assert large == {"height": 16, "width": 12}  # `GROWTH` times the values
         assert one == {"height": 1, "width": 1}
         assert [len(set(sizes.values())) for sizes in (prime, odd, large)] == [2, 2, 2]
 
     def test_equal_sizes(self):
         """They differ where those of the example are the same, so that swapped dimensions show."""
         square = drawn(image_case(inputs={"image": IMAGE[:, :, :6], "factor": 2}))
-        assert [len(set(sizes.values())) for sizes in square[:3]] == [2, 2, 2]
+        assert [list(sizes.values()) for sizes in square[:3]] == [[7, 11], [7, 9], [12, 14]]
+
+    def test_many(self):
+        """They differ of many dimensions too."""
+        cube = Case(MODEL, {"x": np.ones((4, 4, 4))}, dynamic={"x": {0: "a", 1: "b", 2: "c"}})
+        assert [list(sizes.values()) for sizes in drawn(cube)[:3]] == [[7, 11, 13], [3, 5, 7], [6, 8, 10]]
 
     def test_shared(self):
         """A dimension of two inputs has one size in both."""
@@ -63,6 +68,11 @@ class TestDraws:
         assert max(probe.inputs["x"].size for probe in found[1:]) <= MOST_VALUES
         assert "shuffled" in {probe.id for probe in found}
 
+    def test_one_large_row(self):
+        """Two of a dimension are drawn at least: at 1 it could not be told from one that is broadcast."""
+        row = np.zeros((1, 2 * MOST_VALUES), np.float32)
+        assert [sizes["rows"] for sizes in drawn(Case(MODEL, {"x": row}, dynamic={"x": {0: "rows"}}))] == [7, 1, 2, 1]
+
     def test_values(self):
         """The values are the example's, in another order."""
         image = resized(image_case(), {"height": 5, "width": 4}).inputs["image"]
@@ -78,7 +88,9 @@ class TestDraws:
     def test_empty(self):
         """An example without values can be resized: to zeros."""
         empty = Case(MODEL, {"x": np.zeros((0, 2), np.float32)}, dynamic={"x": {0: "rows"}})
-        assert resized(empty, {"rows": 3}).inputs["x"].tolist() == [[0, 0]] * 3
+        np.testing.assert_array_equal(
+            resized(empty, {"rows": 3}).inputs["x"], np.zeros((3, 2), np.float32), strict=True
+        )
 
 
 class TestOtherInputs:
@@ -103,6 +115,24 @@ class TestOtherInputs:
         tokens = Case(MODEL, {"tokens": np.arange(20)})
         assert [probe.id for probe in probes(tokens)] == ["traced", "shuffled"]
 
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
+    @pytest.mark.parametrize("largest", [8, 0.5], ids=["above-1", "below-1"])
+    def test_scaled(self, dtype, largest):
+        """Floats are judged at 1, small and of the other sign too, in their own dtype."""
+        values = np.linspace(-largest, largest / 2, 20).astype(dtype)
+        found = {probe.id: probe.inputs["x"] for probe in probes(Case(MODEL, {"x": values}))}
+        one, small, negated = (found[id] for id in ("scaled to 1", "small", "negated"))
+        assert {array.dtype for array in found.values()} == {values.dtype}
+        assert (one.min(), one.max()) == (-1, 0.5)
+        np.testing.assert_array_equal(small.astype(float), values.astype(float) / 128)
+        np.testing.assert_array_equal(negated, -values)
+
+    @pytest.mark.parametrize("largest", [0, 1, np.inf])
+    def test_not_scaled(self, largest):
+        """What is at 1 already, or cannot be brought there, is not scaled."""
+        values = np.array([largest] + [0] * 19, np.float32)
+        assert "scaled to 1" not in {probe.id for probe in probes(Case(MODEL, {"x": values}))}
+
     @pytest.mark.parametrize(
         ("value", "others"),
         [
@@ -111,6 +141,7 @@ class TestOtherInputs:
             pytest.param(0.5, [1.5], id="float"),
             pytest.param(None, [], id="none"),
             pytest.param(np.array([True]), [[False], [False]], id="bool-array"),
+            pytest.param(np.array([255], np.uint8), [[0]], id="largest-integer"),
             pytest.param(np.array([], np.float32), [], id="empty"),
         ],
     )
@@ -123,6 +154,19 @@ class TestOtherInputs:
         """Each number of a small array is changed by itself: one of two factors may be folded."""
         found = list(other_values(Case(MODEL, {"factor": np.array([2.0, 3.0])}), "factor"))
         assert [other.tolist() for other in found[:2]] == [[3, 3], [2, 4]]
+
+    @pytest.mark.parametrize(("size", "changed"), [(16, 1), (17, 0)], ids=["small", "large"])
+    def test_large_array(self, size, changed):
+        """Those of a large one are not: they are shuffled first."""
+        own = np.arange(0.0, 2 * size, 2)
+        first = next(other_values(Case(MODEL, {"x": own}), "x"))
+        assert np.count_nonzero(np.sort(first) != own) == changed
+
+    def test_own_arrays(self):
+        """So are the user's arrays of the same shape."""
+        also = [{"factor": np.array(factor)} for factor in ([2.0, 3.0], [4.0], [4.0, 5.0])]
+        found = other_values(Case(MODEL, {"factor": np.array([2.0, 3.0])}, also=also), "factor")
+        assert next(found).tolist() == [4, 5]
 
     def test_own_values(self):
         """The user's own values come first, and those of the example are no others."""

@@ -6,10 +6,7 @@ import pytest
 from onnxproof.engines import Engine, EngineError
 from onnxproof.findings import FAILS, HOLDS, NOT_JUDGED
 from onnxproof.parity import Parity
-from onnxproof.value_checks import (
-    engines_agree,
-    optimizer_neutral,
-)
+from onnxproof.value_checks import engines_agree, optimizer_neutral
 from tests.harness.by_hand import FACTOR, FILE, ROWS, edited, scale_case, seen
 
 WRONG = edited(("Mul (", "Div ("))
@@ -123,10 +120,7 @@ class TestEngines:
 
     def test_both_wrong(self, given):
         """What is wrong in both is another check's matter."""
-        assert seen(engines_agree(given(scale_case(), WRONG))) == (
-            NOT_JUDGED,
-            "it is wrong in both: see same-values",
-        )
+        assert seen(engines_agree(given(scale_case(), WRONG))) == (NOT_JUDGED, "it is wrong in both: see same-values")
 
     def test_refused(self, in_engines):
         """What the reference evaluator does not run, it does not judge."""
@@ -136,11 +130,7 @@ class TestEngines:
         )
 
     @pytest.mark.parametrize(
-        ("rows", "probe"),
-        [
-            pytest.param(6, "traced", id="example"),
-            pytest.param(9, "rows 7", id="drawn"),
-        ],
+        ("rows", "probe"), [pytest.param(6, "traced", id="example"), pytest.param(9, "rows 7", id="drawn")]
     )
     def test_smallest(self, given, rows, probe):
         """It is asked once, on the smallest inputs that have no dimension of 1: it is slow."""

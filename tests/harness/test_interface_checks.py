@@ -7,12 +7,7 @@ from onnx.parser import parse_model
 
 from onnxproof.conversion import Conversion
 from onnxproof.engines import Engine, EngineError
-from onnxproof.file_checks import (
-    dims_kept,
-    inputs_kept,
-    outputs_kept,
-    shapes_honest,
-)
+from onnxproof.file_checks import dims_kept, inputs_kept, outputs_kept, shapes_honest
 from onnxproof.findings import FAILS, HOLDS, NOT_JUDGED
 from onnxproof.versions import TORCHSCRIPT
 from tests.harness.by_hand import FACTOR, FILE, ROWS, Scale, edited, scale_case, seen
@@ -50,11 +45,7 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("changes", "problem"),
         [
-            pytest.param(
-                FOLDED,
-                "the file has no input factor; its inputs are x",
-                id="folded",
-            ),
+            pytest.param(FOLDED, "the file has no input factor; its inputs are x", id="folded"),
             pytest.param(
                 [("factor", "scale")],
                 "the file has no input factor; it has an input scale of its own; its inputs are x, scale",

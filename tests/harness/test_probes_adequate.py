@@ -7,9 +7,7 @@ import torch
 from onnxproof.case import Case
 from onnxproof.conversion import Conversion
 from onnxproof.findings import FAILS, HOLDS
-from onnxproof.value_checks import (
-    probes_adequate,
-)
+from onnxproof.value_checks import probes_adequate
 from onnxproof.versions import TORCHSCRIPT
 from tests.harness.by_hand import ROWS, Gives, seen
 

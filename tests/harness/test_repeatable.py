@@ -10,10 +10,7 @@ from onnxproof.case import Case
 from onnxproof.conversion import Conversion
 from onnxproof.exporting import ExportError, export
 from onnxproof.findings import FAILS, HOLDS, NOT_JUDGED
-from onnxproof.value_checks import (
-    inputs_live,
-    repeatable,
-)
+from onnxproof.value_checks import inputs_live, repeatable
 from onnxproof.versions import TORCHSCRIPT
 from tests.harness.by_hand import FILE, ROWS, Gives, Scale, edited, scale_case, seen
 
@@ -46,12 +43,7 @@ class TestRepeatable:
 
     def test_file(self, given):
         """So is a file that does."""
-        finding = repeatable(
-            given(
-                scale_case(),
-                DRAWS,
-            )
-        )
+        finding = repeatable(given(scale_case(), DRAWS))
         assert seen(finding) == (FAILS, "the file gives other outputs when it is run again")
         assert finding.advice == "it draws random numbers: export in eval mode"
 

@@ -11,11 +11,7 @@ from onnxproof.case import Case
 from onnxproof.conversion import Conversion
 from onnxproof.findings import FAILS, HOLDS, NOT_JUDGED
 from onnxproof.parity import Parity
-from onnxproof.value_checks import (
-    inputs_live,
-    same_values,
-    same_values_unseen,
-)
+from onnxproof.value_checks import inputs_live, same_values, same_values_unseen
 from onnxproof.versions import TORCHSCRIPT
 from tests.harness.by_hand import FACTOR, FILE, ROWS, Gives, Scale, edited, scale_case, seen
 

@@ -197,6 +197,13 @@ class TestFrozen:
         assert "`return x * int(x.shape[0])`" in finding.advice
         assert "test_culprit.py:" in finding.advice
 
+    def test_no_warning(self, frozen, monkeypatch):
+        """Where the tracer warned of nothing, it is told what to look for."""
+        monkeypatch.setattr(Conversion, "tracer_warnings", "")
+        finding = same_values_unseen(frozen)
+        assert finding.problem.endswith("; something was frozen at export: traced on these inputs the file is right")
+        assert finding.advice == "look for Python numbers taken from a tensor or its shape"
+
     def test_refused_there(self, frozen, monkeypatch):
         """Where the exporter refuses these inputs, nobody can tell, and it is the exporter's doing."""
 

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from onnxproof.images import Picture
 from onnxproof.results import Comparison, Pixels
@@ -24,7 +26,6 @@ MOST_BYTES = 16 << 20
 MOST_PIXELS = 1 << 22
 MOST_SIDE = 16383
 """Of a WebP picture."""
-LOSSLESS = (cv2.IMWRITE_WEBP_QUALITY, 101)
 VIEWER_SIZE = 4000
 """Characters that the page takes for one set of pictures, besides the pictures."""
 
@@ -222,7 +223,10 @@ def _decode_all(files: Mapping[str, bytes]) -> tuple[dict[str, Picture], list[st
 
 
 def _webp(picture: Picture) -> str:
-    return base64.b64encode(cv2.imencode(".webp", picture, LOSSLESS)[1].tobytes()).decode()
+    """In base64. Pillow has the effort as an option: OpenCV takes more than twice as long for the same size."""
+    file = io.BytesIO()
+    Image.fromarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)).save(file, "WEBP", lossless=True, quality=0, method=2)
+    return base64.b64encode(file.getvalue()).decode()
 
 
 def _digest(picture: Picture) -> str:

@@ -74,8 +74,9 @@ def folder(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def no_room():
+def no_room(monkeypatch):
     """Within it no file can grow past a few bytes, as on a full disk, whatever the user may do."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python leaves half a .pyc there, and reads it the next time
 
     @contextlib.contextmanager
     def limited():

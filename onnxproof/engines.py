@@ -2,9 +2,11 @@
 arrays.
 """
 
+import contextlib
 import copy
 import functools
 import importlib
+import io
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,9 +117,10 @@ def onnxruntime_engine(
     options.intra_op_num_threads = torch.get_num_threads()
     level = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimize else level.ORT_DISABLE_ALL
-    # at an error, its fallback prints it on stdout and takes the CPU instead
+    # at an error, its fallback prints it on stdout and takes the CPU instead; 1.22 and older know no argument for that
     asked: dict[str, Any] = {"providers": [provider], "enable_fallback": 0}
-    session = _ask("onnxruntime", onnxruntime.InferenceSession, os.fspath(path), options, **asked)
+    with contextlib.redirect_stdout(io.StringIO()):
+        session = _ask("onnxruntime", onnxruntime.InferenceSession, os.fspath(path), options, **asked)
     output_names = [output.name for output in session.get_outputs()]
     types = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
     call = functools.partial(_run_with_bfloat16, session) if _BFLOAT16 in types else session.run

@@ -219,6 +219,18 @@ ILL_FORMED = {
 }
 """What makes of it one that can be read and is no legal graph."""
 
+ENDS_THE_PROCESS = set()
+"""What the installed onnxruntime does not survive, so that it cannot be tried in this process."""
+if not versions.onnxruntime_survives_nameless_outputs:
+    ENDS_THE_PROCESS |= {"constant-of-nothing", "constant-unnamed"}
+if not versions.onnxruntime_survives_recursion:
+    ENDS_THE_PROCESS |= {"recursion"}
+
+
+def survived(id):
+    crash = [pytest.mark.skip("this onnxruntime ends the process")] if id in ENDS_THE_PROCESS else []
+    return pytest.param((DAMAGES | ILL_FORMED)[id], id=id, marks=crash)
+
 
 class TestDamage:
     """What cannot be read as values is refused; what can, and is no legal graph, fails the check `well-formed`."""
@@ -239,7 +251,7 @@ class TestDamage:
             engine(write(model)).run(x=np.ones((2, 4), np.float32))
         assert capfd.readouterr() == ("", "")
 
-    @pytest.mark.parametrize("damage", [*DAMAGES.values(), *ILL_FORMED.values()], ids=[*DAMAGES, *ILL_FORMED])
+    @pytest.mark.parametrize("damage", [survived(id) for id in (*DAMAGES, *ILL_FORMED)])
     def test_command(self, model, write, run, damage):
         """The command shows every check's finding, `well-formed` fails, and nothing reaches stderr."""
         damage(model)

@@ -75,8 +75,9 @@ def _function(function: onnx.FunctionProto) -> tuple[str, str]:
 
 
 def _attribute(attribute: onnx.AttributeProto, known: Mapping[str, str], depth: int) -> tuple[int, object]:
-    referred = attribute.ref_attr_name
-    return attribute.type, referred or _identity(helper.get_attribute_value(attribute), known, depth + 1)
+    if attribute.ref_attr_name or attribute.type == onnx.AttributeProto.UNDEFINED:
+        return attribute.type, attribute.ref_attr_name
+    return attribute.type, _identity(helper.get_attribute_value(attribute), known, depth + 1)
 
 
 def _identity(value: Any, known: Mapping[str, str] | None = None, depth: int = 0) -> object:

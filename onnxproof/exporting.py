@@ -178,7 +178,8 @@ def _overheard() -> Iterator[_Heard]:
     with contextlib.ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
-        file: TextIO = stack.enter_context(tempfile.TemporaryFile("w+", buffering=1, errors="replace"))
+        file: TextIO = tempfile.TemporaryFile("w+", buffering=1, errors="replace")  # noqa: SIM115
+        stack.callback(_close, file)
         try:
             with (
                 wurlitzer.pipes(file, wurlitzer.STDOUT),
@@ -189,8 +190,14 @@ def _overheard() -> Iterator[_Heard]:
                 yield heard
         finally:
             heard.warnings += [_export_warning(warning) for warning in caught]
-            file.seek(0, io.SEEK_SET)
-            heard.text = _plain(file.read())
+            with contextlib.suppress(OSError):  # a full disk, on which what was said is lost, and nothing else
+                file.seek(0, io.SEEK_SET)
+                heard.text = _plain(file.read())
+
+
+def _close(file: TextIO) -> None:
+    with contextlib.suppress(OSError):
+        file.close()
 
 
 @contextlib.contextmanager
@@ -206,7 +213,7 @@ def _logged_to(file: TextIO) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for handler in handlers:
             if type(handler) is logging.StreamHandler:
-                stack.callback(handler.setStream, handler.setStream(file))
+                stack.callback(setattr, handler, "stream", handler.setStream(file))  # no flush: the disk may be full
             elif handler in root.handlers and _shows(handler):
                 handler.addFilter(_nothing)
                 stack.callback(handler.removeFilter, _nothing)

@@ -140,7 +140,7 @@ class TestSelfContained:
         """External data that is not there is this check's matter."""
         model = onnx.load(right.given)
         model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.array([2], np.float32), "two"))
-        onnx.save(model, right.given, save_as_external_data=True, location="weights", size_threshold=0)
+        onnx.save(model, str(right.given), save_as_external_data=True, location="weights", size_threshold=0)
         right.given.with_name("weights").unlink()
         finding = self_contained(right)
         assert finding.verdict == FAILS

@@ -124,6 +124,12 @@ class TestStopped:
         assert load_model("report/repro/Double-wrong.onnx/same-values/model.onnx")
 
 
+class LoudLinear(torch.nn.Linear):
+    def forward(self, x):
+        print("x" * 100)
+        return super().forward(x)
+
+
 class TestNoRoom:
     """Where there is no room, what was there stays, the reason is told, and with room again the next run works."""
 
@@ -156,9 +162,10 @@ class TestNoRoom:
             made_once(tmp_path, "export", make)
         assert (made_once(tmp_path, "export", make) / "model").stat().st_size == 1000
 
-    def test_export(self, tmp_path, no_room):
-        """An export is refused with the reason and leaves nothing."""
-        path, model, inputs = tmp_path / "model.onnx", torch.nn.Linear(40, 40), {"x": torch.ones(1, 40).numpy()}
+    @pytest.mark.parametrize("layer", [torch.nn.Linear, LoudLinear])
+    def test_export(self, tmp_path, no_room, layer):
+        """An export is refused with the reason and leaves nothing, whether the model or what it prints has no room."""
+        path, model, inputs = tmp_path / "model.onnx", layer(40, 40), {"x": torch.ones(1, 40).numpy()}
         with no_room(), pytest.raises(ExportError, match=os.strerror(errno.EFBIG)):
             export(model, inputs, path, exporter=TORCHSCRIPT, opset=17)
         assert not list(tmp_path.iterdir())

@@ -15,7 +15,7 @@ import pytest
 import torch
 from onnx.parser import parse_model
 
-from onnxproof import recording, repro
+from onnxproof import recording, repro, versions
 from onnxproof.cli import main
 from onnxproof.exporting import ExportError, export
 from onnxproof.files import made_once, replace_folder, write_whole
@@ -162,6 +162,9 @@ class TestNoRoom:
             made_once(tmp_path, "export", make)
         assert (made_once(tmp_path, "export", make) / "model").stat().st_size == 1000
 
+    @pytest.mark.skipif(
+        not versions.torch_is_ready_after_a_failed_print, reason="this torch exports nothing after a print that failed"
+    )
     @pytest.mark.parametrize("layer", [torch.nn.Linear, LoudLinear])
     def test_export(self, tmp_path, no_room, layer):
         """An export is refused with the reason and leaves nothing, whether the model or what it prints has no room."""

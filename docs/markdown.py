@@ -1,11 +1,11 @@
 """What the pages made of data share: a table's row, names in a sentence, the stack of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
-def table_row(cells: Sequence[object]) -> str:
-    """A row of a table."""
-    return f"| {' | '.join(map(str, cells))} |"
+def table_row(cells: Iterable[object]) -> str:
+    """A row of a table; a bar in a cell is escaped."""
+    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def listed(names: Sequence[str]) -> str:

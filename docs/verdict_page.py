@@ -3,9 +3,10 @@
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from docs.markdown import table_row
 from onnxproof.claims import DEPARTS, FAILING, HOLDS, NOT_APPLICABLE, VERDICTS, gravest
 from onnxproof.results import Results, ResultsError, read_results
 from onnxproof.versions import PACKAGES
@@ -71,7 +72,7 @@ def _counts(runs: dict[str, Results]) -> Iterator[str]:
     yield from _header(["environment", *VERDICTS], right=len(VERDICTS))
     for name, run in runs.items():
         counts = Counter(gravest(claim.verdicts.values()) for claim in run.claims)
-        yield _row([name, *(counts[verdict] for verdict in VERDICTS)])
+        yield table_row([name, *(counts[verdict] for verdict in VERDICTS)])
 
 
 def _claims(runs: dict[str, Results]) -> Iterator[str]:
@@ -86,7 +87,7 @@ def _claims(runs: dict[str, Results]) -> Iterator[str]:
         yield from _header(["claim", "exporter", *runs], centre=len(runs))
         stated = list(dict.fromkeys(claim for claim, _ in rows))
         for claim, exporter in sorted(rows, key=lambda row: stated.index(row[0])):
-            yield _row([f"`{claim}`", exporter, *(rows[claim, exporter].get(name, "") for name in runs)])
+            yield table_row([f"`{claim}`", exporter, *(rows[claim, exporter].get(name, "") for name in runs)])
         yield ""
         yield from (f"- `{claim}`: {statements[claim]}" for claim in stated)
 
@@ -100,7 +101,7 @@ def _departures(runs: dict[str, Results]) -> Iterator[str]:
     yield from _header(["claim", "exporter", "why", "what is asserted instead", "environments"])
     for (claim, exporter, reason, link, instead), names in sorted(where.items()):
         why = f"{reason} ([link]({link}))" if link else reason
-        yield _row([f"`{claim}`", exporter, why, f"`{instead}`", _listed(names, runs)])
+        yield table_row([f"`{claim}`", exporter, why, f"`{instead}`", _listed(names, runs)])
 
 
 def _not_applicable(runs: dict[str, Results]) -> Iterator[str]:
@@ -111,7 +112,7 @@ def _not_applicable(runs: dict[str, Results]) -> Iterator[str]:
                 where[claim.id, reason].append(name)
     yield from _header(["claim", "why", "environments"])
     for (claim, reason), names in sorted(where.items()):
-        yield _row([f"`{claim}`", reason, _listed(names, runs)])
+        yield table_row([f"`{claim}`", reason, _listed(names, runs)])
 
 
 def _listed(names: Sequence[str], runs: dict[str, Results]) -> str:
@@ -121,17 +122,13 @@ def _listed(names: Sequence[str], runs: dict[str, Results]) -> str:
 def _versions(runs: dict[str, Results]) -> Iterator[str]:
     yield from _header(["environment", "python", *PACKAGES])
     for name, run in runs.items():
-        yield _row([name, *(run.environment.get(package, "") for package in ("python", *PACKAGES))])
+        yield table_row([name, *(run.environment.get(package, "") for package in ("python", *PACKAGES))])
 
 
 def _header(titles: Sequence[str], right: int = 0, centre: int = 0) -> Iterator[str]:
     left = len(titles) - right - centre
-    yield _row(titles)
-    yield _row(["---"] * left + [":-:"] * centre + ["--:"] * right)
-
-
-def _row(cells: Iterable[object]) -> str:
-    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
+    yield table_row(titles)
+    yield table_row(["---"] * left + [":-:"] * centre + ["--:"] * right)
 
 
 def main() -> None:

@@ -19,6 +19,13 @@ MOST_PIXELS = 2**26
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
+def png_size(head: bytes) -> tuple[int, int] | None:
+    """The width and height that the first 24 bytes of a PNG file declare; None where they are of no PNG."""
+    if not head.startswith(_PNG) or len(head) < 24:
+        return None
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
 def read_picture(path: str | os.PathLike[str]) -> Picture:
     """The picture in a file as (H, W, 3) uint8, BGR.
 
@@ -26,9 +33,8 @@ def read_picture(path: str | os.PathLike[str]) -> Picture:
     `MOST_PIXELS`, which is not decoded.
     """
     data = np.fromfile(path, dtype=np.uint8)
-    head = data[:24].tobytes()
-    width, height = (int.from_bytes(head[start : start + 4], "big") for start in (16, 20))
-    if head.startswith(_PNG) and width * height > MOST_PIXELS:
+    width, height = png_size(data[:24].tobytes()) or (0, 0)
+    if width * height > MOST_PIXELS:
         raise ValueError(f"{path}: a picture of {width:,} × {height:,}; up to {MOST_PIXELS:,} pixels are read")
     try:
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from onnxproof.images import Picture
+from onnxproof.images import Picture, png_size
 from onnxproof.results import Comparison, Pixels
 from onnxproof.runs import Run
 
@@ -31,8 +30,6 @@ VIEWER_SIZE = 4000
 
 NOT_KEPT = "the run kept no pictures"
 LEFT_OUT = "left out, since the page would pass 10 MB"
-
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class PictureError(Exception):
@@ -171,9 +168,10 @@ def read_bounded(folder: Path, name: str) -> bytes:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise PictureError(f"{name} cannot be read") from error
-    if not data.startswith(PNG) or data[12:16] != b"IHDR" or len(data) < 33:
+    size = png_size(data)
+    if size is None or data[12:16] != b"IHDR" or len(data) < 33:
         raise PictureError(f"{name} is no PNG file")
-    width, height = struct.unpack(">II", data[16:24])
+    width, height = size
     if len(data) > MOST_BYTES or width * height > MOST_PIXELS or max(width, height) > MOST_SIDE:
         raise PictureError(f"{name} is too large to show")
     return data

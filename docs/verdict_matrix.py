@@ -1,7 +1,8 @@
 """Runs the suite on one stack after the other: `python -m docs.verdict_matrix`, or with names of tox environments.
 
-Each run leaves report/NAME, of which report/index.html is made, and its results.json as docs/verdicts/NAME.json, of
-which docs/verdicts.md is made. An environment is removed when it has run, since each takes several GB.
+Each run leaves report/NAME, of which report/index.html is made. When all have run, each results.json is recorded as
+docs/verdicts/NAME.json, of which docs/verdicts.md is made: never before, since the suite holds the two together. An
+environment is removed when it has run, since each takes several GB.
 """
 
 import argparse
@@ -40,8 +41,8 @@ def run_tox(name: str, report: Path) -> bool:
         shutil.rmtree(work / name, ignore_errors=True)
 
 
-def run_all(names: Sequence[str], reports: Path, record: Path, run: Callable[[str, Path], bool]) -> list[str]:
-    """Runs all that are named, also after one that fails, records what they leave, and gives the names that failed."""
+def run_all(names: Sequence[str], reports: Path, run: Callable[[str, Path], bool]) -> list[str]:
+    """Runs all that are named, also after one that fails, and gives the names that failed."""
     failed = []
     for number, name in enumerate(names, 1):
         print(f"\n== {name}, {number} of {len(names)}", flush=True)
@@ -51,9 +52,15 @@ def run_all(names: Sequence[str], reports: Path, record: Path, run: Callable[[st
         print(f"== {name}: {'passed' if is_well else 'failed'} in {time.monotonic() - start:.0f} s", flush=True)
         if not is_well:
             failed.append(name)
-        if (report / "results.json").is_file():
-            shutil.copyfile(report / "results.json", record / f"{name}.json")
     return failed
+
+
+def record(names: Sequence[str], reports: Path, runs: Path, page: Path) -> None:
+    """Copies what each run left, failed or not, to `runs`, and makes the page of all that are recorded there."""
+    for name in names:
+        if (reports / name / "results.json").is_file():
+            shutil.copyfile(reports / name / "results.json", runs / f"{name}.json")
+    page.write_text(render(read_runs(runs)), encoding="utf-8")
 
 
 def merge(reports: Path) -> bool:
@@ -68,11 +75,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="a tox environment (default: that of each stack)")
     names = parser.parse_args(arguments).names or environments()
     try:
-        failed = run_all(names, REPORTS, RUNS, run_tox)
+        failed = run_all(names, REPORTS, run_tox)
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print("interrupted: nothing is recorded", file=sys.stderr)
         return 130
-    PAGE.write_text(render(read_runs(RUNS)), encoding="utf-8")
+    record(names, REPORTS, RUNS, PAGE)
     is_merged = merge(REPORTS)
     print(f"\n{len(names) - len(failed)} of {len(names)} environments passed")
     for name in failed:

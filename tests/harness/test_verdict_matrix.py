@@ -9,7 +9,7 @@ import yaml
 
 from docs import verdict_matrix
 from docs.fault_page import RESULTS as FAULTS
-from docs.verdict_matrix import MERGE, ROOT, environments, main, merge, run_all, run_tox
+from docs.verdict_matrix import MERGE, ROOT, environments, main, merge, record, run_all, run_tox
 from docs.verdict_page import RUNS, read_runs, render
 
 PLACES = {"verdicts": "RUNS", "report": "REPORTS", "page.md": "PAGE"}
@@ -64,12 +64,11 @@ class TestEnvironments:
 
 
 class TestRuns:
-    """Environments are run in turn, and what they leave is recorded."""
+    """Environments are run in turn."""
 
     @pytest.fixture
     def run(self, tmp_path):
         """Runs `good`, then `bad`, whose suite fails, `none`, which cannot be installed, and `good` again."""
-        (tmp_path / "record").mkdir()
         (tmp_path / "report" / "none").mkdir(parents=True)
         (tmp_path / "report" / "none" / "results.json").write_text("of an earlier run")
 
@@ -79,16 +78,16 @@ class TestRuns:
                 (report / "results.json").write_text(f"of {name}")
             return name.startswith("good")
 
-        return run_all(["good", "bad", "none", "good-too"], tmp_path / "report", tmp_path / "record", leave)
+        return run_all(["good", "bad", "none", "good-too"], tmp_path / "report", leave)
 
     def test_failed(self, run):
         """It goes on after a failure, and tells which failed."""
         assert run == ["bad", "none"]
 
-    def test_recorded(self, run, tmp_path):
-        """Whatever has results is recorded, failing or not, and what an earlier run left is not."""
-        recorded = {path.name: path.read_text() for path in (tmp_path / "record").iterdir()}
-        assert recorded == {f"{name}.json": f"of {name}" for name in ("good", "bad", "good-too")}
+    def test_left(self, run, tmp_path):
+        """What each run leaves stays, and what an earlier one left does not."""
+        left = {path.parent.name: path.read_text() for path in (tmp_path / "report").glob("*/results.json")}
+        assert left == {name: f"of {name}" for name in ("good", "bad", "good-too")}
 
     def test_progress(self, capsys, run):
         """It says which one is running, and how it went."""
@@ -129,6 +128,22 @@ class TestTox:
         assert not (tmp_path / "bad").exists()
 
 
+class TestRecord:
+    """When all have run, what they left is recorded, and the page is made of that."""
+
+    def test_record(self, tmp_path):
+        """A run that left nothing keeps its earlier record, and the page is of all records."""
+        old, new = sorted(RUNS.glob("*.json"))[:2]
+        (tmp_path / "verdicts").mkdir()
+        shutil.copy(old, tmp_path / "verdicts" / "none.json")
+        (tmp_path / "report" / "ran").mkdir(parents=True)
+        shutil.copy(new, tmp_path / "report" / "ran" / "results.json")
+        record(["none", "ran"], tmp_path / "report", tmp_path / "verdicts", tmp_path / "page.md")
+        assert (tmp_path / "verdicts" / "none.json").read_bytes() == old.read_bytes()
+        assert (tmp_path / "verdicts" / "ran.json").read_bytes() == new.read_bytes()
+        assert (tmp_path / "page.md").read_text(encoding="utf-8") == render(read_runs(tmp_path / "verdicts"))
+
+
 class TestMerge:
     """What runs left is made into one page."""
 
@@ -147,25 +162,30 @@ class TestCommand:
 
     @pytest.fixture
     def ran(self, monkeypatch, tmp_path):
-        """The environments that were run; those of torch 2.0 fail, and none leaves results."""
+        """The environments that were run; those of torch 2.0 fail, and each leaves the same results."""
         ran = []
 
         def run(name, report):
+            assert [path.name for path in (tmp_path / "verdicts").iterdir()] == [before.name]
             ran.append(name)
+            report.mkdir(parents=True)
+            shutil.copy(before, report / "results.json")
             return "torch2.0" not in name
 
+        before = next(RUNS.glob("*.json"))
         (tmp_path / "verdicts").mkdir()
-        shutil.copy(next(RUNS.glob("*.json")), tmp_path / "verdicts")
+        shutil.copy(before, tmp_path / "verdicts")
         monkeypatch.setattr(verdict_matrix, "run_tox", run)
         monkeypatch.setattr(verdict_matrix, "merge", lambda reports: True)
         for name in ("verdicts", "report", "page.md"):
             monkeypatch.setattr(verdict_matrix, PLACES[name], tmp_path / name)
         return ran
 
-    def test_all(self, ran, capsys):
-        """Without names every stack is run; the exit status and the end of the output tell of a failure."""
+    def test_all(self, ran, tmp_path, capsys):
+        """Without names every stack is run, and then recorded; the exit status and the output tell of a failure."""
         assert main([]) == 1
         assert ran == environments()
+        assert {path.stem for path in (tmp_path / "verdicts").iterdir()} == set(environments())
         assert capsys.readouterr().out.endswith("environments passed\nfailed: py311-torch2.0\n")
 
     def test_named(self, ran, tmp_path):
@@ -179,12 +199,17 @@ class TestCommand:
         monkeypatch.setattr(verdict_matrix, "merge", lambda reports: False)
         assert main(["opset17"]) == 1
 
-    def test_interrupt(self, ran, monkeypatch, capsys):
-        """Ctrl-C ends it with exit status 130 and no traceback."""
+    def test_interrupt(self, ran, monkeypatch, tmp_path, capsys):
+        """Ctrl-C ends it with exit status 130 and no traceback, and nothing is recorded, not even what had run."""
+        run = verdict_matrix.run_tox
 
         def interrupt(name, report):
-            raise KeyboardInterrupt
+            if name == "opset18":
+                raise KeyboardInterrupt
+            return run(name, report)
 
         monkeypatch.setattr(verdict_matrix, "run_tox", interrupt)
-        assert main(["opset17"]) == 130
-        assert capsys.readouterr().err == "interrupted\n"
+        assert main(["opset17", "opset18"]) == 130
+        assert capsys.readouterr().err == "interrupted: nothing is recorded\n"
+        assert len(list((tmp_path / "verdicts").iterdir())) == 1
+        assert not (tmp_path / "page.md").exists()

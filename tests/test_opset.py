@@ -8,9 +8,9 @@ from onnxproof.engines import onnxruntime_engine, reference
 from onnxproof.exporting import ExportError
 from onnxproof.parity import assert_same
 from onnxproof.targets import Target
-from onnxproof.versions import torch_export_converts_opsets_down
+from onnxproof.versions import onnx_converts_resize_down
 
-CONVERTED, NOT_CONVERTED = ([14, 17], []) if torch_export_converts_opsets_down else ([], [14, 17])
+CONVERTED, NOT_CONVERTED = ([14, 17], []) if onnx_converts_resize_down else ([], [14, 17])
 
 
 @pytest.fixture

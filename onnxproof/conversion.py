@@ -148,8 +148,12 @@ class Conversion:
         return onnxruntime_engine(self.path, provider=self.provider, optimize=name == "onnxruntime")
 
     def run(self, inputs: Mapping[str, Any], engine: str = "onnxruntime") -> dict[str, Array]:
-        """What the file gives. Raises `EngineError` where the engine refuses the file or the inputs."""
-        return self.engine(engine).run(**self.feeds(inputs))
+        """What the file gives. Raises `EngineError` where the engine refuses the file or the inputs.
+
+        Raises `GraphError` before an engine is given a file that cannot be read: some end the process at it.
+        """
+        feeds = self.feeds(inputs)
+        return self.engine(engine).run(**feeds)
 
     def outputs(self, judged: Judged, engine: str = "onnxruntime") -> dict[str, Array]:
         """`run` on a probe, remembered."""

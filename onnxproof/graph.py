@@ -2,8 +2,9 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ def read_graph(source: str | os.PathLike[str] | ModelProto) -> Graph:
     model = source if isinstance(source, ModelProto) else load_model(source)
     graph = model.graph
     with reading(source):
+        _refuse_recursion(model)
         constants = {
             name: numpy_helper.to_array(tensor)
             for name, tensor in constants_of(graph)
@@ -203,6 +205,31 @@ def _text(name: str | bytes) -> str:
     if isinstance(name, bytes):
         raise ValueError(f"the name {name!r} is not UTF-8")
     return name
+
+
+def _refuse_recursion(model: ModelProto) -> None:
+    """Raises `ValueError` for functions that call themselves, at which onnxruntime 1.26 and older end the process."""
+    calls = {_called(function): set(map(_called, _nodes(function.node))) for function in model.functions}
+    try:
+        TopologicalSorter(calls).prepare()
+    except CycleError as error:
+        names = " calls ".join(_text(name) for _, name, _ in error.args[1])
+        raise ValueError(f"a function calls itself: {names}") from error
+
+
+def _called(message: onnx.FunctionProto | NodeProto) -> tuple[str, str, str]:
+    """The domain, name and overload under which a node finds a function; before onnx 1.16 there are no overloads."""
+    name = message.op_type if isinstance(message, NodeProto) else message.name
+    return canonical_domain(message.domain), name, getattr(message, "overload", "")
+
+
+def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Every node, and those of its subgraphs."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for subgraph in (attribute.g, *attribute.graphs):
+                yield from _nodes(subgraph.node)
 
 
 def _tensors(graph: GraphProto) -> Iterator[TensorProto]:

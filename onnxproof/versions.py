@@ -49,10 +49,6 @@ onnx_reads_bfloat16 = not (1, 17) <= ONNX < (1, 19)
 onnx_checks_external_data = ONNX >= (1, 21)
 onnx_splits_external_data_in_attributes = ONNX >= (1, 16)
 onnxruntime_takes_bfloat16 = ONNXRUNTIME >= (1, 22)
-onnxruntime_survives_nameless_outputs = ONNXRUNTIME >= (1, 22)
-"""1.15 ends the process at a Constant without an output or a value, and 1.18 at one without an output."""
-onnxruntime_survives_recursion = ONNXRUNTIME >= (1, 23)
-"""1.22 ends the process at a function that calls itself."""
 opencv_runs_dynamic_shapes = OPENCV >= (5,)
 
 EXPORTERS = (TORCHSCRIPT, TORCH_EXPORT) if torch_export_is_available else (TORCHSCRIPT,)

@@ -81,7 +81,7 @@ PARTS = (
             "graph.Graph",
             "graph.Value",
             "graph.Node",
-            "graph.GraphError",
+            "model_file.GraphError",
             "same_graph.graph_differences",
         ),
     ),

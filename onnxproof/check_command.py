@@ -27,7 +27,7 @@ from onnxproof.cli import CommandError
 from onnxproof.conversion import Conversion
 from onnxproof.files import make_writable
 from onnxproof.findings import EXPECTED, FAILS, HOLDS, NOT_JUDGED, Finding, first_line
-from onnxproof.graph import GraphError, load_model
+from onnxproof.model_file import GraphError, load_model
 from onnxproof.names import suggestion
 from onnxproof.original import Original
 from onnxproof.repro import write_repro

@@ -16,7 +16,8 @@ import torch
 from onnxproof.case import Case
 from onnxproof.engines import Engine, EngineError, onnxruntime_engine, reference_engine
 from onnxproof.exporting import Export, ExportError, export
-from onnxproof.graph import Graph, load_model, read_graph
+from onnxproof.graph import Graph, read_graph
+from onnxproof.model_file import load_model
 from onnxproof.original import Judged, Original
 from onnxproof.parity import Parity, Reference, compare
 from onnxproof.probes import Probe, same_inputs

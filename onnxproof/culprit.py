@@ -13,7 +13,7 @@ import onnx.reference
 from onnxproof.conversion import Conversion
 from onnxproof.engines import EngineError, onnxruntime_engine
 from onnxproof.exporting import ExportError
-from onnxproof.graph import GraphError, load_model
+from onnxproof.model_file import GraphError, load_model
 from onnxproof.original import Judged
 from onnxproof.parity import Parity, Reference, compare
 from onnxproof.probes import resized

@@ -21,7 +21,8 @@ import onnxruntime
 import torch
 from torch import nn
 
-from onnxproof.graph import load_model, read_graph
+from onnxproof.graph import read_graph
+from onnxproof.model_file import load_model
 from onnxproof.parity import Reference
 from onnxproof.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor
 

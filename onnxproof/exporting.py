@@ -21,7 +21,8 @@ import torch
 import wurlitzer
 from torch import nn
 
-from onnxproof.graph import Graph, GraphError, read_graph
+from onnxproof.graph import Graph, read_graph
+from onnxproof.model_file import GraphError
 from onnxproof.trees import leaves, map_leaves, to_tensor
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT
 

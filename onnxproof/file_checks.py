@@ -6,8 +6,9 @@ from onnxproof.conversion import Conversion
 from onnxproof.engines import EngineError
 from onnxproof.exporting import ExportError
 from onnxproof.findings import CheckError, NotJudgedError, check, first_line
-from onnxproof.graph import GraphError, Value, external_files
+from onnxproof.graph import Value
 from onnxproof.isolation import run_without_torch
+from onnxproof.model_file import GraphError, external_files
 from onnxproof.symbols import SymbolError, bind
 from onnxproof.trees import leaves
 

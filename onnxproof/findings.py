@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from onnxproof.conversion import Conversion
 from onnxproof.exporting import ExportError
-from onnxproof.graph import GraphError
+from onnxproof.model_file import GraphError
 from onnxproof.trees import Array
 
 HOLDS, FAILS, EXPECTED, NOT_JUDGED = "holds", "fails", "expected", "not judged"

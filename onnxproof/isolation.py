@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnxproof.graph import external_files
+from onnxproof.model_file import external_files
 from onnxproof.trees import Array
 
 SECONDS = 300

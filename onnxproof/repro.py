@@ -11,8 +11,8 @@ from onnxproof.engines import EngineError
 from onnxproof.exporting import ExportError
 from onnxproof.files import replace_folder
 from onnxproof.findings import Evidence, Finding
-from onnxproof.graph import GraphError
 from onnxproof.isolation import copy_with_data
+from onnxproof.model_file import GraphError
 from onnxproof.trees import Array
 
 _SCRIPT = """\

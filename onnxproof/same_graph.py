@@ -9,7 +9,8 @@ import onnx
 from google.protobuf.message import Message
 from onnx import GraphProto, ModelProto, SparseTensorProto, TensorProto, helper, numpy_helper
 
-from onnxproof.graph import canonical_domain, constants_of, is_constant, opsets_of, reading, value_of
+from onnxproof.graph import constants_of, is_constant, opsets_of, value_of
+from onnxproof.model_file import canonical_domain, reading
 
 
 def graph_differences(a: ModelProto, b: ModelProto) -> tuple[str, ...]:

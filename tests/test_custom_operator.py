@@ -10,7 +10,8 @@ from torch.nn.functional import interpolate
 import srcnn_models as srcnn
 from onnxproof.engines import EngineError, onnxruntime_engine, reference, reference_engine, torch_engine
 from onnxproof.exporting import ExportError
-from onnxproof.graph import Value, load_model
+from onnxproof.graph import Value
+from onnxproof.model_file import load_model
 from onnxproof.parity import assert_same
 from onnxproof.same_graph import graph_differences
 from tests.inputs import DYNAMIC_SIZE, scales

@@ -8,7 +8,7 @@ from torch.nn.functional import interpolate
 import srcnn_models as srcnn
 from onnxproof.engines import EngineError, onnxruntime_engine, torch_engine
 from onnxproof.exporting import ExportError
-from onnxproof.graph import load_model
+from onnxproof.model_file import load_model
 from onnxproof.same_graph import graph_differences
 
 REFUSED_TYPES = r"got \(Tensor, NoneType, bool, list\)"

@@ -9,7 +9,8 @@ import pytest
 import srcnn_models as srcnn
 from onnxproof.engines import EngineError, onnxruntime_engine
 from onnxproof.exporting import ExportError
-from onnxproof.graph import Value, load_model
+from onnxproof.graph import Value
+from onnxproof.model_file import load_model
 from onnxproof.same_graph import graph_differences
 from tests.inputs import scales
 

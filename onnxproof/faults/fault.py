@@ -8,7 +8,7 @@ import onnx
 from onnx import ModelProto
 
 from onnxproof.case import Case
-from onnxproof.graph import load_model
+from onnxproof.model_file import load_model
 
 
 class Unsuited(ValueError):  # noqa: N818 - no error of anyone's: the file has nothing that the fault could break

@@ -8,7 +8,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from onnxproof.faults import edits
 from onnxproof.faults.fault import Unsuited, fault, file_fault
-from onnxproof.graph import load_model
+from onnxproof.model_file import load_model
 
 FROZEN_SIZE = 8
 """A height and width that the faults below declare."""

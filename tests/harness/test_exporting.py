@@ -17,7 +17,8 @@ from torch import nn
 
 from onnxproof.engines import onnxruntime_engine, reference
 from onnxproof.exporting import Export, ExportError, export
-from onnxproof.graph import GraphError, Value, external_files, load_model
+from onnxproof.graph import Value
+from onnxproof.model_file import GraphError, external_files, load_model
 from onnxproof.parity import assert_same
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
 

@@ -5,7 +5,7 @@ import pytest
 from onnxproof.checks import CHECKS
 from onnxproof.conversion import Conversion
 from onnxproof.faults import FAULTS, MODEL_FAULTS, Unsuited
-from onnxproof.graph import GraphError, load_model
+from onnxproof.model_file import GraphError, load_model
 from onnxproof.same_graph import graph_differences
 from onnxproof.versions import TORCHSCRIPT
 from tests.harness.proof import failing, good_subjects

@@ -20,7 +20,7 @@ from onnxproof.findings import (
     check,
     first_line,
 )
-from onnxproof.graph import GraphError
+from onnxproof.model_file import GraphError
 from onnxproof.versions import TORCHSCRIPT
 
 EVIDENCE = Evidence({"x": np.zeros(1)}, {"y": np.ones(1)}, {"y": np.zeros(1)})

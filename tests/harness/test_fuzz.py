@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from onnx.parser import parse_model
 
-from onnxproof.graph import GraphError, external_files, load_model, read_graph
+from onnxproof.graph import read_graph
+from onnxproof.model_file import GraphError, external_files, load_model
 from onnxproof.parity import Parity, Reference, compare, compare_pictures
 from onnxproof.results import Results, ResultsError, read_results
 from onnxproof.runs import read_runs

@@ -1,17 +1,13 @@
-"""Facts are read off any legal ONNX file, and a file that is none is refused by name."""
-
-from pathlib import Path
+"""Facts are read off any legal ONNX file."""
 
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from onnx.parser import parse_model
 
 from onnxproof import versions
-from onnxproof.graph import GraphError, Value, external_files, load_model, read_graph
+from onnxproof.graph import Value, read_graph
 
 EXAMPLE = """
 <ir_version: 8, opset_import: ["": 18, "local": 1]>
@@ -32,11 +28,6 @@ leaky <slope> (given) => (result) { result = LeakyRelu <alpha: float = @slope> (
 FOUR_BITS = ("UINT4", "INT4") if versions.onnx_has_4_bit_integers else ()
 
 ONE_NODE = '<ir_version: 8, opset_import: ["": 18]> one (float[2] x) => (float[2] y) { y = Neg (x) }'
-
-
-needs_split_data = pytest.mark.skipif(
-    not versions.onnx_splits_external_data_in_attributes, reason="this onnx reads no external data of an attribute"
-)
 
 
 def constant(**value) -> onnx.ModelProto:
@@ -202,100 +193,3 @@ class TestReading:
         )
         graph = read_graph(model)
         assert (graph.input_names, list(graph.constants)) == (("x",), ["w"])
-
-
-class TestFile:
-    """A file is read whole, with its external data, or refused by name."""
-
-    @pytest.fixture
-    def path(self, tmp_path):
-        return tmp_path / "net.onnx"
-
-    @pytest.fixture
-    def split_path(self, path):
-        """A model whose weights, an initializer and one in a subgraph's attribute, have a file each."""
-        model = parse_model("""<ir_version: 8, opset_import: ["": 18]>
-        split (float[2] x, bool flag) => (float[2] y) <float[2] w = {0, 0}> {
-            y = If (flag) <
-                then_branch = then () => (float[2] sum) { sum = Add (x, w) },
-                else_branch = otherwise () => (float[2] held) { held = Constant <value = float[2] {0, 0}> () }
-            >
-        }""")
-        weights = numpy_helper.from_array(np.array([1, 2], np.float32))  # in raw bytes: onnx moves no others
-        initializer, held = model.graph.initializer[0], model.graph.node[0].attribute[1].g.node[0].attribute[0].t
-        initializer.CopyFrom(weights)
-        held.CopyFrom(weights)
-        initializer.name, held.name = "w", "held"
-        one_each = {"all_tensors_to_one_file": False, "size_threshold": 0, "convert_attribute": True}
-        onnx.save_model(model, path, save_as_external_data=True, **one_each)
-        return path
-
-    def test_whole(self, path, example):
-        """A file gives the model that was saved."""
-        path.write_bytes(example.SerializeToString())
-        assert load_model(path) == example
-        assert external_files(path) == ()
-
-    def test_data_inside(self, path, example):
-        """A tensor that was outside, and is inside now, names no file."""
-        example.graph.initializer[0].external_data.add(key="location", value="weights")
-        path.write_bytes(example.SerializeToString())
-        assert external_files(path) == ()
-
-    def test_name_decides_nothing(self, tmp_path, example):
-        """What a file is called does not change how it is read."""
-        (tmp_path / "net.json").write_bytes(example.SerializeToString())
-        assert load_model(tmp_path / "net.json") == example
-
-    @needs_split_data
-    def test_external_data(self, split_path):
-        """External data is loaded, and its files are named relative to the model's folder."""
-        np.testing.assert_array_equal(read_graph(split_path).constants["w"], [1, 2])
-        assert external_files(split_path) == (Path("held"), Path("w"))
-
-    @needs_split_data
-    @pytest.mark.skipif(not versions.onnx_checks_external_data, reason="this onnx reads data that is too short")
-    @pytest.mark.parametrize("spoil", [Path.unlink, lambda data: data.write_bytes(b"1234")], ids=["missing", "short"])
-    def test_spoilt_external_data(self, split_path, spoil):
-        """External data that is missing or too short is an error; its name can still be read."""
-        spoil(split_path.with_name("held"))
-        with pytest.raises(GraphError, match=r"net\.onnx: .*held"):
-            load_model(split_path)
-        assert external_files(split_path) == (Path("held"), Path("w"))
-
-    @pytest.mark.parametrize("read", [load_model, read_graph, external_files])
-    @pytest.mark.parametrize(
-        "content",
-        [
-            pytest.param(b"", id="empty"),
-            pytest.param(np.random.default_rng(0).bytes(1000), id="random-bytes"),
-            pytest.param(b"<!DOCTYPE html>\n<title>Not Found</title>\n", id="text"),
-            pytest.param(
-                onnx.ModelProto(opset_import=[helper.make_opsetid("", 18)]).SerializeToString(), id="no-graph"
-            ),
-        ],
-    )
-    def test_other_file(self, path, read, content):
-        """A file that is no model is refused, and the message names it and says what to do."""
-        path.write_bytes(content)
-        with pytest.raises(GraphError, match=r"net\.onnx: .*; export it again"):
-            read(path)
-
-    @pytest.mark.parametrize("read", [load_model, read_graph, external_files])
-    def test_no_file(self, path, read):
-        """A file that is not there is refused by name."""
-        with pytest.raises(GraphError, match=r"net\.onnx: no such file"):
-            read(path)
-
-    def test_folder(self, tmp_path):
-        """A folder is refused by name."""
-        with pytest.raises(GraphError, match=f"{tmp_path.name}: not a readable ONNX file"):
-            load_model(tmp_path)
-
-    @given(end=st.integers(0, len(parse_model(ONE_NODE).SerializeToString()) - 1))
-    def test_cut_anywhere(self, tmp_path_factory, end):
-        """No beginning of a file passes for the whole."""
-        cut = tmp_path_factory.getbasetemp() / "cut.onnx"
-        cut.write_bytes(parse_model(ONE_NODE).SerializeToString()[:end])
-        with pytest.raises(GraphError, match=r"cut\.onnx"):
-            load_model(cut)

@@ -7,8 +7,8 @@ from onnx.external_data_helper import set_external_data
 from onnx.parser import parse_model
 
 from onnxproof import isolation
-from onnxproof.graph import GraphError
 from onnxproof.isolation import run_without_torch
+from onnxproof.model_file import GraphError
 
 CPU = "CPUExecutionProvider"
 INPUTS = {"x": np.arange(4, dtype=np.float32)}

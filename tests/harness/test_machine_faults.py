@@ -19,7 +19,7 @@ from onnxproof import recording, repro, versions
 from onnxproof.cli import main
 from onnxproof.exporting import ExportError, export
 from onnxproof.files import made_once, replace_folder, write_whole
-from onnxproof.graph import load_model
+from onnxproof.model_file import load_model
 from onnxproof.results import read_results
 from onnxproof.versions import TORCHSCRIPT
 

@@ -1,0 +1,129 @@
+"""An ONNX file as onnx's own message: whole, with its external data, and fit for an engine."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from onnx.external_data_helper import uses_external_data
+
+DEFAULT_DOMAIN = ""
+
+_UNREADABLE = (
+    DecodeError,
+    onnx.checker.ValidationError,
+    ValueError,
+    TypeError,
+    KeyError,
+    RuntimeError,
+    OSError,
+    UserWarning,
+)
+"""What onnx raises at a file that is none, at data that does not fit its tensor, and at a dtype that there is not.
+
+Where warnings are errors, also at an entry of external data that it does not know.
+"""
+
+
+class GraphError(Exception):
+    """A file that cannot be read as ONNX; the message names the file and what to do."""
+
+
+def load_model(path: str | os.PathLike[str]) -> ModelProto:
+    """The model in a file with its external data, which has to lie in the file's folder.
+
+    Raises `GraphError` when the file, or its data, cannot be read.
+    """
+    with reading(path):
+        model = _load(path)
+        folder = Path(path).parent
+        for name in _locations(model):
+            if not (folder / name).resolve().is_relative_to(folder.resolve()):
+                raise GraphError(f"{path}: its external data {name} lies outside of its folder; put it beside the file")
+        onnx.load_external_data_for_model(model, str(folder))
+    return model
+
+
+def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The external-data files that an ONNX file names, as it names them: relative to its own folder.
+
+    Raises `GraphError` when the ONNX file cannot be read; the files that it names may be missing.
+    """
+    with reading(path):
+        return _locations(_load(path))
+
+
+@contextlib.contextmanager
+def reading(source: str | os.PathLike[str] | ModelProto) -> Iterator[None]:
+    """Makes a `GraphError` of whatever onnx raises at what is no file of its, or a damaged one."""
+    name = "the model" if isinstance(source, ModelProto) else source
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise GraphError(f"{name}: no such file, or its external data is missing ({error})") from error
+    except _UNREADABLE as error:
+        raise GraphError(f"{name}: not a readable ONNX file ({error}); export it again") from error
+
+
+def canonical_domain(domain: str) -> str:
+    """The one name of a domain: `ai.onnx` is the default one written out."""
+    return DEFAULT_DOMAIN if domain == "ai.onnx" else domain
+
+
+def utf8(name: str | bytes) -> str:
+    """A name, which protobuf gives as bytes where it is no UTF-8."""
+    if isinstance(name, bytes):
+        raise ValueError(f"the name {name!r} is not UTF-8")
+    return name
+
+
+def refuse_recursion(model: ModelProto) -> None:
+    """Raises `ValueError` for functions that call themselves, at which onnxruntime 1.26 and older end the process."""
+    calls = {_called(function): set(map(_called, _nodes(function.node))) for function in model.functions}
+    try:
+        TopologicalSorter(calls).prepare()
+    except CycleError as error:
+        names = " calls ".join(utf8(name) for _, name, _ in error.args[1])
+        raise ValueError(f"a function calls itself: {names}") from error
+
+
+def _load(path: str | os.PathLike[str]) -> ModelProto:
+    """The model in a file, without its external data."""
+    model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)
+    if not (model.graph.output and model.opset_import):
+        raise GraphError(f"{path}: not a whole ONNX model, it has no output or no opset; export it again")
+    return model
+
+
+def _locations(model: ModelProto) -> tuple[Path, ...]:
+    tensors = filter(uses_external_data, _tensors(model.graph))
+    locations = {utf8(entry.value) for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
+    return tuple(Path(location) for location in sorted(locations))
+
+
+def _called(message: onnx.FunctionProto | NodeProto) -> tuple[str, str, str]:
+    """The domain, name and overload under which a node finds a function; before onnx 1.16 there are no overloads."""
+    name = message.op_type if isinstance(message, NodeProto) else message.name
+    return canonical_domain(message.domain), name, getattr(message, "overload", "")
+
+
+def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Every node, and those of its subgraphs."""
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            for subgraph in (attribute.g, *attribute.graphs):
+                yield from _nodes(subgraph.node)
+
+
+def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
+    """Every initializer and every tensor in an attribute, of a graph and of its subgraphs."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield from (attribute.t, *attribute.tensors)
+        for subgraph in (attribute.g, *attribute.graphs):
+            yield from _tensors(subgraph)

@@ -1,7 +1,18 @@
-"""`python -m onnxproof` is the command `onnxproof`."""
+"""The command's first step, also of `python -m onnxproof`: an interrupt is one line while the rest is imported, too."""
 
 import sys
 
-from onnxproof.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Runs the command and returns its exit status."""
+    try:
+        from onnxproof import cli
+
+        return cli.main()
+    except KeyboardInterrupt:
+        print("onnxproof: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,7 +13,6 @@ from textwrap import TextWrapper
 from types import ModuleType
 from typing import Any
 
-import onnxruntime
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -25,6 +24,7 @@ from onnxproof.check_plugin import as_result, known, told
 from onnxproof.checks import CHECKS
 from onnxproof.cli import CommandError
 from onnxproof.conversion import Conversion
+from onnxproof.engines import EngineError, require_provider
 from onnxproof.files import make_writable
 from onnxproof.findings import EXPECTED, FAILS, HOLDS, NOT_JUDGED, Finding, first_line
 from onnxproof.model_file import GraphError, load_model
@@ -84,10 +84,10 @@ def _check_arguments(arguments: argparse.Namespace) -> None:
         raise CommandError("--exporter: the file that --onnx names is already exported; leave one of them out")
     if arguments.opset is not None and arguments.opset < 1:
         raise CommandError(f"--opset {arguments.opset}: opsets count from 1")
-    available = onnxruntime.get_available_providers()
-    if arguments.provider not in available:
-        near = suggestion(arguments.provider, available)
-        raise CommandError(f"--provider {arguments.provider}: onnxruntime has {', '.join(available)}{near}")
+    try:
+        require_provider(arguments.provider)
+    except EngineError as error:
+        raise CommandError(f"--provider: {error}") from error
     if arguments.onnx:
         try:
             load_model(arguments.onnx)

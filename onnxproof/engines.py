@@ -23,6 +23,7 @@ from torch import nn
 
 from onnxproof.graph import read_graph
 from onnxproof.model_file import load_model
+from onnxproof.names import suggestion
 from onnxproof.parity import Reference
 from onnxproof.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor
 
@@ -103,6 +104,14 @@ def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: Seque
     return Reference(values, exact)
 
 
+def require_provider(name: str) -> None:
+    """Raises `EngineError` for an execution provider that the installed ONNX Runtime does not have."""
+    available = onnxruntime.get_available_providers()
+    if name not in available:
+        near = suggestion(name, available)
+        raise EngineError(f"onnxruntime has no {name}; it has {', '.join(available)}{near}")
+
+
 def onnxruntime_engine(
     path: str | os.PathLike[str], *, provider: str = "CPUExecutionProvider", optimize: bool = True
 ) -> Engine:
@@ -110,9 +119,7 @@ def onnxruntime_engine(
 
     Raises `EngineError` for a file that it refuses, an unknown provider, and at run time for inputs that it refuses.
     """
-    available = onnxruntime.get_available_providers()
-    if provider not in available:
-        raise EngineError(f"onnxruntime has no {provider}; it has {', '.join(available)}")
+    require_provider(provider)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what it logs as an error it raises as well
     options.intra_op_num_threads = torch.get_num_threads()

@@ -339,10 +339,10 @@ class TestOptions:
     """An option that cannot be kept is told before anything is done."""
 
     def test_provider(self, refusal):
-        """An unknown provider is told with those there are."""
-        reason = refusal("models.py:double", "--provider", "GpuExecutionProvider")
-        assert reason.startswith("--provider GpuExecutionProvider: onnxruntime has ")
-        assert "CPUExecutionProvider" in reason
+        """An unknown provider is told with those there are, and the nearest is suggested."""
+        reason = refusal("models.py:double", "--provider", "CPUExecutionProvidr")
+        assert reason.startswith("--provider: onnxruntime has no CPUExecutionProvidr; it has ")
+        assert reason.endswith(", did you mean 'CPUExecutionProvider'?")
 
     def test_exporter(self, capsys):
         """An unknown exporter is told, and the nearest is suggested."""

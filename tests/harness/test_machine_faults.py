@@ -15,7 +15,7 @@ import pytest
 import torch
 from onnx.parser import parse_model
 
-from onnxproof import recording, repro, versions
+from onnxproof import __main__, recording, repro, versions
 from onnxproof.cli import main
 from onnxproof.exporting import ExportError, export
 from onnxproof.files import made_once, replace_folder, write_whole
@@ -120,6 +120,21 @@ class TestStopped:
         assert stop("tracing", signal.SIGINT) == (130, "", "onnxproof: interrupted\n")
         assert not list((folder / "report").iterdir())
         assert not list((folder / "temporary").glob("onnxproof-*"))
+
+    def test_interrupted_at_once(self, monkeypatch, capsys):
+        """Ctrl-C while the command itself is imported is told in the same line."""
+
+        class Interrupt:
+            @staticmethod
+            def find_spec(name, *_):
+                if name == "onnxproof.cli":
+                    raise KeyboardInterrupt
+
+        monkeypatch.delitem(sys.modules, "onnxproof.cli")
+        monkeypatch.delattr("onnxproof.cli")
+        monkeypatch.setattr(sys, "meta_path", [Interrupt, *sys.meta_path])
+        assert __main__.main() == 130
+        assert capsys.readouterr() == ("", "onnxproof: interrupted\n")
 
     def test_killed(self, folder, stop):
         """A kill leaves nothing in the report, and the next run makes it."""

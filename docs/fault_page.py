@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from docs.markdown import listed, stack, table_row
-from onnxproof.fault_results import ALIKE, CAUGHT, MISSED, NOT_ASKED, FaultRow, counted, grouped, mark
+from onnxproof.fault_results import ALIKE, CAUGHT, MISSED, NOT_ASKED, FaultRow, Faults, GoodRow, fault_lines, mark
 
 RESULTS, PAGE = (Path(__file__).parent / f"faults.{ending}" for ending in ("json", "md"))
-
-Row = Mapping[str, Any]
 
 PEERS = {
     "verify": "`verify=True`",
@@ -80,7 +77,7 @@ REASONS = {
 }
 
 
-def render(found: Mapping[str, Any]) -> str:
+def render(found: Faults) -> str:
     """The page, of what a run found."""
     faults = found["faults"]
     good = {row["id"]: row for row in found["good"]}
@@ -89,9 +86,9 @@ def render(found: Mapping[str, Any]) -> str:
     parts = [
         HEAD.format(files=listed([f"`{name}`" for name in files]), versions=stack(found["versions"])),
         "## Faults of a file\n",
-        *_table(kinds["file"], good, "files"),
+        *_table(kinds["file"], good),
         "\n## Faults of a model's conversion\n",
-        *_table(kinds["model"], good, "exporter"),
+        *_table(kinds["model"], good),
         "\n## Kill rate and false alarms\n",
         *_rates(faults, found["good"], good),
         HOW,
@@ -103,25 +100,16 @@ def render(found: Mapping[str, Any]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _table(rows: Sequence[FaultRow], good: Mapping[str, Row], where: str) -> Iterator[str]:
-    yield f"| fault | | {where} | onnxproof | {' | '.join(PEERS.values())} |"
+def _table(rows: Sequence[FaultRow], good: Mapping[str, GoodRow]) -> Iterator[str]:
+    yield f"| fault | | on | onnxproof | {' | '.join(PEERS.values())} |"
     yield f"| --- | --- | --- | --- |{' :-: |' * len(PEERS)}"
-    for ran in grouped(rows):
-        place = ran[0]["on"] if ran[0]["kind"] == "model" else str(len(ran))
-        marks = [counted([mark(row, peer, good) for row in ran]) for peer in PEERS]
-        cells = [f"`{ran[0]['id']}`", ran[0]["sentence"], place, _checks(ran), *marks]
-        yield table_row(cells)
+    for line in fault_lines(rows, PEERS, good):
+        named = f"**{line.named}**" if line.is_caught else f"{MISSED} {line.named}"
+        checks = ", ".join([named, *line.others])
+        yield table_row([f"`{line.id}`", line.sentence, line.place, checks, *line.marks])
 
 
-def _checks(ran: Sequence[Row]) -> str:
-    found = dict.fromkeys(check for row in ran for check in row["checks"])
-    named = ran[0]["caught_by"]
-    others = [check for check in found if check != named]
-    in_all = all(named in row["checks"] for row in ran)
-    return ", ".join([f"**{named}**" if in_all else f"{MISSED} {named}", *others])
-
-
-def _rates(faults: Sequence[Row], conversions: Sequence[Row], good: Mapping[str, Row]) -> Iterator[str]:
+def _rates(faults: Sequence[FaultRow], conversions: Sequence[GoodRow], good: Mapping[str, GoodRow]) -> Iterator[str]:
     yield "| | asked | caught | kill rate | rejects the good file too | false alarms on good conversions |"
     yield "| --- | --: | --: | --: | --: | --: |"
     named = sum(row["caught_by"] in row["checks"] for row in faults)
@@ -150,12 +138,12 @@ def _alarms(ids: Iterator[str]) -> str:
     return ", ".join(ids) or "none"
 
 
-def is_unseen(row: Row) -> bool:
+def is_unseen(row: FaultRow) -> bool:
     """Whether the broken file runs on the traced inputs, and gives what the model gives."""
     return row["peers"]["cosine"] == "" and "same-values" not in row["checks"]
 
 
-def _unseen(faults: Sequence[Row]) -> Iterator[str]:
+def _unseen(faults: Sequence[FaultRow]) -> Iterator[str]:
     unseen = [row for row in faults if is_unseen(row)]
     for check, reason in REASONS.items():
         ids = dict.fromkeys(f"`{row['id']}`" for row in unseen if row["caught_by"] == check)
@@ -163,7 +151,7 @@ def _unseen(faults: Sequence[Row]) -> Iterator[str]:
             yield f"- {', '.join(ids)}: {reason} ({check})."
 
 
-def _uncaught(faults: Sequence[Row]) -> Iterator[str]:
+def _uncaught(faults: Sequence[FaultRow]) -> Iterator[str]:
     uncaught = [f"`{row['id']}` on {row['on']}" for row in faults if not row["checks"]]
     yield f"Caught by no check of onnxproof: {', '.join(uncaught) or 'none'}."
 

@@ -2,12 +2,12 @@
 
 import re
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from docs.markdown import table_row
-from onnxproof.claims import DEPARTS, FAILING, HOLDS, NOT_APPLICABLE, VERDICTS, gravest
+from onnxproof.claims import DEPARTS, FAILING, HOLDS, NOT_APPLICABLE, VERDICTS, count_gravest
 from onnxproof.results import Results, ResultsError, read_results
 from onnxproof.versions import PACKAGES
 
@@ -57,21 +57,17 @@ def render(runs: dict[str, Results]) -> str:
 
 
 def _summary(runs: dict[str, Results]) -> str:
-    found: dict[str, set[str]] = defaultdict(set)
-    for run in runs.values():
-        for claim in run.claims:
-            found[claim.id] |= set(claim.verdicts.values())
-    counts = Counter(map(gravest, found.values()))
+    counts = count_gravest((claim.id, claim.verdicts.values()) for run in runs.values() for claim in run.claims)
     return (
-        f"Of {len(found)} claims, {counts[HOLDS]} hold in all {len(runs)}, {counts[DEPARTS]} depart from the document "
-        f"in one at least, and {counts[FAILING] or 'none'} fail."
+        f"Of {sum(counts.values())} claims, {counts[HOLDS]} hold in all {len(runs)}, {counts[DEPARTS]} depart from the "
+        f"document in one at least, and {counts[FAILING] or 'none'} fail."
     )
 
 
 def _counts(runs: dict[str, Results]) -> Iterator[str]:
     yield from _header(["environment", *VERDICTS], right=len(VERDICTS))
     for name, run in runs.items():
-        counts = Counter(gravest(claim.verdicts.values()) for claim in run.claims)
+        counts = count_gravest((claim.id, claim.verdicts.values()) for claim in run.claims)
         yield table_row([name, *(counts[verdict] for verdict in VERDICTS)])
 
 

@@ -99,6 +99,14 @@ def gravest(verdicts: Iterable[str]) -> str:
     return min(verdicts, key=GRAVEST_FIRST.index)
 
 
+def count_gravest(found: Iterable[tuple[str, Iterable[str]]]) -> Counter[str]:
+    """How many claims have which verdict, of ids with verdicts; an id that comes several times has the gravest."""
+    verdicts: dict[str, set[str]] = {}
+    for id, given in found:
+        verdicts.setdefault(id, set()).update(given)
+    return Counter(gravest(given) for given in verdicts.values() if given)
+
+
 def as_table(verdicts: Sequence[tuple[str, str]]) -> str:
     """The verdicts of claims, each beside its chapter, as text: a row a chapter, a column a verdict, and the sum."""
     table = Table("chapter", box=None, pad_edge=False)

@@ -1,9 +1,9 @@
 """faults.json: what the checks and other tools said of broken files and conversions."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from onnxproof.results import read_json, typed
 
@@ -51,7 +51,7 @@ def grouped(rows: Iterable[FaultRow]) -> list[list[FaultRow]]:
     return list(groups.values())
 
 
-def mark(row: Mapping[str, Any], peer: str, good: Mapping[str, Any]) -> str:
+def mark(row: FaultRow, peer: str, good: Mapping[str, GoodRow]) -> str:
     """What a peer said of one broken file."""
     answer = row["peers"].get(peer)
     if answer is None:
@@ -109,25 +109,25 @@ def fault_table(found: Faults) -> FaultTable:
     return FaultTable(
         versions=", ".join(f"{name} {number}" for name, number in found["versions"].items()),
         peers=peers,
-        lines=tuple(
-            _fault_line(rows, [counted([mark(row, peer, good) for row in rows]) for peer in peers])
-            for rows in grouped(faults)
-        ),
+        lines=tuple(fault_lines(faults, peers, good)),
         caught=sum(row["caught_by"] in row["checks"] for row in faults),
         asked=len(faults),
         caught_by_peers=tuple(rates),
     )
 
 
-def _fault_line(rows: Sequence[FaultRow], marks: Sequence[str]) -> FaultLine:
-    first = rows[0]
-    found = dict.fromkeys(check for row in rows for check in row["checks"])
-    return FaultLine(
-        first["id"],
-        first["sentence"],
-        f"{len(rows)} files" if first["kind"] == "file" else first["on"],
-        first["caught_by"],
-        all(first["caught_by"] in row["checks"] for row in rows),
-        tuple(check for check in found if check != first["caught_by"]),
-        tuple(marks),
-    )
+def fault_lines(faults: Iterable[FaultRow], peers: Iterable[str], good: Mapping[str, GoodRow]) -> Iterator[FaultLine]:
+    """A line for each fault, with the marks of these peers; `good` are the good conversions by id."""
+    for rows in grouped(faults):
+        first = rows[0]
+        named = first["caught_by"]
+        found = dict.fromkeys(check for row in rows for check in row["checks"])
+        yield FaultLine(
+            first["id"],
+            first["sentence"],
+            f"{len(rows)} files" if len(rows) > 1 else first["on"],
+            named,
+            all(named in row["checks"] for row in rows),
+            tuple(check for check in found if check != named),
+            tuple(counted([mark(row, peer, good) for row in rows]) for peer in peers),
+        )

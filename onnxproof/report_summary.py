@@ -1,10 +1,9 @@
 """What a report says in one sentence."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnxproof.claims import DEPARTS, FAILING, HOLDS, NOT_APPLICABLE, gravest
+from onnxproof.claims import DEPARTS, FAILING, HOLDS, NOT_APPLICABLE, count_gravest
 from onnxproof.report_tables import conversions
 from onnxproof.runs import Run
 
@@ -28,10 +27,7 @@ def sentence(runs: Sequence[Run]) -> list[Phrase]:
 
 
 def _of_claims(runs: Sequence[Run]) -> list[Phrase]:
-    verdicts: dict[str, list[str]] = {}
-    for claim in (claim for run in runs for claim in run.results.claims):
-        verdicts.setdefault(claim.id, []).extend(claim.verdicts.values())
-    counts = Counter(gravest(found) for found in verdicts.values() if found)
+    counts = count_gravest((claim.id, claim.verdicts.values()) for run in runs for claim in run.results.claims)
     if not counts:
         return []
     several = len(runs) > 1

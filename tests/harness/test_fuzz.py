@@ -21,10 +21,13 @@ from onnx.parser import parse_model
 from onnxproof.graph import read_graph
 from onnxproof.model_file import GraphError, external_files, load_model
 from onnxproof.parity import Parity, Reference, compare, compare_pictures
+from onnxproof.report import page
 from onnxproof.results import Results, ResultsError, read_results
 from onnxproof.runs import read_runs
 from onnxproof.same_graph import graph_differences
+from tests.harness.runs import RESULTS
 from tests.harness.test_graph import EXAMPLE
+from tests.harness.test_report import Markup
 from tests.harness.test_results import CHECKED, COMPARISON, EMPTY
 
 FLOATS = ("float16", "float32", "float64", "bfloat16")
@@ -188,18 +191,25 @@ GRAPH = {
     "constants": {"w": "1"},
 }
 RUN = EMPTY | {"comparisons": [COMPARISON], "conversions": [CHECKED], "graphs": [GRAPH]}
+WHOLE_RUN = dataclasses.asdict(RESULTS)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
     max_leaves=8,
 )
+KINDS = {
+    str: st.text() | st.sampled_from(["<script>alert(1)</script>", '"><img src=x>', "{{ 7 * 7 }}"]),
+    bool: st.booleans(),
+    int: st.integers(),
+    float: st.floats(),
+}
 
 
 @st.composite
 def changed(draw, value):
-    """A JSON value in which something, at any depth, is another one or is missing."""
+    """A JSON value in which something, at any depth, is another one, mostly of its kind, or is missing."""
     if not value or not isinstance(value, dict | list) or draw(st.integers(0, 4)) == 0:
-        return draw(JSON)
+        return draw(KINDS.get(type(value), JSON) | JSON)
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
     key, copy = draw(st.sampled_from(keys)), value.copy()
     if draw(st.integers(0, 9)) == 0:
@@ -237,3 +247,17 @@ class TestResults:
         runs = read_runs(paths)
         assert [run.results.name for run in runs] == names
         assert len({run.label for run in runs}) == len(names)
+
+    @given(contents=st.lists(changed(WHOLE_RUN), min_size=1, max_size=4))
+    def test_page(self, tmp_path_factory, contents):
+        """Runs that can be read make a page together, which has one script, its own."""
+        runs = []
+        path = tmp_path_factory.getbasetemp() / "fuzz.json"
+        for content in contents:
+            path.write_text(json.dumps(content))
+            with contextlib.suppress(ResultsError):
+                runs += read_runs([path])
+        assume(runs)
+        markup = Markup(page(runs))
+        assert [element[0] for element in markup.elements].count("script") == 1
+        assert markup.text.count(str(path)) >= len(runs)

@@ -90,6 +90,14 @@ def _packages(runs: Sequence[Run]) -> list[str]:
     return sorted(found, key=lambda name: len({run.results.environment.get(name) for run in runs}) == 1)
 
 
-def _netron(run: Run, graph: GraphResult) -> str:
-    """The command that opens a run's file in Netron."""
-    return f"netron {shlex.quote(f'{run.folder}/{graph.file}')}"
+def _netron(runs: Sequence[Run], graph: GraphResult) -> str:
+    """The command that opens the file in Netron, of the first run whose folder has it still; "" where none has."""
+    paths = (run.folder / graph.file for run in runs)
+    return next((f"netron {shlex.quote(f'{path.parent}/{path.name}')}" for path in paths if _is_file(path)), "")
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a results.json may name anything
+        return False

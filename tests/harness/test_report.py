@@ -3,6 +3,7 @@
 import functools
 import json
 import re
+import shlex
 from dataclasses import is_dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -123,10 +124,26 @@ class TestEscaping:
         assert (link in markup.links) == is_link
         assert link in markup.text
 
-    def test_command(self):
-        """The command for Netron is one word to a shell, whatever the file is called."""
-        graph = replace(RESULTS.graphs[0], file="a b; rm -rf $HOME")
-        assert "netron './a b; rm -rf $HOME'" in Markup(page_of(replace(RESULTS, graphs=[graph]))).text
+    @pytest.mark.parametrize("name", ["a b; rm -rf $HOME", "-x.onnx"])
+    def test_command(self, monkeypatch, tmp_path, name):
+        """The file's path in the command for Netron is one word to a shell, and no option, whatever it is called."""
+        monkeypatch.chdir(tmp_path)
+        Path(name).touch()
+        graph = replace(RESULTS.graphs[0], file=name)
+        assert f"netron {shlex.quote(f'./{name}')}" in Markup(page_of(replace(RESULTS, graphs=[graph]))).text
+
+    @pytest.mark.parametrize("name", ["srcnn.onnx", "nul\0", "a" * 5000], ids=["missing", "nul", "long"])
+    def test_no_command(self, name):
+        """There is none for a file that the run did not keep."""
+        graph = replace(RESULTS.graphs[0], file=name)
+        assert "netron" not in Markup(page_of(replace(RESULTS, graphs=[graph]))).text
+
+    def test_command_of_another_run(self, tmp_path):
+        """Where several runs made the same graph, it opens the file of one that kept it."""
+        runs = [Run(name, tmp_path / name / "results.json", RESULTS) for name in ("gone", "kept")]
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "kept" / RESULTS.graphs[0].file).touch()
+        assert f"netron {tmp_path}/kept/{RESULTS.graphs[0].file}" in Markup(page(runs)).text
 
 
 class TestMerging:

@@ -68,8 +68,12 @@ def replaced(inputs: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]
 def other_values(case: Case, name: str) -> Iterator[Any]:
     """Values that a leaf could have instead: those of `also`, changed ones, and each element of a small one changed."""
     own = leaves(case.inputs)[name]
-    others = [leaves(inputs)[name] for inputs in case.also]
-    yield from (other for other in others if np.shape(other) == np.shape(own) and not _same(other, own))
+    others = (leaves(inputs)[name] for inputs in case.also)
+    alike = (other for other in others if np.shape(other) == np.shape(own))
+    yield from (other for other in (*alike, *_changed(own)) if not _same(other, own))
+
+
+def _changed(own: Any) -> Iterator[Any]:
     if isinstance(own, bool):
         yield not own
     elif isinstance(own, int | float):
@@ -77,7 +81,7 @@ def other_values(case: Case, name: str) -> Iterator[Any]:
     elif isinstance(own, np.ndarray) and own.size:
         if own.size <= DATA_SIZE:
             yield from (_with_element(own, index) for index in np.ndindex(own.shape))
-        yield from (changed for change in _CHANGES.values() if not _same(changed := change(own), own))
+        yield from (change(own) for change in _CHANGES.values())
 
 
 def same_inputs(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -88,8 +92,8 @@ def same_inputs(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        return np.shape(a) == np.shape(b) and np.array_equal(a, b)
-    return bool(a == b)
+        return np.array_equal(a, b, equal_nan=True)
+    return bool(a == b or (a != a and b != b))
 
 
 def _is_float(leaf: Array) -> bool:

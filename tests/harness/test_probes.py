@@ -111,9 +111,10 @@ class TestOtherInputs:
         assert {probe.inputs["factor"] for probe in probes(image_case())} == {2}
 
     def test_nothing_new(self):
-        """Values that a change leaves as they are are no probe: integers are shuffled alone."""
-        tokens = Case(MODEL, {"tokens": np.arange(20)})
+        """Values that a change leaves as they are are no probe: integers are shuffled alone, and NaN stays NaN."""
+        tokens, nothing = (Case(MODEL, {"x": values}) for values in (np.arange(20), np.full(20, np.nan)))
         assert [probe.id for probe in probes(tokens)] == ["traced", "shuffled"]
+        assert [probe.id for probe in probes(nothing)] == ["traced"]
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
     @pytest.mark.parametrize("largest", [8, 0.5], ids=["above-1", "below-1"])
@@ -143,6 +144,9 @@ class TestOtherInputs:
             pytest.param(np.array([True]), [[False], [False]], id="bool-array"),
             pytest.param(np.array([255], np.uint8), [[0]], id="largest-integer"),
             pytest.param(np.array([], np.float32), [], id="empty"),
+            pytest.param(np.nan, [], id="nan"),
+            pytest.param(np.array([np.nan], np.float32), [], id="nan-array"),
+            pytest.param(np.array([1e10], np.float32), [[1], [78125000], [-1e10]], id="one-more-is-the-same"),
         ],
     )
     def test_other_values(self, value, others):
@@ -180,3 +184,11 @@ class TestOtherInputs:
         assert other["factor"] == 3
         assert same_inputs(replaced(other, "factor", 2), inputs)
         assert not same_inputs(other, inputs)
+
+    @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
+    def test_nan(self, dtype):
+        """NaN is the same as itself, in its place."""
+        here, there = ({"x": np.array(values, dtype)} for values in ([np.nan, 1], [1, np.nan]))
+        assert same_inputs(here, {"x": here["x"].copy()})
+        assert not same_inputs(here, there)
+        assert same_inputs({"x": float("nan")}, {"x": float("nan")})

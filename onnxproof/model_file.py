@@ -2,14 +2,17 @@
 
 import contextlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import TypeVar
 
 import onnx
-from google.protobuf.message import DecodeError
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto
+from google.protobuf.message import DecodeError, Message
+from onnx import ModelProto, NodeProto, TensorProto
 from onnx.external_data_helper import uses_external_data
+
+Found = TypeVar("Found", bound=Message)
 
 DEFAULT_DOMAIN = ""
 
@@ -83,7 +86,7 @@ def utf8(name: str | bytes) -> str:
 
 def refuse_recursion(model: ModelProto) -> None:
     """Raises `ValueError` for functions that call themselves, at which onnxruntime 1.26 and older end the process."""
-    calls = {_called(function): set(map(_called, _nodes(function.node))) for function in model.functions}
+    calls = {_called(function): set(map(_called, _within(function, NodeProto))) for function in model.functions}
     try:
         TopologicalSorter(calls).prepare()
     except CycleError as error:
@@ -100,7 +103,7 @@ def _load(path: str | os.PathLike[str]) -> ModelProto:
 
 
 def _locations(model: ModelProto) -> tuple[Path, ...]:
-    tensors = filter(uses_external_data, _tensors(model.graph))
+    tensors = filter(uses_external_data, _within(model, TensorProto))
     locations = {utf8(entry.value) for tensor in tensors for entry in tensor.external_data if entry.key == "location"}
     return tuple(Path(location) for location in sorted(locations))
 
@@ -111,19 +114,11 @@ def _called(message: onnx.FunctionProto | NodeProto) -> tuple[str, str, str]:
     return canonical_domain(message.domain), name, getattr(message, "overload", "")
 
 
-def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
-    """Every node, and those of its subgraphs."""
-    for node in nodes:
-        yield node
-        for attribute in node.attribute:
-            for subgraph in (attribute.g, *attribute.graphs):
-                yield from _nodes(subgraph.node)
-
-
-def _tensors(graph: GraphProto) -> Iterator[TensorProto]:
-    """Every initializer and every tensor in an attribute, of a graph and of its subgraphs."""
-    yield from graph.initializer
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
-        yield from (attribute.t, *attribute.tensors)
-        for subgraph in (attribute.g, *attribute.graphs):
-            yield from _tensors(subgraph)
+def _within(message: Message, kind: type[Found]) -> Iterator[Found]:
+    """Every message of a kind that lies in another one, however deep: also in subgraphs and in functions."""
+    for field, value in message.ListFields():
+        if field.message_type:
+            for inner in [value] if isinstance(value, Message) else value:
+                if isinstance(inner, kind):
+                    yield inner
+                yield from _within(inner, kind)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+from onnx import AttributeProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto, helper
 from onnx.parser import parse_model
 
 from onnxproof import versions
@@ -68,6 +68,37 @@ def run(monkeypatch, capfd):
     return check
 
 
+def in_a_function(model: ModelProto, tensor: TensorProto) -> None:
+    node = helper.make_node("Constant", [], ["y"], value=tensor)
+    model.functions.append(helper.make_function("own", "two", [], ["y"], [node], [helper.make_opsetid("", 18)]))
+
+
+def in_a_default(model: ModelProto, tensor: TensorProto) -> None:
+    in_a_function(model, tensor)
+    function = model.functions[0]
+    function.attribute_proto.append(function.node[0].attribute[0])
+    del function.node[:]
+
+
+def in_a_branch(model: ModelProto, tensor: TensorProto) -> None:
+    branch = helper.make_graph([], "branch", [], [ValueInfoProto(name="two")], [tensor])
+    model.graph.node.append(helper.make_node("If", ["x"], ["z"], then_branch=branch, else_branch=branch))
+
+
+def as_sparse(model: ModelProto, tensor: TensorProto) -> None:
+    model.graph.sparse_initializer.append(SparseTensorProto(values=tensor, dims=[2]))
+
+
+PLACES = {
+    "attribute": lambda model, tensor: model.graph.node.append(helper.make_node("Constant", [], ["z"], value=tensor)),
+    "branch": in_a_branch,
+    "function": in_a_function,
+    "default": in_a_default,
+    "sparse": as_sparse,
+}
+"""Where a tensor can lie that is no initializer of the main graph."""
+
+
 class TestExternalData:
     """Data is read from beside the file, and from nowhere else."""
 
@@ -104,6 +135,17 @@ class TestExternalData:
         """The file is refused before its data is opened."""
         with pytest.raises(GraphError, match=r"hostile\.onnx: its external data .* lies outside of its folder; put it"):
             load_model(outside)
+
+    @pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
+    def test_every_place(self, model, write, secret, place):
+        """Data of a tensor that lies anywhere else in the file is named, and refused too."""
+        tensor = TensorProto(name="two", data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
+        tensor.external_data.add(key="location", value="../secret")
+        place(model, tensor)
+        path = write(model)
+        assert external_files(path) == (Path("../secret"),)
+        with pytest.raises(GraphError, match=r"its external data \.\./secret lies outside of its folder"):
+            load_model(path)
 
     def test_outside_is_named(self, outside, run):
         """The command says so in one line."""

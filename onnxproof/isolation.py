@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnxproof.model_file import external_files
+from onnxproof.model_file import external_files, is_outside
 from onnxproof.trees import Array
 
 SECONDS = 300
@@ -48,7 +48,7 @@ def copy_with_data(path: Path, folder: Path) -> str:
     amiss = []
     shutil.copyfile(path, folder / "model.onnx")
     for name in external_files(path):
-        if name.is_absolute() or ".." in name.parts:
+        if is_outside(name, path.parent):
             amiss.append(f"its external data {name} lies outside of the file's folder")
         elif not (path.parent / name).is_file():
             amiss.append(f"its external data {name} is missing")

@@ -45,7 +45,7 @@ def load_model(path: str | os.PathLike[str]) -> ModelProto:
         model = _load(path)
         folder = Path(path).parent
         for name in _locations(model):
-            if not (folder / name).resolve().is_relative_to(folder.resolve()):
+            if is_outside(name, folder):
                 raise GraphError(f"{path}: its external data {name} lies outside of its folder; put it beside the file")
         onnx.load_external_data_for_model(model, str(folder))
     return model
@@ -58,6 +58,11 @@ def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
     """
     with reading(path):
         return _locations(_load(path))
+
+
+def is_outside(name: Path, folder: Path) -> bool:
+    """Whether external data that a file in `folder` names lies elsewhere: by an absolute path, `..`, or a link."""
+    return name.is_absolute() or not (folder / name).resolve().is_relative_to(folder.resolve())
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ def data(tmp_path):
 
     def write(name):
         path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(np.arange(4, dtype=np.float32).tobytes())
 
     return write
@@ -57,7 +57,7 @@ class TestAlone:
         """One file is enough."""
         assert run_without_torch(written(FILE), INPUTS, CPU) == ""
 
-    @pytest.mark.parametrize("name", ["weight.bin", "data/weight.bin"])
+    @pytest.mark.parametrize("name", ["weight.bin", "data/weight.bin", "data/../weight.bin"])
     def test_data(self, written, data, name):
         """External data in the file's folder, or below it, comes along."""
         data(name)
@@ -87,12 +87,21 @@ class TestNotAlone:
         problem = run_without_torch(written(FILE, data="weight.bin"), INPUTS, CPU)
         assert problem == "its external data weight.bin is missing"
 
-    @pytest.mark.parametrize("name", ["../weight.bin", "/etc/hostname", "data/../../weight.bin"])
-    def test_data_outside(self, written, data, name):
-        """Data outside of the folder is not read, though it is there."""
+    @pytest.mark.parametrize("name", ["../weight.bin", "/etc/hostname", "data/../../weight.bin", "{}/weight.bin"])
+    def test_data_outside(self, written, data, tmp_path, name):
+        """Data outside of the folder, or by an absolute path, is not read, though it is there."""
         data("weight.bin")
+        name = name.format(tmp_path)
         problem = run_without_torch(written(FILE, data=name), INPUTS, CPU)
         assert problem == f"its external data {name} lies outside of the file's folder"
+
+    def test_link(self, written, data, tmp_path):
+        """Nor is data that a link leads to."""
+        data("weight.bin")
+        (tmp_path / "inside").mkdir()
+        (tmp_path / "inside" / "link.bin").symlink_to(tmp_path / "weight.bin")
+        path = written(FILE, data="link.bin", path=tmp_path / "inside" / "model.onnx")
+        assert run_without_torch(path, INPUTS, CPU) == "its external data link.bin lies outside of the file's folder"
 
     def test_inputs(self, written):
         """Inputs that the file refuses are told."""

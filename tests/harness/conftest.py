@@ -1,7 +1,11 @@
 """What the harness' own tests share."""
 
+import sys
+from pathlib import Path
+
 import onnx
 import pytest
+from _pytest.pytester import SysModulesSnapshot
 from onnx.parser import parse_model
 
 from onnxproof.conversion import Conversion
@@ -10,7 +14,19 @@ from tests.harness.by_hand import FILE, scale_case
 
 
 @pytest.fixture
-def pytester(pytester, monkeypatch):
+def kept_imports(monkeypatch, tmp_path_factory):
+    """What pytester's runs import stays, but for their own files: parts of torch, imported late, cannot be twice."""
+    folder = tmp_path_factory.getbasetemp()
+
+    def is_kept(name):
+        file = getattr(sys.modules[name], "__file__", None)
+        return not (file and Path(file).is_relative_to(folder))
+
+    monkeypatch.setattr("_pytest.pytester.SysModulesSnapshot", lambda preserve: SysModulesSnapshot(is_kept))
+
+
+@pytest.fixture
+def pytester(kept_imports, pytester, monkeypatch):
     """pytest in pytest, without its log file: it stays open after a usage error, which warns at any later moment."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-pno:logging")
     return pytester

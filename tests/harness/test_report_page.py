@@ -52,7 +52,7 @@ def opened(browser, address):
         page.on("pageerror", lambda error: heard.append(str(error)))
         page.on("request", lambda request: heard.append(request.url) if request.url.startswith("http") else None)
         page.goto(address)
-        page.wait_for_function("document.querySelector('.viewer .left').complete")
+        page.evaluate("document.querySelector('.viewer .left').decode()")
         return page
 
     yield get

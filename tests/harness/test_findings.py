@@ -131,3 +131,21 @@ class TestFirstLine:
     def test_text(self, said, line):
         """White space is a space, and what is past 300 characters is left out."""
         assert first_line(ValueError(said)) == line
+
+    @pytest.mark.parametrize(
+        ("said", "line"),
+        [
+            pytest.param("a\x1b[31m", r"a\x1b[31m", id="colour"),
+            pytest.param("\u202ea", r"\u202ea", id="right-to-left"),
+            pytest.param("a\0", r"a\x00", id="nul"),
+            pytest.param("× → é", "× → é", id="printable"),
+        ],
+    )
+    def test_commands(self, said, line):
+        """What would command a terminal is written out."""
+        assert first_line(ValueError(said)) == line
+
+    def test_every_text(self):
+        """So it is in all that a finding says, in which a new line stays one."""
+        finding = finding_of(CheckError("one\n\x07", "two\n\x07", figure="three\n\x07"))
+        assert (finding.problem, finding.advice, finding.figure) == ("one\n\\x07", "two\n\\x07", "three\n\\x07")

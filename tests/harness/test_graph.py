@@ -8,6 +8,7 @@ from onnx.parser import parse_model
 
 from onnxproof import versions
 from onnxproof.graph import Value, read_graph
+from onnxproof.model_file import GraphError
 
 EXAMPLE = """
 <ir_version: 8, opset_import: ["": 18, "local": 1]>
@@ -166,6 +167,23 @@ class TestReading:
             "bias",
             "high",
         }
+
+    @pytest.mark.parametrize(
+        ("outputs", "attributes", "reason"),
+        [
+            pytest.param([], {"value_int": 1}, "'one' has not one output and one attribute", id="no-output"),
+            pytest.param(["y", "z"], {"value_int": 1}, "'one' has not one output", id="two-outputs"),
+            pytest.param(["y"], {}, "'one' has not one output and one attribute", id="no-value"),
+            pytest.param(["y"], {"value_int": 1, "value_float": 1.0}, "and one attribute", id="two-values"),
+            pytest.param(["y"], {"axis": 1}, "'y' holds no value, but 'axis'", id="other-attribute"),
+        ],
+    )
+    def test_damaged_constant(self, outputs, attributes, reason):
+        """A Constant node that gives no value, or several, is refused, and the node is named."""
+        model = constant(value_int=1)
+        model.graph.node[0].CopyFrom(helper.make_node("Constant", [], outputs, name="one", **attributes))
+        with pytest.raises(GraphError, match=f"^the model: not a readable ONNX file .*{reason}"):
+            read_graph(model)
 
     def test_sparse_constant(self):
         """A sparse value stays with its node."""

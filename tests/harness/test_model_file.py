@@ -12,7 +12,7 @@ from onnx.parser import parse_model
 
 from onnxproof import versions
 from onnxproof.graph import read_graph
-from onnxproof.model_file import GraphError, external_files, load_model
+from onnxproof.model_file import GraphError, external_files, is_outside, load_model
 
 ONE_NODE = (
     '<ir_version: 8, opset_import: ["": 18]> one (float[2] x) => (float[2] y) <float[2] w = {1, 2}> { y = Add (x, w) }'
@@ -85,6 +85,33 @@ class TestFile:
         with pytest.raises(GraphError, match=r"net\.onnx: .*held"):
             load_model(split_path)
         assert external_files(split_path) == (Path("held"), Path("w"))
+
+    @pytest.mark.parametrize(
+        ("name", "outside"),
+        [
+            ("data", False),
+            ("deep/../data", False),
+            ("..data", False),
+            ("../data", True),
+            ("deep/../../data", True),
+            ("{}/data", True),
+            ("/data", True),
+            ("link", True),
+        ],
+    )
+    def test_outside(self, tmp_path, name, outside):
+        """External data lies in the file's folder: an absolute path, `..` and a link can lead out of it."""
+        name = Path(name.format(tmp_path))
+        (tmp_path / "link").symlink_to(tmp_path.parent)
+        assert is_outside(name, tmp_path) == outside
+
+    def test_data_outside(self, split_path):
+        """A file with data outside is refused, and both are named."""
+        model = onnx.load(split_path, load_external_data=False)
+        model.graph.initializer[0].external_data[0].value = "../w"
+        onnx.save(model, split_path)
+        with pytest.raises(GraphError, match=r"net\.onnx: its external data \.\./w lies outside of its folder; put it"):
+            load_model(split_path)
 
     @pytest.mark.parametrize("read", [load_model, read_graph, external_files])
     @pytest.mark.parametrize(

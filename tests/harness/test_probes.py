@@ -21,6 +21,12 @@ def image_case(**options: Any) -> Case:
     return Case(MODEL, **given | options)
 
 
+def large_case(rows: int) -> Case:
+    """A picture of many rows of 256, of which others may be given."""
+    values = np.random.default_rng(0).normal(size=(rows, 256)).astype(np.float32)
+    return Case(MODEL, {"x": values}, dynamic={"x": {0: "rows"}})
+
+
 def drawn(case: Case) -> list[dict[str, int]]:
     """The sizes that were drawn for a case."""
     return [
@@ -62,11 +68,15 @@ class TestDraws:
 
     def test_large_example(self):
         """A large example is not made larger, and its values are changed at a smaller size."""
-        large = np.random.default_rng(0).normal(size=(512, 256)).astype(np.float32)
-        found = list(probes(Case(MODEL, {"x": large}, dynamic={"x": {0: "rows"}})))
-        assert large.size > MOST_VALUES
-        assert max(probe.inputs["x"].size for probe in found[1:]) <= MOST_VALUES
-        assert "shuffled" in {probe.id for probe in found}
+        case = large_case(512)
+        found = {probe.id: probe for probe in probes(case)}
+        assert max(probe.inputs["x"].size for probe in found.values() if probe.id != "traced") <= MOST_VALUES
+        assert found["shuffled"].sizes == drawn(case)[1]
+
+    def test_largest_example(self):
+        """One that is just not too large is judged in other values as it is."""
+        found = {probe.id: probe for probe in probes(large_case(MOST_VALUES // 256))}
+        assert found["shuffled"].inputs["x"].size == MOST_VALUES
 
     def test_one_large_row(self):
         """Two of a dimension are drawn at least: at 1 it could not be told from one that is broadcast."""
@@ -112,7 +122,7 @@ class TestOtherInputs:
 
     def test_nothing_new(self):
         """Values that a change leaves as they are are no probe: integers are shuffled alone, and NaN stays NaN."""
-        tokens, nothing = (Case(MODEL, {"x": values}) for values in (np.arange(20), np.full(20, np.nan)))
+        tokens, nothing = (Case(MODEL, {"x": x}) for x in (np.arange(20) + 2**60, np.full(20, np.nan)))
         assert [probe.id for probe in probes(tokens)] == ["traced", "shuffled"]
         assert [probe.id for probe in probes(nothing)] == ["traced"]
 
@@ -192,3 +202,9 @@ class TestOtherInputs:
         assert same_inputs(here, {"x": here["x"].copy()})
         assert not same_inputs(here, there)
         assert same_inputs({"x": float("nan")}, {"x": float("nan")})
+        assert not same_inputs({"x": float("nan")}, {"x": 1.0})
+
+    def test_number_and_array(self):
+        """A number is not the same as an array of it."""
+        assert not same_inputs({"x": 2}, {"x": np.array([2, 2])})
+        assert not same_inputs({"x": np.array([2, 2])}, {"x": 2})

@@ -6,6 +6,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.parser import parse_graph, parse_model
 
+from onnxproof.model_file import GraphError
 from onnxproof.same_graph import graph_differences
 
 NARROWEST = getattr(TensorProto, "INT4", TensorProto.INT8)  # onnx 1.16
@@ -89,6 +90,14 @@ def with_body(text: str) -> onnx.ModelProto:
     model = parse_model('<ir_version: 8, opset_import: ["": 18]> g (float x, float z) => (float y) { y = Odd () }')
     model.graph.node[0].attribute.append(helper.make_attribute("bodies", [parse_graph(text)]))
     return model
+
+
+NESTED = """b (bool c, float s) => (float t) {
+    t = If (c) <
+        then_branch = then () => (float inner) { inner = Neg (s) },
+        else_branch = otherwise () => (float e) { e = Abs (x) }
+    >
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -236,6 +245,10 @@ class TestSame:
         tensor = helper.make_tensor("words", TensorProto.STRING, [2], [b"ab", b"c"])
         assert graph_differences(node("Constant", value=tensor), node("Constant", value_strings=["ab", "c"])) == ()
 
+    def test_nested_subgraphs(self):
+        """Names in a subgraph of a subgraph make none either."""
+        assert graph_differences(*(with_body(NESTED.replace("inner", name)) for name in ("inner", "other"))) == ()
+
     def test_sparse_initializer(self):
         """The name of a sparse initializer makes no difference."""
         assert graph_differences(with_sparse_weight("w", 5), with_sparse_weight("v", 5)) == ()
@@ -338,6 +351,20 @@ class TestDifferent:
         """So it is in a list of subgraphs."""
         first, second = (with_body(f"b (float s) => (float t) {{ t = Neg ({name}) }}") for name in ("x", other))
         assert graph_differences(first, second)
+
+    @pytest.mark.parametrize("other", ["c", "x", "z"], ids=["of-the-outer-input", "of-x", "of-z"])
+    def test_edges_of_nested_subgraphs(self, other):
+        """So it is in a subgraph of a subgraph, whose own input is none of the outer ones."""
+        first, second = (with_body(NESTED.replace("Neg (s)", f"Neg ({name})")) for name in ("s", other))
+        assert graph_differences(first, second)
+
+    @pytest.mark.parametrize("order", [1, -1], ids=["second", "first"])
+    def test_damaged(self, example, order):
+        """A model that cannot be read is refused as such, whichever it is."""
+        damaged = parse_model(EXAMPLE)
+        damaged.graph.initializer[0].dims[0] = 5
+        with pytest.raises(GraphError, match=r"^the model: not a readable ONNX file"):
+            graph_differences(*[example, damaged][::order])
 
     @pytest.mark.skipif(not HAS_OVERLOADS, reason="this onnx has no overloads of functions")
     @pytest.mark.parametrize("part", [lambda model: model.graph.node[-1], lambda model: model.functions[0]])

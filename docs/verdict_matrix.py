@@ -27,8 +27,11 @@ MERGE = (sys.executable, "-m", "onnxproof", "report")
 
 def environments() -> list[str]:
     """The name of the tox environment of each stack, in the order of their versions."""
-    stacks = [path.stem for path in (ROOT / "stacks").glob("*.txt")]
-    return [f"{PYTHON}-{stack}" for stack in sorted(stacks, key=lambda stack: [*map(int, re.findall(r"\d+", stack))])]
+    return sorted((f"{PYTHON}-{path.stem}" for path in (ROOT / "stacks").glob("*.txt")), key=_numbers)
+
+
+def _numbers(name: str) -> list[int]:
+    return [*map(int, re.findall(r"\d+", name))]
 
 
 def run_tox(name: str, report: Path) -> bool:
@@ -65,8 +68,11 @@ def record(names: Sequence[str], reports: Path, runs: Path, page: Path) -> None:
 
 def merge(reports: Path) -> bool:
     """Makes one page, `reports/index.html`, of all that runs left there and of the faults; tells whether it is made."""
-    results = sorted(map(str, reports.glob("*/results.json")))
-    return subprocess.run([*MERGE, *results, "-o", str(reports), "--faults", str(FAULTS)], cwd=ROOT).returncode == 0
+    results = sorted(reports.glob("*/results.json"), key=lambda path: _numbers(path.parent.name))
+    return (
+        subprocess.run([*MERGE, *map(str, results), "-o", str(reports), "--faults", str(FAULTS)], cwd=ROOT).returncode
+        == 0
+    )
 
 
 def main(arguments: Sequence[str]) -> int:

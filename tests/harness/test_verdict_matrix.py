@@ -148,12 +148,12 @@ class TestMerge:
     """What runs left is made into one page."""
 
     def test_merge(self, tmp_path, commands):
-        """`onnxproof report` is given every results.json, and the table of faults."""
-        for name in ("b", "a"):
+        """`onnxproof report` is given every results.json, by the numbers in its name, and the table of faults."""
+        for name in ("torch2.11", "torch2.2"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "results.json").touch()
         assert merge(tmp_path)
-        results = [f"{tmp_path}/{name}/results.json" for name in ("a", "b")]
+        results = [f"{tmp_path}/{name}/results.json" for name in ("torch2.2", "torch2.11")]
         assert commands == [[*MERGE, *results, "-o", str(tmp_path), "--faults", str(FAULTS)]]
 
 

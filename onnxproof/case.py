@@ -27,9 +27,10 @@ class Case:
     tensors, numbers, None, and tuples and dicts of them, whose leaves are named by their path (`state.0`); tensors are
     kept as arrays of the same shape and dtype. `dynamic` names the dimensions that must stay free, by input and axis:
     `{"image": {2: "height", 3: "width"}}`; inputs of other sizes are drawn along them. `also` are further inputs to
-    judge on, of the same names. `output_names` are those of the model's outputs, in order, unless the model names them
-    itself (a dict, a named tuple). `expected` are checks that are known to fail, with the reason. `translations` are
-    torch.export's `custom_translation_table`, or a function without arguments that makes them.
+    judge on, of the same names. `name`, the model's class unless it is given, is one in a run. `output_names` are those
+    of the model's outputs, in order, unless the model names them itself (a dict, a named tuple). `expected` are checks
+    that are known to fail, with the reason. `translations` are torch.export's `custom_translation_table`, or a function
+    without arguments that makes them.
 
     Raises `CaseError` for a model that is no `torch.nn.Module`, and for inputs or dimensions that do not fit together.
     """

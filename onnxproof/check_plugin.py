@@ -1,6 +1,6 @@
 """The conversion checks in pytest: `@conversion_checks(Case(...))` makes a test of each check and exporter."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 FINDING = "onnxproof-finding"
 MARKER = "conversion_checks"
 
+_CASES = pytest.StashKey["dict[str, Case]"]()
+
 
 def conversion_checks(*cases: "Case") -> pytest.MarkDecorator:
     """Makes of `def test_conversion(case, check): check(case)` a test of each case, exporter and check.
 
     A check that a case expects to fail is a strict xfail; one that has nothing to judge is skipped with the reason.
     With `--report DIR` each failure leaves `DIR/repro/…` with the file, the arrays and a script. What is no `Case`, an
-    unknown check in its `expected`, and a function of other arguments are a usage error, which stops the run.
+    unknown check in its `expected`, two cases of one name in a run, and a function of other arguments are a usage
+    error, which stops the run.
     """
     return getattr(pytest.mark, MARKER)(*cases)  # type: ignore[no-any-return]
 
@@ -63,6 +66,7 @@ class BoundCheck:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_CASES] = {}
     config.addinivalue_line("markers", f"{MARKER}(*cases): runs each check on each case, with each exporter")
 
 
@@ -80,6 +84,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: write def {metafunc.function.__name__}(case, check)")
     try:
         cases = [known(case) for case in marker.args]
+        _refuse_twins(cases, metafunc.config.stash[_CASES])
     except CaseError as error:
         raise pytest.UsageError(f"{metafunc.definition.nodeid}: {error}") from error
     made = [
@@ -106,6 +111,15 @@ def known(case: Any) -> "Case":
     if strange:
         raise CaseError(f"{case.name}: the expected check {unknown(strange[0], CHECKS)}")
     return case
+
+
+def _refuse_twins(cases: "Iterable[Case]", by_name: "dict[str, Case]") -> None:
+    """Raises `CaseError` for a case with another one's name: test ids, results and folders are told apart by it."""
+    from onnxproof.case import CaseError
+
+    for case in cases:
+        if by_name.setdefault(case.name, case) is not case:
+            raise CaseError(f"two cases are named {case.name}; give one a `name` of its own")
 
 
 @pytest.hookimpl(wrapper=True)

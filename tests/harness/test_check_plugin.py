@@ -115,6 +115,9 @@ class TestTests:
                 "the expected check 'same-valeus' is unknown, did you mean 'same-values'?",
                 id="expected",
             ),
+            pytest.param(
+                "case(Good()), case(Good())", "two cases are named Good; give one a `name` of its own", id="one-name"
+            ),
         ],
     )
     def test_mistakes(self, project, case, message):
@@ -122,6 +125,28 @@ class TestTests:
         result = project(case)
         assert message in "\n".join(result.outlines + result.errlines)
         result.assert_outcomes(errors=result.parseoutcomes().get("errors", 0))
+
+    def test_names(self, project):
+        """Cases of one model are told apart by their names."""
+        result = project('case(Good(), name="plain"), case(Good(), name="again")')
+        result.assert_outcomes(passed=8, deselected=22)
+
+    @pytest.mark.parametrize(("own", "is_refused"), [("CASE", False), ("case(Good())", True)], ids=["same", "other"])
+    def test_other_module(self, pytester, own, is_refused):
+        """One case may serve several modules; another one of its name is refused there too."""
+        decorated = "@conversion_checks(CASE)"
+        pytester.makepyfile(
+            test_mine=SPEC.replace(decorated, f"CASE = case(Good())\n\n{decorated}"),
+            test_other=f"""
+                from test_mine import CASE, case, conversion_checks, Good
+
+                @conversion_checks({own})
+                def test_conversion(case, check):
+                    check(case)
+            """,
+        )
+        result = pytester.runpytest_inprocess("-pno:randomly", "--collect-only", "-q")
+        assert ("two cases are named Good" in "\n".join(result.outlines + result.errlines)) == is_refused
 
 
 class TestFailures:

@@ -7,7 +7,6 @@ environment is removed when it has run, since each takes several GB.
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from docs.fault_page import RESULTS as FAULTS
-from docs.verdict_page import PAGE, RUNS, read_runs, render
+from docs.verdict_page import PAGE, RUNS, by_numbers, read_runs, render
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "report"
@@ -27,11 +26,7 @@ MERGE = (sys.executable, "-m", "onnxproof", "report")
 
 def environments() -> list[str]:
     """The name of the tox environment of each stack, in the order of their versions."""
-    return sorted((f"{PYTHON}-{path.stem}" for path in (ROOT / "stacks").glob("*.txt")), key=_numbers)
-
-
-def _numbers(name: str) -> list[int]:
-    return [*map(int, re.findall(r"\d+", name))]
+    return sorted((f"{PYTHON}-{path.stem}" for path in (ROOT / "stacks").glob("*.txt")), key=by_numbers)
 
 
 def run_tox(name: str, report: Path) -> bool:
@@ -68,11 +63,9 @@ def record(names: Sequence[str], reports: Path, runs: Path, page: Path) -> None:
 
 def merge(reports: Path) -> bool:
     """Makes one page, `reports/index.html`, of all that runs left there and of the faults; tells whether it is made."""
-    results = sorted(reports.glob("*/results.json"), key=lambda path: _numbers(path.parent.name))
-    return (
-        subprocess.run([*MERGE, *map(str, results), "-o", str(reports), "--faults", str(FAULTS)], cwd=ROOT).returncode
-        == 0
-    )
+    results = sorted(reports.glob("*/results.json"), key=lambda path: by_numbers(path.parent.name))
+    command = [*MERGE, *map(str, results), "-o", str(reports), "--faults", str(FAULTS)]
+    return subprocess.run(command, cwd=ROOT).returncode == 0
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -29,13 +29,14 @@ Made by `tox -e matrix`, which runs the environments in turn, of the results.jso
 
 
 def read_runs(folder: Path = RUNS) -> dict[str, Results]:
-    """The recorded runs by the name of their file, from the oldest stack to the newest. Raises `ResultsError`."""
-    runs = {path.stem: read_results(path) for path in folder.glob("*.json")}
-    return dict(sorted(runs.items(), key=lambda run: (_numbers(run[1], "torch"), _numbers(run[1], "onnxruntime"))))
+    """The recorded runs by the name of their file, in the order of `by_numbers`. Raises `ResultsError`."""
+    paths = sorted(folder.glob("*.json"), key=lambda path: by_numbers(path.stem))
+    return {path.stem: read_results(path) for path in paths}
 
 
-def _numbers(run: Results, package: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", run.environment.get(package, "").partition("+")[0])))
+def by_numbers(name: str) -> tuple[list[int], str]:
+    """The key that sorts names of environments by the numbers in them: torch2.2 stands before torch2.11."""
+    return [*map(int, re.findall(r"\d+", name))], name
 
 
 def render(runs: dict[str, Results]) -> str:

@@ -101,17 +101,17 @@ class TestReading:
 
     @pytest.fixture
     def folder(self, tmp_path):
-        """A folder with a run of torch 2.13 and one of 2.9."""
-        for name, run in {"a": NEW, "b": OLD}.items():
+        """A folder with runs in two environments."""
+        for name, run in {"torch2.13": NEW, "torch2.9": OLD}.items():
             (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(run))
         return tmp_path
 
     def test_order(self, folder):
-        """They are in the order of their torch, as numbers."""
-        assert list(read_runs(folder).items()) == [("b", OLD), ("a", NEW)]
+        """They are in the order of the numbers in their names."""
+        assert list(read_runs(folder).items()) == [("torch2.9", OLD), ("torch2.13", NEW)]
 
     def test_broken(self, folder):
         """One that is broken is named."""
-        (folder / "b.json").write_text("{")
-        with pytest.raises(ResultsError, match=r"b\.json: broken"):
+        (folder / "torch2.9.json").write_text("{")
+        with pytest.raises(ResultsError, match=r"torch2\.9\.json: broken"):
             read_runs(folder)

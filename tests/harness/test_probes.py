@@ -204,6 +204,13 @@ class TestOtherInputs:
         assert same_inputs({"x": float("nan")}, {"x": float("nan")})
         assert not same_inputs({"x": float("nan")}, {"x": 1.0})
 
+    @pytest.mark.parametrize("dtype", ["U3", object])
+    def test_words(self, dtype):
+        """Words are compared too: that a model takes none is not told here."""
+        words = np.array(["one", "two"], dtype)
+        assert same_inputs({"x": words}, {"x": words.copy()})
+        assert not same_inputs({"x": words}, {"x": words[::-1]})
+
     def test_number_and_array(self):
         """A number is not the same as an array of it."""
         assert not same_inputs({"x": 2}, {"x": np.array([2, 2])})

@@ -116,10 +116,12 @@ def known(case: Any) -> "Case":
 def _refuse_twins(cases: "Iterable[Case]", by_name: "dict[str, Case]") -> None:
     """Raises `CaseError` for a case with another one's name: test ids, results and folders are told apart by it."""
     from onnxproof.case import CaseError
+    from onnxproof.repro import folder_name
 
     for case in cases:
-        if by_name.setdefault(case.name, case) is not case:
-            raise CaseError(f"two cases are named {case.name}; give one a `name` of its own")
+        other = by_name.setdefault(folder_name(case.name), case)
+        if other is not case:
+            raise CaseError(f"the names of two cases are {other.name} and {case.name}; give one a `name` of its own")
 
 
 @pytest.hookimpl(wrapper=True)

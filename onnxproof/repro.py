@@ -62,7 +62,12 @@ def write_repro(report: Path, conversion: Conversion, finding: Finding) -> Path 
             np.savez(new / f"{what}.npz", *map(_plain, getattr(evidence, what).values()))
         (new / "repro.py").write_text(script, encoding="utf-8")
 
-    return replace_folder(report / "repro" / re.sub(r"[^\w.-]+", "-", repr(conversion)) / finding.check, make)
+    return replace_folder(report / "repro" / folder_name(repr(conversion)) / finding.check, make)
+
+
+def folder_name(text: str) -> str:
+    """A name of a conversion or a case as that of a folder."""
+    return re.sub(r"[^\w.-]+", "-", text)
 
 
 def _of_the_example(conversion: Conversion) -> Evidence | None:

@@ -116,7 +116,14 @@ class TestTests:
                 id="expected",
             ),
             pytest.param(
-                "case(Good()), case(Good())", "two cases are named Good; give one a `name` of its own", id="one-name"
+                "case(Good()), case(Good())",
+                "the names of two cases are Good and Good; give one a `name` of its own",
+                id="one-name",
+            ),
+            pytest.param(
+                'case(Good(), name="a b"), case(Good(), name="a/b")',
+                "the names of two cases are a b and a/b; give one a `name` of its own",
+                id="one-folder",
             ),
         ],
     )
@@ -146,7 +153,8 @@ class TestTests:
             """,
         )
         result = pytester.runpytest_inprocess("-pno:randomly", "--collect-only", "-q")
-        assert ("two cases are named Good" in "\n".join(result.outlines + result.errlines)) == is_refused
+        assert ("two cases are Good and Good" in "\n".join(result.outlines + result.errlines)) == is_refused
+        assert (result.ret == pytest.ExitCode.OK) != is_refused
 
 
 class TestFailures:

@@ -1,7 +1,7 @@
 """faults.json: what the checks and other tools said of broken files and conversions."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -116,7 +116,7 @@ def fault_table(found: Faults) -> FaultTable:
     )
 
 
-def fault_lines(faults: Iterable[FaultRow], peers: Iterable[str], good: Mapping[str, GoodRow]) -> Iterator[FaultLine]:
+def fault_lines(faults: Iterable[FaultRow], peers: Collection[str], good: Mapping[str, GoodRow]) -> Iterator[FaultLine]:
     """A line for each fault, with the marks of these peers; `good` are the good conversions by id."""
     for rows in grouped(faults):
         first = rows[0]

@@ -19,6 +19,14 @@ def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
     return path
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a file of this path, which may be too long, or no path at all."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def make_writable(folder: str | os.PathLike[str]) -> None:
     """Makes a folder now, for what is written at the end, when it is late to find out. Raises `OSError`."""
     Path(folder).mkdir(parents=True, exist_ok=True)

@@ -74,7 +74,10 @@ class Graph:
 
 
 def read_graph(source: str | os.PathLike[str] | ModelProto) -> Graph:
-    """The facts of an ONNX file or of a loaded model. Raises `GraphError` when they cannot be read."""
+    """The facts of an ONNX file or of a loaded model.
+
+    Raises `GraphError` when they cannot be read, and for functions that call themselves.
+    """
     model = source if isinstance(source, ModelProto) else load_model(source)
     graph = model.graph
     with reading(source):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from onnxproof.model_file import external_files, is_outside
+from onnxproof.files import is_file
+from onnxproof.model_file import external_files, is_outside, reading
 from onnxproof.trees import Array
 
 SECONDS = 300
@@ -40,29 +41,31 @@ except Exception as error:
 
 
 def copy_with_data(path: Path, folder: Path) -> str:
-    """Copies a file to `folder/model.onnx` with the external data that lies in its own folder.
+    """Copies a file to `folder/model.onnx` with the external data that it names within its own folder.
 
     Returns what is amiss with other data that it names, in one line; "" when nothing is. Raises `GraphError` for a
     file that cannot be read.
     """
-    amiss = []
     shutil.copyfile(path, folder / "model.onnx")
-    for name in external_files(path):
-        if is_outside(name, path.parent):
-            amiss.append(f"its external data {name} lies outside of the file's folder")
-        elif not (path.parent / name).is_file():
-            amiss.append(f"its external data {name} is missing")
-        else:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path.parent / name, folder / name)
-    return amiss[0] if amiss else ""
+    with reading(path):
+        amiss = {name: _amiss(name, path.parent) for name in external_files(path)}
+    for name in (name for name, problem in amiss.items() if not problem):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path.parent / name, folder / name)
+    return next(filter(None, amiss.values()), "")
+
+
+def _amiss(name: Path, folder: Path) -> str:
+    if is_outside(name, folder):
+        return f"its external data {name} leads out of the file's folder"
+    return "" if is_file(folder / name) else f"its external data {name} is missing"
 
 
 def run_without_torch(path: Path, inputs: Mapping[str, Array], provider: str) -> str:
     """Why the file does not run alone, in one line; "" when it does.
 
     The file is copied with the external data that it names to an empty folder, and run in a new Python process. Data
-    that lies outside of the file's own folder is not copied. Raises `GraphError` for a file that cannot be read.
+    that leads out of the file's own folder is not copied. Raises `GraphError` for a file that cannot be read.
     """
     with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder:
         amiss = copy_with_data(path, Path(folder))

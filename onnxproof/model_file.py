@@ -13,6 +13,7 @@ from onnx import ModelProto, NodeProto, TensorProto
 from onnx.external_data_helper import uses_external_data
 
 Found = TypeVar("Found", bound=Message)
+_Id = tuple[str, str, str]
 
 DEFAULT_DOMAIN = ""
 
@@ -37,7 +38,7 @@ class GraphError(Exception):
 
 
 def load_model(path: str | os.PathLike[str]) -> ModelProto:
-    """The model in a file with its external data, which has to lie in the file's folder.
+    """The model in a file with its external data, which has to be named by a path within the file's folder.
 
     Raises `GraphError` when the file, or its data, cannot be read.
     """
@@ -46,7 +47,7 @@ def load_model(path: str | os.PathLike[str]) -> ModelProto:
         folder = Path(path).parent
         for name in _locations(model):
             if is_outside(name, folder):
-                raise GraphError(f"{path}: its external data {name} lies outside of its folder; put it beside the file")
+                raise GraphError(f"{path}: its external data {name} leads out of its folder; put it beside the file")
         onnx.load_external_data_for_model(model, str(folder))
     return model
 
@@ -61,8 +62,9 @@ def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
 
 
 def is_outside(name: Path, folder: Path) -> bool:
-    """Whether external data that a file in `folder` names lies elsewhere: by an absolute path, `..`, or a link."""
-    return name.is_absolute() or not (folder / name).resolve().is_relative_to(folder.resolve())
+    """Whether external data that a file in `folder` names leads out of it: by an absolute path, `..`, or a link."""
+    leads_out = name.is_absolute() or ".." in Path(os.path.normpath(name)).parts
+    return leads_out or not (folder / name).resolve().is_relative_to(folder.resolve())
 
 
 @contextlib.contextmanager
@@ -91,11 +93,13 @@ def utf8(name: str | bytes) -> str:
 
 def refuse_recursion(model: ModelProto) -> None:
     """Raises `ValueError` for functions that call themselves, at which onnxruntime 1.26 and older end the process."""
-    calls = {_called(function): set(map(_called, _within(function, NodeProto))) for function in model.functions}
+    calls: dict[_Id, set[_Id]] = {}
+    for function in model.functions:
+        calls.setdefault(_called(function), set()).update(map(_called, _within(function, NodeProto)))
     try:
         TopologicalSorter(calls).prepare()
     except CycleError as error:
-        names = " calls ".join(utf8(name) for _, name, _ in error.args[1])
+        names = " calls ".join(utf8(name) for _, name, _ in reversed(error.args[1]))
         raise ValueError(f"a function calls itself: {names}") from error
 
 
@@ -113,7 +117,7 @@ def _locations(model: ModelProto) -> tuple[Path, ...]:
     return tuple(Path(location) for location in sorted(locations))
 
 
-def _called(message: onnx.FunctionProto | NodeProto) -> tuple[str, str, str]:
+def _called(message: onnx.FunctionProto | NodeProto) -> _Id:
     """The domain, name and overload under which a node finds a function; before onnx 1.16 there are no overloads."""
     name = message.op_type if isinstance(message, NodeProto) else message.name
     return canonical_domain(message.domain), name, getattr(message, "overload", "")
@@ -126,4 +130,5 @@ def _within(message: Message, kind: type[Found]) -> Iterator[Found]:
             for inner in [value] if isinstance(value, Message) else value:
                 if isinstance(inner, kind):
                     yield inner
-                yield from _within(inner, kind)
+                if not isinstance(inner, TensorProto):  # in which there are only values
+                    yield from _within(inner, kind)

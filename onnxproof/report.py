@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from onnxproof.fault_results import Faults, fault_table, read_faults
-from onnxproof.files import make_writable, write_whole
+from onnxproof.files import is_file, make_writable, write_whole
 from onnxproof.report_pictures import Album, make_album
 from onnxproof.report_summary import sentence
 from onnxproof.report_tables import charts, claim_matrix, conversions, drawn_graphs
@@ -93,11 +93,4 @@ def _packages(runs: Sequence[Run]) -> list[str]:
 def _netron(runs: Sequence[Run], graph: GraphResult) -> str:
     """The command that opens the file in Netron, of the first run whose folder has it still; "" where none has."""
     paths = (run.folder / graph.file for run in runs)
-    return next((f"netron {shlex.quote(f'{path.parent}/{path.name}')}" for path in paths if _is_file(path)), "")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a results.json may name anything
-        return False
+    return next((f"netron {shlex.quote(f'{path.parent}/{path.name}')}" for path in paths if is_file(path)), "")

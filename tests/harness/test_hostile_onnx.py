@@ -133,7 +133,7 @@ class TestExternalData:
 
     def test_outside(self, outside):
         """The file is refused before its data is opened."""
-        with pytest.raises(GraphError, match=r"hostile\.onnx: its external data .* lies outside of its folder; put it"):
+        with pytest.raises(GraphError, match=r"hostile\.onnx: its external data .* leads out of its folder; put it"):
             load_model(outside)
 
     @pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
@@ -144,7 +144,7 @@ class TestExternalData:
         place(model, tensor)
         path = write(model)
         assert external_files(path) == (Path("../secret"),)
-        with pytest.raises(GraphError, match=r"its external data \.\./secret lies outside of its folder"):
+        with pytest.raises(GraphError, match=r"its external data \.\./secret leads out of its folder"):
             load_model(path)
 
     def test_outside_is_named(self, outside, run):
@@ -260,11 +260,11 @@ ILL_FORMED = {
     "input-untyped": lambda model: model.graph.input[0].CopyFrom(UNTYPED),
     "recursion": recursion,
 }
-"""What makes of it one that can be read and is no legal graph."""
+"""What makes of it one that is no legal graph, and can be compared; functions that call themselves are not read."""
 
 
 class TestDamage:
-    """What cannot be read as values is refused; what can, and is no legal graph, fails the check `well-formed`."""
+    """What cannot be read is refused, and whatever is no legal graph fails the check `well-formed`."""
 
     @pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
     def test_facts(self, model, write, damage):

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from onnx import TensorProto
+from onnx import SparseTensorProto, TensorProto
 from onnx.external_data_helper import set_external_data
 from onnx.parser import parse_model
 
 from onnxproof import isolation
-from onnxproof.isolation import run_without_torch
+from onnxproof.isolation import copy_with_data, run_without_torch
 from onnxproof.model_file import GraphError
 
 CPU = "CPUExecutionProvider"
@@ -87,13 +87,15 @@ class TestNotAlone:
         problem = run_without_torch(written(FILE, data="weight.bin"), INPUTS, CPU)
         assert problem == "its external data weight.bin is missing"
 
-    @pytest.mark.parametrize("name", ["../weight.bin", "/etc/hostname", "data/../../weight.bin", "{}/weight.bin"])
+    @pytest.mark.parametrize(
+        "name", ["../weight.bin", "/etc/hostname", "data/../../weight.bin", "{0}/weight.bin", "../{0.name}/weight.bin"]
+    )
     def test_data_outside(self, written, data, tmp_path, name):
-        """Data outside of the folder, or by an absolute path, is not read, though it is there."""
+        """Data whose path leads out of the folder, also where it comes back, is not read, though it is there."""
         data("weight.bin")
         name = name.format(tmp_path)
         problem = run_without_torch(written(FILE, data=name), INPUTS, CPU)
-        assert problem == f"its external data {name} lies outside of the file's folder"
+        assert problem == f"its external data {name} leads out of the file's folder"
 
     def test_link(self, written, data, tmp_path):
         """Nor is data that a link leads to."""
@@ -101,7 +103,30 @@ class TestNotAlone:
         (tmp_path / "inside").mkdir()
         (tmp_path / "inside" / "link.bin").symlink_to(tmp_path / "weight.bin")
         path = written(FILE, data="link.bin", path=tmp_path / "inside" / "model.onnx")
-        assert run_without_torch(path, INPUTS, CPU) == "its external data link.bin lies outside of the file's folder"
+        assert run_without_torch(path, INPUTS, CPU) == "its external data link.bin leads out of the file's folder"
+
+    @pytest.mark.parametrize("name", ["../{}/data", "x" * 5000], ids=["and-back", "too-long"])
+    def test_other_place(self, tmp_path, name):
+        """Nor is that of a tensor which onnx itself does not open; nothing is written outside of the copy's folder."""
+        (tmp_path / "data").touch()
+        name = name.format(tmp_path.name)
+        tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
+        tensor.external_data.add(key="location", value=name)
+        model = parse_model(FILE)
+        model.graph.sparse_initializer.append(SparseTensorProto(values=tensor, dims=[2]))
+        (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+        copy = tmp_path / "deep" / "copy"
+        copy.mkdir(parents=True)
+        assert copy_with_data(tmp_path / "model.onnx", copy).startswith(f"its external data {name} ")
+        assert [path.name for path in (tmp_path / "deep").rglob("*")] == ["copy", "model.onnx"]
+
+    @pytest.mark.parametrize("name", ["nul\0", "loop/data"])
+    def test_no_path(self, written, tmp_path, name):
+        """What is no path at all is refused with the file."""
+        (tmp_path / "loop").symlink_to("loop")
+        path = written(FILE, data=name)
+        with pytest.raises(GraphError, match=r"model\.onnx: not a readable ONNX file"):
+            run_without_torch(path, INPUTS, CPU)
 
     def test_inputs(self, written):
         """Inputs that the file refuses are told."""

@@ -94,13 +94,15 @@ class TestFile:
             ("..data", False),
             ("../data", True),
             ("deep/../../data", True),
-            ("{}/data", True),
+            ("../{0.name}/data", True),
+            ("deep/../../{0.name}/data", True),
+            ("{0}/data", True),
             ("/data", True),
             ("link", True),
         ],
     )
     def test_outside(self, tmp_path, name, outside):
-        """External data lies in the file's folder: an absolute path, `..` and a link can lead out of it."""
+        """An absolute path, `..` and a link lead out of the file's folder, also where they lead back."""
         name = Path(name.format(tmp_path))
         (tmp_path / "link").symlink_to(tmp_path.parent)
         assert is_outside(name, tmp_path) == outside
@@ -110,7 +112,7 @@ class TestFile:
         model = onnx.load(split_path, load_external_data=False)
         model.graph.initializer[0].external_data[0].value = "../w"
         onnx.save(model, split_path)
-        with pytest.raises(GraphError, match=r"net\.onnx: its external data \.\./w lies outside of its folder; put it"):
+        with pytest.raises(GraphError, match=r"net\.onnx: its external data \.\./w leads out of its folder; put it"):
             load_model(split_path)
 
     @pytest.mark.parametrize("read", [load_model, read_graph, external_files])
@@ -171,6 +173,11 @@ class TestRecursion:
             pytest.param(
                 {"a": "y = own.b (x)", "b": "y = own.a (x)"}, "(a calls b calls a|b calls a calls b)", id="other"
             ),
+            pytest.param(
+                {"a": "y = own.b (x)", "b": "y = own.c (x)", "c": "y = own.a (x)"},
+                "(a calls b calls c calls a|b calls c calls a calls b|c calls a calls b calls c)",
+                id="three",
+            ),
             pytest.param({"a": IN_A_BRANCH}, "a calls a", id="in-a-branch"),
             pytest.param({"a": "z = Neg (x) y = own.a (z)"}, "a calls a", id="second-node"),
         ],
@@ -204,6 +211,13 @@ class TestRecursion:
         model = self.calling(a="y = own.a (x)")
         model.functions[0].node[0].overload = "plain"
         assert read_graph(model).nodes_of("a")
+
+    def test_defined_twice(self):
+        """A circle is seen in each of two functions of one name."""
+        model = self.calling(a="y = own.a (x)", b="y = Neg (x)")
+        model.functions[1].name = "a"
+        with pytest.raises(GraphError, match="a calls a"):
+            read_graph(model)
 
     def test_name_is_not_utf8(self):
         """A circle of names that are no text is refused as such."""

@@ -22,7 +22,7 @@ from tests.inputs import DYNAMIC_SIZE, scales
 settings.register_profile(
     "onnxproof", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
 )
-settings.register_profile("fuzz", settings.get_profile("onnxproof"), derandomize=False, max_examples=5_000)
+settings.register_profile("fuzz", settings.get_profile("onnxproof"), derandomize=False, max_examples=15_000)
 settings.load_profile("onnxproof")
 
 TWO_INPUT_EXPORTS = {TORCHSCRIPT: "operator_export", TORCH_EXPORT: "portable_export"}

@@ -1,6 +1,6 @@
 """What is compared and read is anything at all: it ends in a verdict, or in the module's own error.
 
-The suite has the same few examples in every run. Others, and five thousand of each:
+The suite has the same few examples in every run. Others, and fifteen thousand of each:
 
     pytest tests/harness/test_fuzz.py --hypothesis-profile fuzz -n 2
 """

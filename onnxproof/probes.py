@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -70,7 +71,7 @@ def other_values(case: Case, name: str) -> Iterator[Any]:
     own = leaves(case.inputs)[name]
     others = (leaves(inputs)[name] for inputs in case.also)
     alike = (other for other in others if np.shape(other) == np.shape(own))
-    yield from (other for other in (*alike, *_changed(own)) if not _same(other, own))
+    yield from (other for other in chain(alike, _changed(own)) if not _same(other, own))
 
 
 def _changed(own: Any) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,19 @@ import torch
 from numpy.typing import NDArray
 
 import srcnn_models as srcnn
-from onnxproof.assets import OFFICIAL, AssetError, official, sha256, verify_sums
-from onnxproof.claims import read_claims
-from onnxproof.engines import torch_engine
-from onnxproof.exporting import Export, export
-from onnxproof.files import made_once
-from onnxproof.images import read_picture, to_nchw, to_picture, write_picture
-from onnxproof.ledger import Ledger
-from onnxproof.parity import Reference
-from onnxproof.targets import Target
+from onnxproof.claims.assets import OFFICIAL, AssetError, official, sha256, verify_sums
+from onnxproof.claims.claim import read_claims
+from onnxproof.claims.ledger import Ledger
+from onnxproof.engines.torch import TorchModel
+from onnxproof.exporting.export import Export, export
+from onnxproof.parity.compare import Reference
+from onnxproof.parity.images import read_picture, to_nchw, to_picture, write_picture
+from onnxproof.results import Target
 from onnxproof.versions import TORCH_EXPORT
 from tests.deviations import DEVIATIONS, NOT_APPLICABLE
+from tests.once import exported_once, made_once
 from tests.references import exact_in_tiles
-from tests.speed import speed_up
+from tests.speed import speed_up, unshared_signatures
 
 ROOT = Path(__file__).parent
 SEED = 20260214
@@ -39,6 +40,12 @@ def pytest_addoption(parser):
         help="run on this repository's face and weights, or on the document's own, for example --assets official "
         "(default: embedded)",
     )
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        help="fail a test that is skipped for another reason than a claim's or a check's own, for example because "
+        "OpenVINO is missing (default: report it as skipped)",
+    )
 
 
 def pytest_configure(config):
@@ -49,6 +56,25 @@ def pytest_configure(config):
         config.stash[ASSETS] = _assets(config.option.assets)
     except AssetError as error:
         raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """Lets test_conversions.py, which stands for a user's own suite, export without what `speed_up` shares."""
+    with unshared_signatures() if item.path.name == "test_conversions.py" else nullcontext():
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Turns an unexpected skip into a failure, with `--no-skips`."""
+    report = yield
+    if item.config.option.no_skips and report.skipped and not hasattr(report, "wasxfail"):
+        expected = {entry.reason for entry in NOT_APPLICABLE}
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason not in expected and "onnx_check" not in item.fixturenames:
+            report.outcome, report.longrepr = "failed", f"skipped, in a run with --no-skips: {reason}"
+    return report
 
 
 def pytest_report_header(config):
@@ -96,16 +122,35 @@ def trained(checkpoint) -> Callable[[srcnn.SRCNN], srcnn.SRCNN]:
 
 
 @pytest.fixture(scope="session")
+def shared_folder(pytestconfig, tmp_path_factory) -> Path:
+    """A folder that all workers of a run see, for what is made once in it."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if hasattr(pytestconfig, "workerinput") else folder
+
+
+@pytest.fixture(scope="session")
+def target(onnx_target) -> Target:
+    """Each exporter, see `onnx_target`."""
+    return onnx_target
+
+
+@pytest.fixture(scope="session")
+def every_target(onnx_every_target) -> Target:
+    """Each exporter at each opset, see `onnx_every_target`."""
+    return onnx_every_target
+
+
+@pytest.fixture(scope="session")
 def exported(shared_folder) -> Callable[..., Export]:
     """`export`, made once per name and target in a run and shared read-only."""
 
     def get(name: str, network: torch.nn.Module, inputs: dict, target: Target, **options) -> Export:
-        def make(folder: Path) -> None:
+        def make(folder: Path) -> Export:
             translations = srcnn.onnx_translations() if target.exporter == TORCH_EXPORT else None
             asked = {"exporter": target.exporter, "opset": target.opset, "translations": translations}
-            export(network, inputs, folder / "model.onnx", **asked | options).save(folder / "export.json")
+            return export(network, inputs, folder / "model.onnx", **asked | options)
 
-        return Export.load(made_once(shared_folder, f"{name}-{target}", make) / "export.json")
+        return exported_once(shared_folder, f"{name}-{target}", make)
 
     return get
 
@@ -117,7 +162,7 @@ def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
     def get(factor: int) -> Reference:
         def make(folder: Path) -> None:
             network = trained(srcnn.SuperResolutionNet(factor))
-            values = torch_engine(network, ("input",)).run(input=face)["output"]
+            values = TorchModel(network, ("input",)).run({"input": face})["output"]
             np.savez(folder / "face.npz", values=values, exact=exact_in_tiles(network.double(), face))
 
         with np.load(made_once(shared_folder, f"face-x{factor}", make) / "face.npz") as arrays:
@@ -127,13 +172,13 @@ def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
 
 
 @pytest.fixture(scope="session")
-def keep_picture(pytestconfig, keep, tmp_path_factory) -> Callable[..., str]:
-    """Keeps an output as a picture; the name that it has in the `--report` folder."""
+def keep_picture(pytestconfig, onnx_keep, tmp_path_factory) -> Callable[..., str]:
+    """Keeps an output as a picture; the name that it has in the `--onnx-report` folder."""
     folder = tmp_path_factory.mktemp("pictures")
 
     def save(output: NDArray[np.float32], name: str, target: Target | None = None) -> str:
-        if not pytestconfig.option.report:
+        if not pytestconfig.option.onnx_report:
             return name
-        return keep(write_picture(folder / name, to_picture(output)), name, target)
+        return onnx_keep(write_picture(folder / name, to_picture(output)), name, target)
 
     return save

@@ -8,12 +8,13 @@ import torch
 
 import srcnn_models as srcnn
 from benchmarks.contenders import BASELINE, build
-from onnxproof import latency
-from onnxproof.engines import torch_engine
-from onnxproof.latency import Latency
-from onnxproof.parity import Reference
-from onnxproof.recording import LATENCY, recorded
-from onnxproof.targets import targets
+from onnxproof.engines.torch import TorchModel
+from onnxproof.latency import count_flops, measure
+from onnxproof.latency import threads as with_threads
+from onnxproof.parity.compare import Reference
+from onnxproof.plugin.recording import LATENCY, recorded
+from onnxproof.plugin.targets import targets
+from onnxproof.results import Latency
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.references import exact_in_tiles
 
@@ -61,18 +62,18 @@ def pytest_terminal_summary(terminalreporter):
     reports = [
         report for found in terminalreporter.stats.values() for report in found if hasattr(report, "user_properties")
     ]
-    measurements = {figures["case"]: figures for report in reports for figures in recorded(report, LATENCY)}
-    if measurements:
+    found = {latency.case: latency for report in reports for latency in recorded(report, LATENCY, Latency)}
+    if found:
         terminalreporter.write_sep("=", "time as a multiple of a baseline's, with 95 % intervals")
-    for case, figures in sorted(measurements.items()):
-        for timing in figures["timings"]:
-            took = f"{timing['median'] * 1e3:.1f} ms"
-            ratio, share = timing["ratio"], timing["share"]
-            text = f"{ratio['median']:.3f} ({ratio['low']:.3f} to {ratio['high']:.3f})"
-            of_peak = f", {timing['gflops']:.1f} GFLOP/s, {share:.0%} of sgemm" if share else ""
-            terminalreporter.write_line(f"{case}: {timing['name']} {text} of {figures['baseline']}, {took}{of_peak}")
-        for name, reason in figures["not_run"].items():
-            terminalreporter.write_line(f"{case}: {name} not run: {reason}")
+    for _, latency in sorted(found.items()):
+        for timing in latency.timings:
+            ratio = timing.ratio
+            text = f"{ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) of {latency.baseline}"
+            of_peak = f", {timing.gflops:.1f} GFLOP/s, {timing.share:.0%} of sgemm" if timing.share else ""
+            line = f"{latency.case}: {timing.name} {text}, {timing.median * 1e3:.1f} ms{of_peak}"
+            terminalreporter.write_line(line)
+        for name, reason in latency.not_run.items():
+            terminalreporter.write_line(f"{latency.case}: {name} not run: {reason}")
 
 
 # Fixtures
@@ -83,7 +84,7 @@ def threads(request, pytestconfig):
     """Each contender's number of threads, for as long as a file's benchmarks last; a file may set `SPARE_CORES`."""
     spare = getattr(request.module, "SPARE_CORES", 1)
     count = pytestconfig.option.threads or max(1, torch.get_num_threads() - spare)
-    with latency.threads(count):
+    with with_threads(count):
         yield count
 
 
@@ -120,16 +121,16 @@ def measured(request, threads, subject, trained) -> Measured:
     workload = request.param
     network, made, inputs = subject(workload)
     exact = exact_in_tiles(trained(srcnn.SuperResolutionNet(workload.factor)).double(), inputs["input"])
-    reference = Reference(torch_engine(network, tuple(inputs)).run(**inputs), {"output": exact})
+    reference = Reference(TorchModel(network, tuple(inputs)).run(inputs), {"output": exact})
     contenders, not_run = build(network, made.path, inputs)
-    timed = latency.measure(
+    timed = measure(
         contenders,
         inputs,
         reference,
         case=str(workload),
         baseline=BASELINE,
         pictures=True,
-        flops=latency.count_flops(network, inputs),
+        flops=count_flops(network, inputs),
         rounds=ROUNDS,
         seconds=SECONDS,
     )

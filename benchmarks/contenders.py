@@ -9,7 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from onnxproof.engines import Array, Engine, onnxruntime_engine, opencv_engine, openvino_engine, torch_engine
+from onnxproof._internal.trees import Array
+from onnxproof.engines.base import Engine
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.opencv import OpenCV
+from onnxproof.engines.torch import TorchModel
 
 BASELINE = "onnxruntime"
 REQUIRED = (BASELINE, "torch", "torch-channels_last")
@@ -36,13 +40,13 @@ def build(
     `path` is the network's file, in every runtime; `files` are others for the same, in ONNX Runtime alone.
     """
     engines: dict[str, Callable[[], Engine]] = {
-        "onnxruntime": lambda: onnxruntime_engine(path),
-        "torch": lambda: torch_engine(network, tuple(inputs)),
-        "torch-channels_last": lambda: torch_engine(ChannelsLast(network), tuple(inputs)),
-        "torch.compile": lambda: torch_engine(compiled(network), tuple(inputs)),
-        "opencv": lambda: opencv_engine(path),
-        "openvino": lambda: openvino_engine(path),
-        **{name: partial(onnxruntime_engine, other) for name, other in files.items()},
+        "onnxruntime": lambda: OnnxRuntime().open(path),
+        "torch": lambda: TorchModel(network, tuple(inputs)),
+        "torch-channels_last": lambda: TorchModel(ChannelsLast(network), tuple(inputs)),
+        "torch.compile": lambda: TorchModel(compiled(network), tuple(inputs)),
+        "opencv": lambda: OpenCV().open(path),
+        "openvino": lambda: engine("openvino").open(path),
+        **{name: partial(OnnxRuntime().open, other) for name, other in files.items()},
     }
     contenders, not_run = {}, {}
     for name, make in engines.items():
@@ -50,7 +54,7 @@ def build(
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # torch.compile imports what torch itself deprecates
                 engine = make()
-                engine.run(**inputs)
+                engine.run(inputs)
         except Exception as error:
             if name not in OPTIONAL:
                 raise

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 import pytest
 
-from onnxproof.latency import Latency
+from onnxproof.results import Latency
 
 
 class Clock:

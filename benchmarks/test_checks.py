@@ -16,10 +16,9 @@ import torch
 
 import srcnn_models as srcnn
 from onnxproof.case import Case
-from onnxproof.checks import findings
-from onnxproof.conversion import Conversion
-from onnxproof.original import Original
-from onnxproof.probes import probes
+from onnxproof.checks.run import run as check
+from onnxproof.probing.probes import probes
+from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCH_EXPORT
 
 ROUNDS = 5
@@ -92,13 +91,13 @@ def _session(path: Path, level: str) -> onnxruntime.InferenceSession:
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_checks_against_a_bare_script(benchmark, case, exporter, tmp_path, capsys):
     """Checking SRCNN takes at most 1.25 times the exports and inferences that it needs."""
-    reactions = Original(case).reactions
+    reactions = ReferenceModel(case).reactions
     changed = [inputs for found in reactions.values() for inputs, _ in found]
     checked, bare = [], []
 
     def rounds() -> None:
         started = time.perf_counter()
-        assert {finding.verdict for finding in findings(Conversion(case, exporter=exporter))} <= {"holds", "fails"}
+        assert {finding.verdict for finding in check(case, [exporter])} <= {"holds", "fails"}
         between = time.perf_counter()
         with capsys.disabled():
             bare_script(case, exporter, changed, tmp_path)

@@ -19,6 +19,6 @@ class TestLatency:
         """A contender's seconds, and its ratio to ONNX Runtime with the 95 % interval."""
         replay_contender(benchmark, measured.latency, contender, measured.not_run)
 
-    def test_ratios(self, measured, record_latency):
+    def test_ratios(self, measured, onnx_record_latency):
         """What each contender takes as a multiple of ONNX Runtime is in the run's results."""
-        record_latency(measured.latency, measured.not_run)
+        onnx_record_latency(measured.latency, measured.not_run)

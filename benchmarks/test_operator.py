@@ -3,6 +3,7 @@
 ONNX Runtime runs its files; what they are compared with takes a multiple of their time.
 """
 
+from collections.abc import Mapping
 from functools import cache, partial
 from itertools import permutations
 
@@ -13,9 +14,11 @@ from torch import Tensor, nn
 
 import srcnn_models as srcnn
 from benchmarks.replay import clock, replay_contender
-from onnxproof import latency
-from onnxproof.engines import onnxruntime_engine, reference
-from onnxproof.parity import Reference
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.latency import measure, ratio
+from onnxproof.parity.compare import Reference
+from onnxproof.probing.reference import reference
+from onnxproof.results import Latency
 from tests.inputs import scales
 from tests.separable import SeparableOperator
 
@@ -42,10 +45,10 @@ class ResizeOperator(nn.Module):
         return srcnn.interpolate_bicubic(image, factor)
 
 
-def interpolated(input: np.ndarray, factor: np.ndarray) -> dict[str, np.ndarray]:
+def interpolated(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """torch's `interpolate`, on arrays that it does not copy."""
     with torch.inference_mode():
-        return {"output": srcnn.scale_bicubic(torch.from_numpy(input), torch.from_numpy(factor)).numpy()}
+        return {"output": srcnn.scale_bicubic(*map(torch.from_numpy, inputs.values())).numpy()}
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +60,13 @@ def picture(face):
 @pytest.fixture(scope="module")
 def operator(threads, file):
     """The separable operator's file in ONNX Runtime."""
-    return onnxruntime_engine(file("separable-alone", SeparableOperator())).run
+    return OnnxRuntime().open(file("separable-alone", SeparableOperator())).run
 
 
 @pytest.fixture(scope="module")
 def resize(threads, file):
     """The document's operator's file in ONNX Runtime."""
-    return onnxruntime_engine(file("resize-alone", ResizeOperator())).run
+    return OnnxRuntime().open(file("resize-alone", ResizeOperator())).run
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +74,9 @@ def alone(operator, resize, picture):
     """The operator against Resize and torch, on a picture of a size by a factor; each measured once."""
 
     @cache
-    def get(size: int, factor: float) -> latency.Latency:
+    def get(size: int, factor: float) -> Latency:
         inputs = {"input": picture(size), "factor": scales(factor)}
-        return latency.measure(
+        return measure(
             {"separable": operator, "resize": resize, "torch": interpolated},
             inputs,
             reference(SeparableOperator(), inputs),
@@ -93,12 +96,12 @@ def growing(operator, picture):
     def corner(output):
         return output[:, :, :CORNER, :CORNER]
 
-    def scaled_corner(image):
-        return {"output": corner(operator(input=image, factor=scales(3))["output"])}
+    def scaled_corner(image, _):
+        return {"output": corner(operator({"input": image, "factor": scales(3)})["output"])}
 
     expected = reference(SeparableOperator(), {"input": picture(SIZES[0]), "factor": scales(3)})
     values, exact = ({"output": corner(outputs["output"])} for outputs in (expected.values, expected.exact))
-    return latency.measure(
+    return measure(
         {str(size): partial(scaled_corner, picture(size)) for size in SIZES},
         {},
         Reference(values, exact),
@@ -126,9 +129,9 @@ class TestAlone:
         replay_contender(benchmark, alone(size, factor), contender)
 
     @sizes_and_factors(SCALED)
-    def test_ratios(self, alone, size, factor, record_latency):
+    def test_ratios(self, alone, size, factor, onnx_record_latency):
         """What each takes as a multiple of the operator's file is in the run's results."""
-        record_latency(alone(size, factor))
+        onnx_record_latency(alone(size, factor))
 
     @sizes_and_factors(ASSERTED)
     def test_than_resize(self, alone, size, factor):
@@ -152,13 +155,13 @@ class TestGrowing:
         """The seconds at a size, and the ratio to those at the smallest."""
         replay_contender(benchmark, growing, size)
 
-    def test_ratios(self, growing, record_latency):
+    def test_ratios(self, growing, onnx_record_latency):
         """The ratios are in the run's results."""
-        record_latency(growing)
+        onnx_record_latency(growing)
 
     @pytest.mark.parametrize(("size", "other"), list(permutations(SIZES, 2)))
     def test_cost_of_a_pixel(self, growing, size, other):
         """An output pixel costs at most one and a half times what it costs at another size."""
         own, others = (np.array(growing[str(side)].seconds) / (3 * side) ** 2 for side in (size, other))
-        cost = latency.ratio(own, others)
+        cost = ratio(own, others)
         assert cost.median <= TIMES_COST, str(cost)

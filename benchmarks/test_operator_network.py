@@ -12,7 +12,8 @@ from benchmarks.conftest import Measured, Workload
 from benchmarks.contenders import BASELINE, OPTIONAL, REQUIRED, build
 from benchmarks.replay import clock, replay_contender
 from onnxproof import latency
-from onnxproof.engines import onnxruntime_engine
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.results import Latency
 from tests.inputs import scales
 
 SPARE_CORES = 0
@@ -58,10 +59,10 @@ def last_layer(files, face, face_reference):
     """The network's two files against each other, on the face at ×3, with a number of threads; each measured once."""
 
     @cache
-    def get(count: int) -> latency.Latency:
+    def get(count: int) -> Latency:
         with latency.threads(count):
             return latency.measure(
-                {name: onnxruntime_engine(path).run for name, path in files.items()},
+                {name: OnnxRuntime().open(path).run for name, path in files.items()},
                 {"input": face, "factor": scales(3)},
                 face_reference(3),
                 case=f"last-layer-x3-256-threads-{count}",
@@ -83,9 +84,9 @@ class TestWhole:
         """A contender's seconds, and its ratio to the network's file."""
         replay_contender(benchmark, whole.latency, contender, whole.not_run)
 
-    def test_ratios(self, whole, record_latency):
+    def test_ratios(self, whole, onnx_record_latency):
         """What each takes as a multiple of the network's file is in the run's results."""
-        record_latency(whole.latency, whole.not_run)
+        onnx_record_latency(whole.latency, whole.not_run)
 
     @pytest.mark.parametrize(("contender", "times"), [(BASELINE, TIMES_DOCUMENT), ("torch", TIMES_TORCH)])
     def test_is_faster(self, whole, contender, times):
@@ -108,9 +109,9 @@ class TestLastLayer:
         replay_contender(benchmark, last_layer(count), contender)
 
     @each_count
-    def test_ratios(self, last_layer, count, record_latency):
+    def test_ratios(self, last_layer, count, onnx_record_latency):
         """The ratio is in the run's results."""
-        record_latency(last_layer(count))
+        onnx_record_latency(last_layer(count))
 
     def test_transposed_is_faster(self, last_layer):
         """On one thread the network takes longer with the plain layer."""

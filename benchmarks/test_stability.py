@@ -9,7 +9,9 @@ import pytest
 from benchmarks.conftest import Workload
 from benchmarks.contenders import BASELINE
 from onnxproof import latency
-from onnxproof.engines import onnxruntime_engine, reference, torch_engine
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.torch import TorchModel
+from onnxproof.probing.reference import reference
 
 ROUNDS, SECONDS = 300, 15
 WITHIN = 1.05
@@ -29,7 +31,7 @@ def busy_core():
 def runs(threads, subject):
     """Five runs in a row of torch against ONNX Runtime; in the second and the fourth a core is kept busy."""
     network, made, inputs = subject(Workload("fixed", 3, 64))
-    contenders = {BASELINE: onnxruntime_engine(made.path).run, "torch": torch_engine(network, tuple(inputs)).run}
+    contenders = {BASELINE: OnnxRuntime().open(made.path).run, "torch": TorchModel(network, tuple(inputs)).run}
     expected = reference(network, inputs)
     asked = {"baseline": BASELINE, "pictures": True, "rounds": ROUNDS, "seconds": SECONDS}
     found = []
@@ -39,9 +41,9 @@ def runs(threads, subject):
     return found
 
 
-def test_ratio_is_stable(runs, record_latency):
+def test_ratio_is_stable(runs, onnx_record_latency):
     """Five ratios in a row are within 5 % of each other, with a core kept busy during two of them."""
     for timed in runs:
-        record_latency(timed)
+        onnx_record_latency(timed)
     ratios = [timed["torch"].ratio.median for timed in runs]
     assert max(ratios) <= WITHIN * min(ratios)

@@ -1,6 +1,6 @@
-"""Runs every fault and every good conversion through every check, and through what else there is to ask.
+"""Runs every fault and every good conversion through every check and through other tools.
 
-`python -m docs.fault_table` writes docs/faults.json and, of it, docs/faults.md; `--page` writes the page alone.
+`python -m docs.fault_table` writes docs/faults.json, and docs/faults.md from it; `--page` writes the page only.
 """
 
 import functools
@@ -27,10 +27,12 @@ from rich.progress import track
 from torch.onnx.testing import assert_onnx_program
 
 from docs.fault_page import PAGE, RESULTS, render
-from onnxproof.conversion import Conversion
-from onnxproof.engines import onnxruntime_engine, torch_engine
-from onnxproof.exporting import ExportError
-from onnxproof.trees import Array, leaves
+from onnxproof._internal.trees import Array, leaves
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.torch import TorchModel
+from onnxproof.exporting.export import ExportError
+from onnxproof.probing.conversion import Conversion, exported
+from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import TORCH_EXPORT
 from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, MODEL_PAIRS, PROVING, failing, good_subjects
 
@@ -45,10 +47,10 @@ STACK = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "polygraphy")
 
 @dataclass(frozen=True)
 class Question:
-    """What a peer is asked: a file, and what it has to give on the traced inputs.
+    """What a peer is asked: a file, and the outputs that it must give on the traced inputs.
 
-    `good` is the file that was broken, where there is one; `program` is what torch.export's exporter gave, and `log`
-    what it said with `verify=True`.
+    `good` is the file before it was broken, if there is one. `program` is what torch.export's exporter returned, and
+    `log` its output with `verify=True`.
     """
 
     path: Path
@@ -60,7 +62,7 @@ class Question:
 
 
 Answer = str | None
-"""Why a peer refuses a file, "" when it accepts it, None when it cannot be asked."""
+"""Why a peer rejects a file, "" if it accepts the file, None if it cannot be asked."""
 
 
 def verify(question: Question) -> Answer:
@@ -138,13 +140,13 @@ PEERS: dict[str, Callable[[Question], Answer]] = {
 
 
 def paired(question: Question) -> list[tuple[Array, Array]]:
-    """What the file gives with what it has to give, by position."""
-    actual = onnxruntime_engine(question.path).run(**question.inputs)
+    """Pairs of the file's outputs and the expected ones, by position."""
+    actual = OnnxRuntime().open(question.path).run(question.inputs)
     return list(zip(actual.values(), question.expected.values(), strict=False))
 
 
 def answers(question: Question) -> dict[str, Answer]:
-    """What each peer says; one that raises has refused the file."""
+    """The answer of each peer; one that raises has rejected the file."""
     return {name: _answer(peer, question) for name, peer in PEERS.items()}
 
 
@@ -161,16 +163,16 @@ def _answer(peer: Callable[[Question], Answer], question: Question) -> Answer:
 
 
 def without_folders(text: str) -> str:
-    """The text with files called by their names alone: folders are other ones in each run."""
+    """The text with each path reduced to its file name: folders differ between runs."""
     return re.sub(r"(?<![\w.])/\S+/", "", text)
 
 
 def ask(conversion: Conversion, good: Conversion | None = None, program: Any = None) -> dict[str, Answer]:
-    """The peers' answers on a file that was exported by `conversion`, or that was made of the `good` one's."""
+    """The peers' answers on the file of a conversion, exported or made by breaking the file of `good`."""
     case, log = conversion.case, None
-    is_verified = conversion.exporter == TORCH_EXPORT and good is None
+    is_verified = conversion.file.exporter == TORCH_EXPORT and good is None
     try:
-        path = conversion.path
+        path = conversion.file.path
     except ExportError:
         return {name: NO_FILE if is_verified or name not in OF_TORCH_EXPORT else None for name in PEERS}
     if is_verified:
@@ -180,12 +182,12 @@ def ask(conversion: Conversion, good: Conversion | None = None, program: Any = N
     inputs = {name: np.asarray(leaves(case.inputs)[name]) for name in names}
     if good is None:
         inputs |= {name: array for name, array in conversion.feeds(case.inputs).items() if name in inputs}
-    expected = torch_engine(case.model, tuple(case.inputs), case.output_names).run(**case.inputs)
-    return answers(Question(path, inputs, expected, good.path if good else None, program, log))
+    expected = TorchModel(case.model, tuple(case.inputs), case.output_names, keywords=case.kwargs).run(case.inputs)
+    return answers(Question(path, inputs, expected, good.file.path if good else None, program, log))
 
 
 def verified(conversion: Conversion) -> tuple[Any, str]:
-    """What torch.onnx.export returns with `verify=True`, and what it says meanwhile. Raises `ExportError`."""
+    """What torch.onnx.export returns and prints with `verify=True`. Raises `ExportError`."""
     programs: list[Any] = []
     real = torch.onnx.export
 
@@ -194,7 +196,7 @@ def verified(conversion: Conversion) -> tuple[Any, str]:
         return programs[-1]
 
     with mock.patch("torch.onnx.export", export):
-        made = conversion.export(conversion.case.inputs, "verified")
+        made = conversion.file.traced_on(conversion.case.inputs, "verified")
     return programs[0], made.log
 
 
@@ -204,7 +206,7 @@ def file_faults() -> list[dict[str, Any]]:
     rows = []
     for subject, fault in tracked(FILE_PAIRS, "faults of a file"):
         with tempfile.TemporaryDirectory() as folder:
-            broken = good(subject).of_file(fault.apply(good(subject).path, Path(folder)))
+            broken = good(subject).of_file(fault.apply(good(subject).file.path, Path(folder)))
             found = {"checks": failing(broken), "peers": ask(broken, good(subject), programs(subject))}
         rows.append(described(fault, "file", subject.id) | found)
     return rows
@@ -213,7 +215,7 @@ def file_faults() -> list[dict[str, Any]]:
 def model_faults() -> list[dict[str, Any]]:
     rows = []
     for fault, exporter in tracked(MODEL_PAIRS, "faults of a model's conversion"):
-        checks, peers = (Conversion(fault.make(), exporter=exporter, opset=fault.opset) for _ in range(2))
+        checks, peers = (exported(ReferenceModel(fault.make()), exporter, fault.opset) for _ in range(2))
         rows.append(described(fault, "model", exporter) | {"checks": failing(checks), "peers": ask(peers)})
     return rows
 
@@ -227,7 +229,7 @@ def good_conversions() -> list[dict[str, Any]]:
     made += [(f"{good.id}-{exporter}", good.make, exporter, good.opset) for good, exporter in GOOD_PAIRS]
     rows = []
     for id, make, exporter, opset in tracked(made, "good conversions"):
-        checks, peers = (Conversion(make(), exporter=exporter, opset=opset) for _ in range(2))
+        checks, peers = (exported(ReferenceModel(make()), exporter, opset) for _ in range(2))
         rows.append({"id": id, "checks": failing(checks), "peers": ask(peers)})
     return rows
 

@@ -1,18 +1,27 @@
-"""What the pages made of data share: a table's row, names in a sentence, the stack of a run."""
+"""Markdown pages, each made by the Jinja template of its name beside this file."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-def table_row(cells: Iterable[object]) -> str:
-    """A row of a table; a bar in a cell is escaped."""
-    return f"| {' | '.join(str(cell).replace('|', chr(92) + '|') for cell in cells)} |"
-
-
-def listed(names: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+FOLDER = Path(__file__).parent
 
 
-def stack(versions: Mapping[str, str]) -> str:
-    """`python 3.11.7, torch 2.13.0, …`."""
-    return ", ".join(f"{name} {number}" for name, number in versions.items())
+def cell(value: object) -> str:
+    """A value for a table's cell, with its bars escaped."""
+    return str(value).replace("|", r"\|")
+
+
+def render(page: str, **values: object) -> str:
+    """The text of `page`.md.j2 with these values."""
+    return _TEMPLATES.get_template(f"{page}.md.j2").render(values)
+
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(FOLDER),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_TEMPLATES.filters["cell"] = cell

@@ -1,5 +1,6 @@
 """A conversion to be checked: a model with example inputs, and what is dynamic in them."""
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,12 +8,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from onnxproof.exporting import Dynamic
-from onnxproof.trees import leaves, map_leaves, to_array
+from onnxproof._internal.trees import leaves, map_leaves, to_array
+from onnxproof.exporting.export import OWN_OPTIONS, Dynamic
 
 DATA_SIZE = 16
-"""A floating-point input with more values than this is data, whose values may be changed; a smaller one, a factor or
-a size, is changed by the case's own `also` and where each input is shown to be live."""
+"""An array with more values than this is data, whose values may be changed; a smaller one is a factor or a size, which
+is changed by the case's own `also` and where each input is shown to be live."""
 
 
 class CaseError(Exception):
@@ -23,16 +24,23 @@ class CaseError(Exception):
 class Case:
     """A model and what its ONNX file is judged on.
 
-    `inputs` are the model's positional arguments in order, each under the name that it gets in the file: arrays,
-    tensors, numbers, None, and tuples and dicts of them, whose leaves are named by their path (`state.0`); tensors are
-    kept as arrays of the same shape and dtype. `dynamic` names the dimensions that must stay free, by input and axis:
-    `{"image": {2: "height", 3: "width"}}`; inputs of other sizes are drawn along them. `also` are further inputs to
-    judge on, of the same names. `name`, the model's class unless it is given, is one in a run. `output_names` are those
-    of the model's outputs, in order, unless the model names them itself (a dict, a named tuple). `expected` are checks
-    that are known to fail, with the reason. `translations` are torch.export's `custom_translation_table`, or a function
-    without arguments that makes them.
+    `inputs` are the model's positional arguments in order, `kwargs` those that are passed by name; each has its name in
+    the file as key. They are arrays, tensors, numbers, None, and tuples and dicts of these, whose leaves are named by
+    their path (`state.0`); tensors are kept as arrays of the same shape and dtype. After construction `inputs` holds
+    both, in the order of the model's signature.
 
-    Raises `CaseError` for a model that is no `torch.nn.Module`, and for inputs or dimensions that do not fit together.
+    `dynamic` names the dimensions that must stay free, by input and axis: `{"image": {2: "height", 3: "width"}}`;
+    inputs of other sizes are drawn along them. `also` are further inputs to judge on, with all of the same names.
+    `name`, by default the model's class, must be unique within a run. `output_names` are those of the model's outputs,
+    in order, unless the model names them itself (a dict, a named tuple).
+
+    `expected` are checks that are known to fail, with the reason, or a reason for each exporter:
+    `{"shapes-honest": {"torchscript": "it ties the dimensions"}}`. `export` are further arguments of torch.onnx.export,
+    such as `{"optimize": False}`. `translations` are torch.export's `custom_translation_table`, or a function without
+    arguments that makes them.
+
+    Raises `CaseError` for a model that is not a `torch.nn.Module`, and for inputs or dimensions that do not fit
+    together.
     """
 
     model: nn.Module
@@ -41,39 +49,52 @@ class Case:
     also: Sequence[Mapping[str, Any]] = ()
     name: str = ""
     output_names: Sequence[str] = ()
-    expected: Mapping[str, str] = field(default_factory=dict)
+    expected: Mapping[str, str | Mapping[str, str]] = field(default_factory=dict)
     translations: Mapping[Callable[..., Any], Callable[..., Any]] | Callable[[], Mapping[Any, Any]] | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    export: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, nn.Module):
             raise CaseError(f"the model is a {type(self.model).__name__}; give a torch.nn.Module")
-        for what, inputs in self._named_inputs():
-            if not isinstance(inputs, Mapping) or not inputs:
-                raise CaseError(f"{what} is no mapping of input names to values: {inputs!r:.80}")
-            _check_fit(what, leaves(inputs), leaves(self.inputs))
-        object.__setattr__(self, "inputs", _as_arrays(self.inputs))
-        object.__setattr__(self, "also", tuple(map(_as_arrays, self.also)))
-        object.__setattr__(self, "name", self.name or type(self.model).__name__)
+        for what, inputs in (("inputs", self.inputs), ("kwargs", self.kwargs), *self._named_also()):
+            if not isinstance(inputs, Mapping) or not (inputs or self.kwargs or what == "kwargs"):
+                raise CaseError(f"{what} is not a mapping of input names to values: {inputs!r:.80}")
+        self._set("inputs", _as_arrays(_in_order(self.model, self.inputs, self.kwargs)))
+        for what, inputs in self._named_also():
+            _check_fit(what, inputs, self.inputs)
+        self._set("also", tuple(_as_arrays({name: more[name] for name in self.inputs}) for more in self.also))
+        self._set("name", self.name or type(self.model).__name__)
         self._check_dimensions()
+        own = sorted({*self.export} & {*OWN_OPTIONS})
+        if own:
+            raise CaseError(f"export names {own[0]!r}, which onnxproof sets itself; leave it out")
+
+    def _set(self, field: str, value: Any) -> None:
+        object.__setattr__(self, field, value)
 
     def _check_dimensions(self) -> None:
         found = leaves(self.inputs)
         for name, axes in self.dynamic.items():
             if not isinstance(found.get(name), np.ndarray):
-                raise CaseError(f"dynamic names {name!r}, which is no array; there is {', '.join(found)}")
+                raise CaseError(f"dynamic names {name!r}, which is not an array among {', '.join(found)}")
             strange = [axis for axis in axes if not 0 <= axis < found[name].ndim]
             if strange:
                 raise CaseError(f"dynamic names axis {strange[0]} of {name!r}, which has {found[name].ndim} dimensions")
-        for what, inputs in self._named_inputs():
+        for what, inputs in (("inputs", self.inputs), *self._named_also()):
             for symbol, sizes in _by_symbol(self.dynamic, leaves(inputs)).items():
                 if len(sizes) > 1:
                     raise CaseError(
-                        f"the dimension {symbol!r} has the sizes {sorted(sizes)} in {what}; it can have one"
+                        f"the dimension {symbol!r} has the sizes {sorted(sizes)} in {what}; use one size or two names"
                     )
 
-    def _named_inputs(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        yield "inputs", self.inputs
-        yield from ((f"also[{index}]", more) for index, more in enumerate(self.also))
+    def _named_also(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        return ((f"also[{index}]", more) for index, more in enumerate(self.also))
+
+    def why_expected(self, check: str, exporter: str) -> str:
+        """The reason why a check is expected to fail with an exporter; "" if it is not."""
+        reasons = self.expected.get(check, "")
+        return reasons if isinstance(reasons, str) else reasons.get(exporter, "")
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -105,14 +126,24 @@ class Case:
         )
 
     def custom_translations(self) -> Mapping[Callable[..., Any], Callable[..., Any]] | None:
-        """The translations, made now where a function makes them."""
+        """The translations; a function that makes them is called now."""
         made = self.translations
         return made if made is None or isinstance(made, Mapping) else made()
 
 
-def _check_fit(what: str, found: Mapping[str, Any], own: Mapping[str, Any]) -> None:
-    """Raises `CaseError` for leaves of other names or ranks than the case's own; what is None there may be anything."""
-    if list(found) != list(own):
+def _in_order(model: nn.Module, inputs: Mapping[str, Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Positional inputs, then those passed by name in the order of the signature, in which exporters take them."""
+    signature = list(inspect.signature(model.forward).parameters) if kwargs else []
+    names = sorted(kwargs, key=lambda name: signature.index(name) if name in signature else len(signature))
+    return {name: value for name, value in inputs.items() if name not in kwargs} | {
+        name: kwargs[name] for name in names
+    }
+
+
+def _check_fit(what: str, more: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:
+    """Raises `CaseError` for leaves of other names or ranks than the case's own; for None, anything may be given."""
+    found, own = leaves(more), leaves(inputs)
+    if set(found) != set(own) or set(more) != set(inputs):
         raise CaseError(f"{what} has the inputs {', '.join(found)}, the case has {', '.join(own)}")
     for name, leaf in own.items():
         ranks = np.ndim(found[name]), np.ndim(leaf)

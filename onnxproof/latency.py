@@ -11,7 +11,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 
 import cv2
@@ -19,12 +18,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from onnxproof.images import to_picture
-from onnxproof.parity import PixelParity, Reference, assert_same, compare_pictures
-from onnxproof.trees import Array
+from onnxproof._internal.trees import Array
+from onnxproof.parity.compare import Reference, assert_same
+from onnxproof.parity.images import to_picture
+from onnxproof.parity.pixels import compare_pictures
+from onnxproof.results import Latency, PixelParity, Ratio, Timing
 
-Contender = Callable[..., Mapping[str, Array]]
-"""Takes an array per input name and gives one per output name, as `Engine.run` does."""
+Contender = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+"""Takes an array per input name and returns one per output name, as `Session.run` does."""
 
 MIN_ROUNDS = 5
 """Rounds that are taken however long they last: a median of fewer says little."""
@@ -42,53 +43,6 @@ SGEMM_FLOPS = 2 * SGEMM_SIDE**3
 
 class LatencyError(Exception):
     """A contender's output is not the reference's, so that its time would mean nothing."""
-
-
-@dataclass(frozen=True)
-class Ratio:
-    """The median of per-round ratios, and the bounds of its bootstrap 95 % interval."""
-
-    median: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
-
-
-@dataclass(frozen=True)
-class Timing:
-    """A contender's time: each round's `seconds`, their median, and their interquartile range as `spread`.
-
-    `ratio` is its time over the baseline's, `gflops` what it achieves (1e9 operations a second), `share` that as a part
-    of what matrix products achieve in the same rounds; `pixels` says how its picture compares.
-    """
-
-    name: str
-    seconds: tuple[float, ...]
-    median: float
-    spread: float
-    ratio: Ratio
-    gflops: float | None
-    share: float | None
-    pixels: PixelParity | None
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Contenders timed in the same rounds, in the order in which they were given.
-
-    `threads` is torch's number, `sgemm_gflops` what matrix products achieved, None where no operations were given.
-    """
-
-    case: str
-    baseline: str
-    threads: int
-    sgemm_gflops: float | None
-    timings: tuple[Timing, ...]
-
-    def __getitem__(self, name: str) -> Timing:
-        return next(timing for timing in self.timings if timing.name == name)
 
 
 @contextmanager
@@ -134,23 +88,23 @@ def measure(
 ) -> Latency:
     """Times the contenders on `inputs`, arrays by name, after a run each that is checked and not timed.
 
-    A contender is called as `Engine.run` is. There are `rounds` rounds, or as many as `seconds` allow but at least
+    A contender is called as `Session.run` is. There are `rounds` rounds, or as many as `seconds` allow but at least
     `MIN_ROUNDS`. With the `flops` of one run a matrix product is timed along; with `pictures` the one output passes the
     pixel rule as well. Raises `LatencyError` for a contender whose output does not pass, and `ValueError` for a
-    baseline that is no contender.
+    baseline that is not among the contenders.
     """
     np.empty(LARGEST_KEPT, np.uint8)
     if baseline not in contenders:
         raise ValueError(f"{case}: the baseline {baseline} is not among {', '.join(contenders)}")
-    pixels = {name: _check(run(**inputs), reference, f"{case}: {name}", pictures) for name, run in contenders.items()}
-    calls: dict[str, Callable[[], object]] = {name: partial(run, **inputs) for name, run in contenders.items()}
+    pixels = {name: _check(run(inputs), reference, f"{case}: {name}", pictures) for name, run in contenders.items()}
+    calls: dict[str, Callable[[], object]] = {name: partial(run, inputs) for name, run in contenders.items()}
     if flops:
         calls[SGEMM] = _sgemm()
     times = _in_rounds(calls, rounds, seconds, clock)
     sgemm = times.pop(SGEMM, None)
     timings = [_timing(name, own, times[baseline], sgemm, flops, pixels[name]) for name, own in times.items()]
     peak = None if sgemm is None else SGEMM_FLOPS / float(np.median(sgemm)) / 1e9
-    return Latency(case, baseline, torch.get_num_threads(), peak, tuple(timings))
+    return Latency(case, baseline, torch.get_num_threads(), peak, timings)
 
 
 def ratio(own: Array, baseline: Array) -> Ratio:
@@ -206,4 +160,4 @@ def _timing(
     first, median, third = map(float, np.percentile(own, (25, 50, 75)))
     gflops = flops / median / 1e9 if flops else None
     share = float(np.median(sgemm / own)) * flops / SGEMM_FLOPS if flops and sgemm is not None else None
-    return Timing(name, tuple(own.tolist()), median, third - first, ratio(own, baseline), gflops, share, pixels)
+    return Timing(name, own.tolist(), median, third - first, ratio(own, baseline), gflops, share, pixels)

@@ -19,4 +19,4 @@ def test_content():
     places = {PurePosixPath(file).parts[0] for file in files("onnxproof")}
     assert places == {"..", "onnxproof", f"onnxproof-{onnxproof.__version__}.dist-info"}
     names = {str(file) for file in files("onnxproof")}
-    assert {"onnxproof/py.typed", "onnxproof/templates/report.html"} <= names
+    assert {"onnxproof/py.typed", "onnxproof/report/templates/report.html"} <= names

@@ -6,6 +6,6 @@ from onnxproof import conversion_checks
 
 
 @conversion_checks(my_case)
-def test_conversion(case, check):
+def test_conversion(onnx_check):
     """The conversion holds."""
-    check(case)
+    onnx_check()

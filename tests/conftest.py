@@ -11,12 +11,12 @@ import torch
 from hypothesis import HealthCheck, settings
 
 import srcnn_models as srcnn
-from onnxproof.engines import onnxruntime_engine
-from onnxproof.exporting import Export, export
-from onnxproof.files import made_once
-from onnxproof.targets import Target
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.exporting.export import Export, export
+from onnxproof.results import Target
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.inputs import DYNAMIC_SIZE, scales
+from tests.once import made_once
 
 # Every run has the same examples, however slow the machine; a method runs on an instance of its class for each target.
 settings.register_profile(
@@ -69,10 +69,10 @@ def small_face(face):
 
 
 @pytest.fixture(scope="session")
-def fixed_export(exported, trained, noise, keep, target) -> Export:
+def fixed_export(exported, trained, noise, onnx_keep, target) -> Export:
     """The document's first file: ×3 built in, every dimension static."""
     made = exported("srcnn", trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 256, 256)}, target)
-    keep(made.path, "srcnn.onnx", target, inputs=("input",))
+    onnx_keep(made.path, "srcnn.onnx", target, inputs=("input",))
     return made
 
 
@@ -81,7 +81,7 @@ def fixed_output(shared_folder, fixed_export, face, target):
     """The face through the document's first file in ONNX Runtime; made once in a run."""
 
     def make(folder):
-        np.save(folder / "output.npy", onnxruntime_engine(fixed_export.path).run(input=face)["output"])
+        np.save(folder / "output.npy", OnnxRuntime().open(fixed_export.path).run({"input": face})["output"])
 
     return np.load(made_once(shared_folder, f"face-{target}", make) / "output.npy")
 
@@ -107,11 +107,11 @@ def int_factor_export(exported, trained, noise, target) -> Export:
 
 
 @pytest.fixture(scope="session")
-def item_export(exported, trained, noise, keep, target) -> Export:
+def item_export(exported, trained, noise, onnx_keep, target) -> Export:
     """The document's second file: the factor given as a tensor, and taken out of it with `.item()`."""
     inputs = {"input": noise(1, 3, 256, 256), "factor": np.array(3)}
     made = exported("srcnn2", trained(srcnn.ItemFactorNet()), inputs, target)
-    keep(made.path, "srcnn2.onnx", target, inputs=("input", "factor"))
+    onnx_keep(made.path, "srcnn2.onnx", target, inputs=("input", "factor"))
     return made
 
 
@@ -123,10 +123,10 @@ def operator_export(exported, trained, noise, target) -> Export:
 
 
 @pytest.fixture(scope="session")
-def two_input_export(request, keep, target) -> Export:
+def two_input_export(request, onnx_keep, target) -> Export:
     """The two-input file, through the operator that the exporter understands."""
     made = request.getfixturevalue(TWO_INPUT_EXPORTS[target.exporter])
-    keep(made.path, "srcnn3.onnx", target, inputs=("input", "factor"))
+    onnx_keep(made.path, "srcnn3.onnx", target, inputs=("input", "factor"))
     return made
 
 

@@ -2,12 +2,11 @@
 
 import pytest
 
-from onnxproof.claims import Deviation, NotApplicable
-from onnxproof.engines import EngineError
-from onnxproof.exporting import ExportError
-from onnxproof.versions import (
-    TORCH_EXPORT,
-    TORCHSCRIPT,
+from onnxproof.claims.claim import Deviation, NotApplicable
+from onnxproof.engines.base import EngineError
+from onnxproof.exporting.export import ExportError
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
+from tests.facts import (
     reference_evaluator_takes_an_empty_roi,
     torch_export_writes_kernel_shape,
     torchscript_ties_output_dims,

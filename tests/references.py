@@ -7,8 +7,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from onnxproof.images import to_picture
-from onnxproof.parity import Parity, PixelParity, Reference, assert_same, compare_pictures
+from onnxproof.parity.compare import Reference, assert_same
+from onnxproof.parity.images import to_picture
+from onnxproof.parity.pixels import compare_pictures
+from onnxproof.results import Parity, PixelParity
 from srcnn_models import SuperResolutionNet
 
 SIDE = 56

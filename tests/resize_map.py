@@ -67,7 +67,7 @@ def observed(run: Run, image: NDArray[np.float32], factor: float) -> Outcome:
     `image` is (1, 1, H, W), with pixels of 0..255 and H up to `LONGEST`; its height is scaled.
     """
     factors = scales(factor, 1)
-    output, exact = run(input=image, factor=factors)["output"], _torch(image, factors)
+    output, exact = run({"input": image, "factor": factors})["output"], _torch(image, factors)
     if output.shape != exact.shape or not exact.size:
         return Outcome(output.shape[2], exact.shape[2], NONE)
     is_seen = {

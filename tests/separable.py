@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import srcnn_models as srcnn
-from onnxproof.engines import Engine, EngineError
-from onnxproof.parity import Reference, compare
+from onnxproof.engines.base import Engine, EngineError
+from onnxproof.parity.compare import Reference, compare
 from tests.inputs import scales
 
 
@@ -48,6 +48,6 @@ def _torch(image: NDArray[np.float32], factor: NDArray[np.float32]) -> NDArray[n
 
 def _run(engine: Engine, image: NDArray[np.float32], factor: NDArray[np.float32]) -> NDArray[np.float32] | None:
     try:
-        return engine.run(input=image, factor=factor)["output"]
+        return engine.run({"input": image, "factor": factor})["output"]
     except EngineError:
         return None

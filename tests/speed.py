@@ -1,16 +1,19 @@
-"""What makes a run with many exports faster, and changes nothing that is tested."""
+"""Makes a run with many exports faster, and gives back for a while what users run."""
 
 import functools
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import pytest
 import torch
 
 from onnxproof.versions import torch_export_is_available
 
 
 def speed_up() -> None:
-    """Divides the cores among the workers of a run, and spares exports what they do again each time."""
+    """Divides the cores among the workers of a run, and lets exports share what each of them would do again."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
     gc.set_threshold(100_000, 50, 100)  # an export makes millions of objects: the default costs an eighth of the run
@@ -18,8 +21,19 @@ def speed_up() -> None:
         _share_signatures()
 
 
+@contextmanager
+def unshared_signatures() -> Iterator[None]:
+    """Exports as users do, without `_share_signatures`, which replaces a part of onnxscript."""
+    with pytest.MonkeyPatch.context() as patch:
+        if torch_export_is_available:
+            from onnxscript import TracedOnnxFunction as Function
+
+            patch.setattr(Function, "function_ir", property(Function.function_ir.fget.__wrapped__))
+        yield
+
+
 def _share_signatures() -> None:
-    """Every export asks onnxscript for the signatures of its 500 operators, parsed from source: half of its time."""
+    """Every export parses the signatures of onnxscript's 500 operators from source: a fifth of the run."""
     from onnxscript import TracedOnnxFunction
 
     TracedOnnxFunction.function_ir = property(functools.cache(TracedOnnxFunction.function_ir.fget))

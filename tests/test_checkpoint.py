@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import srcnn_models as srcnn
-from onnxproof.engines import torch_engine
+from onnxproof.engines.torch import TorchModel
 
 NAMES = ("conv1.weight", "conv1.bias", "conv2.weight", "conv2.bias", "conv3.weight", "conv3.bias")
 NETWORKS = {
@@ -92,8 +92,8 @@ class TestLoads:
     def test_weights_serve_other_factors(self, trained, small_face, factor):
         """At each factor the network repairs the up-sampled picture: it stays near it, and is not the same."""
         network = trained(srcnn.SuperResolutionNet(factor))
-        upsampled = torch_engine(network.img_upsampler, ("input",)).run(input=small_face)["output"]
-        output = torch_engine(network, ("input",)).run(input=small_face)["output"]
+        upsampled = TorchModel(network.img_upsampler, ("input",)).run({"input": small_face})["output"]
+        output = TorchModel(network, ("input",)).run({"input": small_face})["output"]
         assert 0.5 < abs(output - upsampled).mean() < 10
 
     @pytest.fixture

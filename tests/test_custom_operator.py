@@ -8,12 +8,16 @@ import torch
 from torch.nn.functional import interpolate
 
 import srcnn_models as srcnn
-from onnxproof.engines import EngineError, onnxruntime_engine, reference, reference_engine, torch_engine
-from onnxproof.exporting import ExportError
-from onnxproof.graph import Value
-from onnxproof.model_file import load_model
-from onnxproof.parity import assert_same
-from onnxproof.same_graph import graph_differences
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.reference import ReferenceEvaluator
+from onnxproof.engines.torch import TorchModel
+from onnxproof.exporting.export import ExportError
+from onnxproof.graph.diff import graph_differences
+from onnxproof.graph.facts import Value
+from onnxproof.graph.load import load_model
+from onnxproof.parity.compare import assert_same
+from onnxproof.probing.reference import reference
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.references import compare_with_picture
 
@@ -110,13 +114,13 @@ class TestOrder:
     @pytest.mark.claim("operator-order")
     def test_factor_is_width_height(self, two_input_export, face):
         """[1, 1, 2, 3] makes the picture twice as wide and three times as high."""
-        output = onnxruntime_engine(two_input_export.path).run(input=face, factor=scales(2, 3))["output"]
+        output = OnnxRuntime().open(two_input_export.path).run({"input": face, "factor": scales(2, 3)})["output"]
         assert output.shape[2:] == (3 * 256, 2 * 256)
 
     @pytest.mark.instead("operator-order")
     def test_factor_is_height_width(self, two_input_export, face):
         """[1, 1, 2, 3] makes the picture twice as high and three times as wide."""
-        output = onnxruntime_engine(two_input_export.path).run(input=face, factor=scales(2, 3))["output"]
+        output = OnnxRuntime().open(two_input_export.path).run({"input": face, "factor": scales(2, 3)})["output"]
         assert output.shape[2:] == (2 * 256, 3 * 256)
 
 
@@ -126,26 +130,26 @@ class TestPictures:
     @pytest.mark.claim("operator-x3")
     def test_network_gives_the_first_models_picture(self, trained, face, face_reference, keep_picture):
         """In torch, [1, 1, 3, 3] gives the ×3 network's output, bit for bit."""
-        network = torch_engine(trained(srcnn.StrangeSuperResolutionNet()), ("input", "factor"))
-        output = network.run(input=face, factor=scales(3))["output"]
+        network = TorchModel(trained(srcnn.StrangeSuperResolutionNet()), ("input", "factor"))
+        output = network.run({"input": face, "factor": scales(3)})["output"]
         keep_picture(output, "face_torch_3.png")
         np.testing.assert_array_equal(output, face_reference(3).values["output"])
 
     @pytest.mark.claim("operator-x3")
     def test_file_gives_the_first_files_picture(self, two_input_export, fixed_output, face):
         """In ONNX Runtime, [1, 1, 3, 3] gives the first file's output, bit for bit."""
-        output = onnxruntime_engine(two_input_export.path).run(input=face, factor=scales(3))["output"]
+        output = OnnxRuntime().open(two_input_export.path).run({"input": face, "factor": scales(3)})["output"]
         np.testing.assert_array_equal(output, fixed_output)
 
     @pytest.mark.claim("operator-x4")
     def test_x4_picture_is_torchs(
-        self, two_input_export, face, face_reference, face_pictures, keep_picture, target, record_comparison
+        self, two_input_export, face, face_reference, face_pictures, keep_picture, target, onnx_record_comparison
     ):
         """The same file gives 1024 × 1024 at [1, 1, 4, 4], and the picture is torch's under the pixel rule."""
-        output = onnxruntime_engine(two_input_export.path).run(input=face, factor=scales(4))["output"]
+        output = OnnxRuntime().open(two_input_export.path).run({"input": face, "factor": scales(4)})["output"]
         parity, pixels = compare_with_picture(output, face_reference(4), f"face-x4-{target}")
         kept = {"ONNX Runtime": keep_picture(output, "face_ort_3.png", target)}
-        record_comparison(parity, pixels, face_pictures(4, "face_torch_x4.png") | kept)
+        onnx_record_comparison(parity, pixels, face_pictures(4, "face_torch_x4.png") | kept)
         assert output.shape == (1, 3, 1024, 1024)
         assert pixels.same
 
@@ -159,26 +163,28 @@ class TestAnyFactor:
         [(1.5, 1.5), (2.5, 2.5), (3, 3), (4, 4), (5, 5), (2, 3), (0.5, 0.75)],
         ids="x{0[0]}-x{0[1]}".format,
     )
-    def test_output_is_torchs(self, portable_export, trained, small_face, factor, target, record_comparison):
+    def test_output_is_torchs(self, portable_export, trained, small_face, factor, target, onnx_record_comparison):
         """At a size and factors that were not traced, the output is torch's."""
         inputs = {"input": small_face, "factor": scales(*factor)}
         expected = reference(trained(srcnn.StrangeSuperResolutionNet()), inputs)
         case = f"small-face-x{factor[0]}-x{factor[1]}-{target}"
-        (parity,) = assert_same(onnxruntime_engine(portable_export.path).run(**inputs), expected, case)
-        record_comparison(parity)
+        (parity,) = assert_same(OnnxRuntime().open(portable_export.path).run(inputs), expected, case)
+        onnx_record_comparison(parity)
 
     @pytest.mark.claim("operator-any-factor")
     def test_reference_evaluator_agrees(self, portable_export, trained, small_face, target):
         """The ONNX reference evaluator gives torch's output too."""
         inputs = {"input": small_face[:, :, :9, :11], "factor": scales(2, 3)}
         expected = reference(trained(srcnn.StrangeSuperResolutionNet()), inputs)
-        assert_same(reference_engine(portable_export.path).run(**inputs), expected, f"reference-{target}")
+        assert_same(ReferenceEvaluator().open(portable_export.path).run(inputs), expected, f"reference-{target}")
 
     @pytest.mark.instead("operator-any-factor")
     def test_reference_evaluator_takes_no_empty_roi(self, portable_export, small_face):
         """The reference evaluator looks for numbers in the roi, which no cubic Resize reads."""
         with pytest.raises(EngineError, match="index 0 is out of bounds"):
-            reference_engine(portable_export.path).run(input=small_face[:, :, :9, :11], factor=scales(2, 3))
+            ReferenceEvaluator().open(portable_export.path).run(
+                {"input": small_face[:, :, :9, :11], "factor": scales(2, 3)}
+            )
 
     @pytest.mark.claim("operator-any-factor")
     def test_both_operators_give_the_same_graph(self, exported, trained, noise, portable_export, target):
@@ -210,7 +216,7 @@ class TestBadFactor:
         with pytest.raises(
             EngineError, match=r"(?i)scale|'Cubic' mode|invalid dimensions|invalid rank|negative value|must be >= 0"
         ):
-            onnxruntime_engine(portable_export.path).run(input=small_face, factor=factor)
+            OnnxRuntime().open(portable_export.path).run({"input": small_face, "factor": factor})
 
     @pytest.mark.claim("operator-bad-factor")
     def test_operator_refuses(self, small_face, factor):

@@ -6,10 +6,12 @@ import torch
 from torch.nn.functional import interpolate
 
 import srcnn_models as srcnn
-from onnxproof.engines import EngineError, onnxruntime_engine, torch_engine
-from onnxproof.exporting import ExportError
-from onnxproof.model_file import load_model
-from onnxproof.same_graph import graph_differences
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.torch import TorchModel
+from onnxproof.exporting.export import ExportError
+from onnxproof.graph.diff import graph_differences
+from onnxproof.graph.load import load_model
 
 REFUSED_TYPES = r"got \(Tensor, NoneType, bool, list\)"
 
@@ -17,7 +19,7 @@ REFUSED_TYPES = r"got \(Tensor, NoneType, bool, list\)"
 @pytest.fixture(scope="module")
 def item_output(item_export, face):
     """The face through the document's second file in ONNX Runtime."""
-    return onnxruntime_engine(item_export.path).run(input=face)["output"]
+    return OnnxRuntime().open(item_export.path).run({"input": face})["output"]
 
 
 class TestFixedFactor:
@@ -28,13 +30,13 @@ class TestFixedFactor:
         """The image is the file's only input, and a factor beside it is refused."""
         assert fixed_export.graph.input_names == ("input",)
         with pytest.raises(EngineError, match="factor"):
-            onnxruntime_engine(fixed_export.path).run(input=face, factor=np.array(4))
+            OnnxRuntime().open(fixed_export.path).run({"input": face, "factor": np.array(4)})
 
     @pytest.mark.claim("fixed-factor")
     def test_other_factor_is_another_file(self, small_export, x4_export, eyes, target):
         """The files of ×3 and ×4 give pictures of three and of four times the sides."""
-        engines = onnxruntime_engine(small_export(target).path), onnxruntime_engine(x4_export.path)
-        sides = [engine.run(input=eyes)["output"].shape[2:] for engine in engines]
+        engines = OnnxRuntime().open(small_export(target).path), OnnxRuntime().open(x4_export.path)
+        sides = [engine.run({"input": eyes})["output"].shape[2:] for engine in engines]
         assert sides == [(3 * 24, 3 * 20), (4 * 24, 4 * 20)]
 
     @pytest.fixture
@@ -57,7 +59,7 @@ class TestInterpolate:
     @pytest.mark.parametrize("factor", [1.5, 2, 4, 5], ids="x{}".format)
     def test_one_network_serves_every_factor(self, trained, small_face, factor):
         """The same network gives what the network built for each factor gives, bit for bit."""
-        fixed = torch_engine(trained(srcnn.SuperResolutionNet(factor)), ("input",)).run(input=small_face)["output"]
+        fixed = TorchModel(trained(srcnn.SuperResolutionNet(factor)), ("input",)).run({"input": small_face})["output"]
         with torch.inference_mode():
             output = trained(srcnn.RuntimeFactorNet())(torch.from_numpy(small_face), factor)
         np.testing.assert_array_equal(output.numpy(), fixed)
@@ -76,7 +78,7 @@ class TestIntFactor:
     @pytest.mark.instead("int-factor-typeerror")
     def test_int_is_frozen_without_a_word(self, int_factor_export, eyes):
         """The file has the image as its only input and triples it; no warning speaks of the factor."""
-        output = onnxruntime_engine(int_factor_export.path).run(input=eyes)["output"]
+        output = OnnxRuntime().open(int_factor_export.path).run({"input": eyes})["output"]
         assert output.shape == (1, 3, 3 * 24, 3 * 20)
         assert not [warning for warning in int_factor_export.warnings if "factor" in warning.message]
 
@@ -91,7 +93,7 @@ class TestIntFactor:
         """A model that multiplies by an int argument is exported, and triples."""
         made = export_scale()
         inputs = {"input": np.full((2, 3), 7, np.float32)} | dict.fromkeys(made.graph.input_names[1:], np.array(3))
-        assert (onnxruntime_engine(made.path).run(**inputs)["output"] == 21).all()
+        assert (OnnxRuntime().open(made.path).run(inputs)["output"] == 21).all()
 
     @pytest.mark.instead("int-factor-reason")
     def test_interpolate_refuses_a_tensor_factor(self):
@@ -112,7 +114,9 @@ class TestItem:
     @pytest.mark.claim("item-number")
     def test_network_runs(self, trained, face, face_reference):
         """With `torch.tensor(3)` as factor the face comes out bit for bit as at ×3."""
-        output = torch_engine(trained(srcnn.ItemFactorNet()), ("input", "factor")).run(input=face, factor=np.array(3))
+        output = TorchModel(trained(srcnn.ItemFactorNet()), ("input", "factor")).run(
+            {"input": face, "factor": np.array(3)}
+        )
         np.testing.assert_array_equal(output["output"], face_reference(3).values["output"])
 
     @pytest.mark.claim("item-number")
@@ -124,7 +128,7 @@ class TestItem:
     @pytest.mark.claim("item-exports")
     def test_export_writes_the_file(self, item_export):
         """The export raises nothing and writes a file that ONNX Runtime loads."""
-        assert onnxruntime_engine(item_export.path).name == "onnxruntime"
+        assert OnnxRuntime().open(item_export.path).output_names == ["output"]
 
     @pytest.mark.instead("item-exports")
     def test_item_is_refused(self, request):
@@ -152,7 +156,7 @@ class TestItemFolded:
     def test_other_factor_is_refused(self, item_export, face):
         """Running the file at another factor is refused."""
         with pytest.raises(EngineError, match="factor"):
-            onnxruntime_engine(item_export.path).run(input=face, factor=np.array(4))
+            OnnxRuntime().open(item_export.path).run({"input": face, "factor": np.array(4)})
 
     @pytest.mark.claim("item-folded")
     def test_every_run_has_the_traced_factor(self, item_output):

@@ -7,7 +7,7 @@ import torch
 from onnx import AttributeProto
 
 import srcnn_models as srcnn
-from onnxproof.engines import onnxruntime_engine
+from onnxproof.engines.onnxruntime import OnnxRuntime
 
 
 class TestCall:
@@ -22,7 +22,7 @@ class TestCall:
     @pytest.mark.claim("gop-call")
     def test_file_adds(self, add_export, numbers):
         """ONNX Runtime gives the sum."""
-        assert onnxruntime_engine(add_export.path).run(**numbers)["output"].tolist() == [11, 22, 33]
+        assert OnnxRuntime().open(add_export.path).run(numbers)["output"].tolist() == [11, 22, 33]
 
     @pytest.fixture
     def add_export(self, export_like, numbers):
@@ -81,7 +81,7 @@ class TestConstant:
     @pytest.mark.claim("gop-constant")
     def test_file_adds_the_constant(self, shift_export):
         """ONNX Runtime adds it to whatever is given."""
-        output = onnxruntime_engine(shift_export.path).run(a=np.array([10, 20, 30], np.float32))["output"]
+        output = OnnxRuntime().open(shift_export.path).run({"a": np.array([10, 20, 30], np.float32)})["output"]
         assert output.tolist() == [11, 22, 33]
 
     @pytest.mark.claim("gop-constant")

@@ -5,9 +5,10 @@ import pytest
 from torch.nn.functional import conv2d
 
 import srcnn_models as srcnn
-from onnxproof.engines import onnxruntime_engine, reference
-from onnxproof.exporting import ExportError
-from onnxproof.parity import assert_same
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.exporting.export import ExportError
+from onnxproof.parity.compare import assert_same
+from onnxproof.probing.reference import reference
 
 CONV = {"kernel_shape_i": [3, 5], "strides_i": [2, 1], "pads_i": [1, 2, 1, 2]}  # pads: top, left, bottom, right
 
@@ -35,7 +36,7 @@ class TestConv:
     @pytest.mark.claim("gop-conv")
     def test_output_is_torchs(self, conv_export, conv, with_bias):
         """ONNX Runtime gives what torch's `conv2d` gives."""
-        assert_same(onnxruntime_engine(conv_export.path).run(**with_bias), reference(conv, with_bias), "conv")
+        assert_same(OnnxRuntime().open(conv_export.path).run(with_bias), reference(conv, with_bias), "conv")
 
     @pytest.fixture
     def conv(self):
@@ -56,7 +57,7 @@ class TestWithoutBias:
     @pytest.mark.claim("gop-conv-no-bias")
     def test_constant_zero_stands_in(self, export_like, constant_bias, without_bias):
         """With `g.constant(0)` as the bias, ONNX Runtime gives what `conv2d` gives without one."""
-        output = onnxruntime_engine(export_like(constant_bias, without_bias).path).run(**without_bias)
+        output = OnnxRuntime().open(export_like(constant_bias, without_bias).path).run(without_bias)
         assert_same(output, reference(constant_bias, without_bias), "conv-constant-bias")
 
     @pytest.mark.instead("gop-conv-no-bias")
@@ -72,7 +73,7 @@ class TestWithoutBias:
         conv = srcnn.Operator(convolved, lambda g, *inputs: g.op("Conv", *inputs, **CONV))
         made = export_like(conv, without_bias)
         assert made.graph.nodes[0].inputs == ("image", "weight")
-        assert_same(onnxruntime_engine(made.path).run(**without_bias), reference(conv, without_bias), "conv-no-bias")
+        assert_same(OnnxRuntime().open(made.path).run(without_bias), reference(conv, without_bias), "conv-no-bias")
 
     @pytest.fixture
     def constant_bias(self):

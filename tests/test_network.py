@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import interpolate
 
 import srcnn_models as srcnn
-from onnxproof.engines import torch_engine
-from onnxproof.images import to_nchw, to_picture
+from onnxproof.engines.torch import TorchModel
+from onnxproof.parity.images import to_nchw, to_picture
 
 TRAINED_AS = {
     "embedded": {"scale": 3, "order": "bgr", "largest": 255},
@@ -86,12 +86,12 @@ class TestPicture:
     @pytest.fixture
     def restored(self, reduced_face, trained, trained_as):
         """The reduced face through the network, fed in an order of channels and a range of values; BGR, 0..255."""
-        network = torch_engine(trained(srcnn.SuperResolutionNet(trained_as["scale"])), ("input",))
+        network = TorchModel(trained(srcnn.SuperResolutionNet(trained_as["scale"])), ("input",))
 
         def restore(order, largest):
             channels = slice(None, None, -1) if order == "rgb" else slice(None)
             image = np.ascontiguousarray(reduced_face[:, channels]) * np.float32(largest / 255)
-            return network.run(input=image)["output"][:, channels] * np.float32(255 / largest)
+            return network.run({"input": image})["output"][:, channels] * np.float32(255 / largest)
 
         return restore
 

@@ -6,9 +6,11 @@ import pytest
 from onnx import TensorProto, helper
 
 import srcnn_models as srcnn
-from onnxproof.engines import EngineError, onnxruntime_engine, reference
-from onnxproof.exporting import Export
-from onnxproof.parity import assert_same
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.exporting.export import Export
+from onnxproof.parity.compare import assert_same
+from onnxproof.probing.reference import reference
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.inputs import scales
 
@@ -91,7 +93,7 @@ class TestNode:
     def test_onnxruntime_refuses_the_node(self, node_export):
         """ONNX Runtime does not load the file: nothing says what the operator computes."""
         with pytest.raises(EngineError, match=r"srcnn:InterpolateBicubic.* is not a registered function/op"):
-            onnxruntime_engine(node_export.path)
+            OnnxRuntime().open(node_export.path)
 
 
 class TestBody:
@@ -106,19 +108,19 @@ class TestBody:
 
     @pytest.mark.claim("new-operator")
     @pytest.mark.parametrize("case", UNSEEN)
-    def test_output_is_torchs(self, with_body, trained, small_face, case, target, record_comparison):
+    def test_output_is_torchs(self, with_body, trained, small_face, case, target, onnx_record_comparison):
         """At sizes and factors that were not traced, ONNX Runtime gives torch's output."""
         height, width, *factor = UNSEEN[case]
         inputs = {"input": np.ascontiguousarray(small_face[:, :, :height, :width]), "factor": scales(*factor)}
         expected = reference(trained(srcnn.StrangeSuperResolutionNet()), inputs)
-        output = onnxruntime_engine(with_body(-0.75)).run(**inputs)
+        output = OnnxRuntime().open(with_body(-0.75)).run(inputs)
         (parity,) = assert_same(output, expected, f"new-operator-{case}-{target}")
-        record_comparison(parity)
+        onnx_record_comparison(parity)
 
     @pytest.mark.claim("new-operator")
     def test_other_body_is_another_operator(self, with_body, trained, small_face):
         """With the coefficient -0.5 in its body, the same file gives something else."""
         inputs = {"input": small_face, "factor": scales(3)}
-        output = onnxruntime_engine(with_body(-0.5)).run(**inputs)
+        output = OnnxRuntime().open(with_body(-0.5)).run(inputs)
         with pytest.raises(AssertionError, match="apart"):
             assert_same(output, reference(trained(srcnn.StrangeSuperResolutionNet()), inputs), "coefficient")

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import srcnn_models as srcnn
-from onnxproof.engines import onnxruntime_engine, torch_engine
-from onnxproof.parity import Reference, assert_same
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.torch import TorchModel
+from onnxproof.parity.compare import Reference, assert_same
 from tests.inputs import scales
 from tests.resize_map import FIRST_PIXEL, IMAGE, LONGEST, NONE, TORCHS, observed, resize_model, rule
 
@@ -29,7 +30,7 @@ def outcomes_with(noise, tmp_path_factory):
     def see(**attributes):
         path = tmp_path_factory.mktemp("resize") / "resize.onnx"
         onnx.save(resize_model(**attributes), path)
-        run, image = onnxruntime_engine(path).run, noise(1, 1, LONGEST, 3)
+        run, image = OnnxRuntime().open(path).run, noise(1, 1, LONGEST, 3)
         return {(size, factor): observed(run, image[:, :, :size], factor) for size, factor in PAIRS}
 
     return see
@@ -50,8 +51,8 @@ def disagreements(outcomes):
 @pytest.fixture(scope="module")
 def engines(portable_export, trained):
     """The file in ONNX Runtime, and the network in torch."""
-    network = torch_engine(trained(srcnn.PortableSuperResolutionNet()), ("input", "factor"))
-    return onnxruntime_engine(portable_export.path), network
+    network = TorchModel(trained(srcnn.PortableSuperResolutionNet()), ("input", "factor"))
+    return OnnxRuntime().open(portable_export.path), network
 
 
 class TestMap:
@@ -93,7 +94,7 @@ class TestNetwork:
         The float64 referee is not asked: where torch happens to be exact in all of a few pixels, it allows nothing.
         """
         inputs = {"input": noise(1, 3, height[0], width[0]), "factor": scales(height[1], width[1])}
-        output, expected = (engine.run(**inputs) for engine in engines)
+        output, expected = (engine.run(inputs) for engine in engines)
         assert_same(output, Reference(expected), f"{height}-{width}")
 
     @pytest.mark.instead("operator-any-factor")
@@ -108,6 +109,6 @@ class TestNetwork:
     def test_output_is_not_torchs_elsewhere(self, engines, noise, size, factor, how):
         """Where the rule says that Resize is off, the network's output is too."""
         inputs = {"input": noise(1, 3, size, 6), "factor": scales(factor, 1)}
-        output, expected = (engine.run(**inputs) for engine in engines)
+        output, expected = (engine.run(inputs) for engine in engines)
         with pytest.raises(AssertionError, match=how):
             assert_same(output, Reference(expected), f"{size}-x{factor}")

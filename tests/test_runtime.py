@@ -8,8 +8,9 @@ import onnxruntime
 import pytest
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
-from onnxproof.engines import EngineError, onnxruntime_engine
-from onnxproof.images import to_picture
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.parity.images import to_picture
 from tests.references import compare_with_picture
 
 
@@ -34,7 +35,7 @@ class TestLoads:
         half = tmp_path / "half.onnx"
         half.write_bytes(fixed_export.path.read_bytes()[: fixed_export.path.stat().st_size // 2])
         with pytest.raises(EngineError, match="onnxruntime"):
-            onnxruntime_engine(half)
+            OnnxRuntime().open(half)
 
 
 class TestRun:
@@ -59,7 +60,7 @@ class TestNames:
     def test_unknown_input_is_refused(self, fixed_export, face):
         """An input under another name is refused."""
         with pytest.raises(EngineError, match="image"):
-            onnxruntime_engine(fixed_export.path).run(image=face)
+            OnnxRuntime().open(fixed_export.path).run({"image": face})
 
     @pytest.mark.claim("runtime-names")
     def test_unknown_output_is_refused(self, session, face):
@@ -100,11 +101,11 @@ class TestSamePicture:
 
     @pytest.mark.instead("runtime-same-picture")
     def test_only_truncation_edges_differ(
-        self, fixed_output, face_reference, face_pictures, keep_picture, target, record_comparison
+        self, fixed_output, face_reference, face_pictures, keep_picture, target, onnx_record_comparison
     ):
         """The floats pass the referee, and the pictures are the same but for a few values at truncation edges."""
         parity, pixels = compare_with_picture(fixed_output, face_reference(3), f"face-x3-{target}")
         kept = {"ONNX Runtime": keep_picture(fixed_output, "face_ort.png", target)}
-        record_comparison(parity, pixels, face_pictures(3, "face_torch.png") | kept)
+        onnx_record_comparison(parity, pixels, face_pictures(3, "face_torch.png") | kept)
         assert pixels.same
         assert pixels.edges <= 2e-4 * pixels.values

@@ -11,18 +11,16 @@ from hypothesis import strategies as st
 from torch import nn
 
 import srcnn_models as srcnn
-from onnxproof.engines import (
-    EngineError,
-    onnxruntime_engine,
-    opencv_engine,
-    openvino_engine,
-    reference,
-    reference_engine,
-    torch_engine,
-)
-from onnxproof.graph import Value
-from onnxproof.parity import Reference, assert_same
-from onnxproof.versions import (
+from onnxproof.engines import engine
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.opencv import OpenCV
+from onnxproof.engines.reference import ReferenceEvaluator
+from onnxproof.engines.torch import TorchModel
+from onnxproof.graph.facts import Value
+from onnxproof.parity.compare import Reference, assert_same
+from onnxproof.probing.reference import reference
+from tests.facts import (
     bicubic_coordinates_are_rounded_alike,
     convolutions_are_summed_alike,
     opencv_runs_dynamic_shapes,
@@ -60,7 +58,7 @@ def grey(small_face):
 @pytest.fixture(scope="module")
 def operator(export_operator, target):
     """The operator's file in ONNX Runtime."""
-    return onnxruntime_engine(export_operator(target).path)
+    return OnnxRuntime().open(export_operator(target).path)
 
 
 @pytest.fixture(scope="module")
@@ -69,25 +67,25 @@ def network(trained):
 
 
 @pytest.fixture(scope="module")
-def separable_export(exported, network, noise, keep, target):
+def separable_export(exported, network, noise, onnx_keep, target):
     """The whole network with its faster last layer, exported at ×2."""
     fast, inputs = srcnn.with_transposed_reconstruction(network), {"input": noise(1, 3, 24, 20), "factor": scales(2)}
     made = exported("separable", fast, inputs, target, dynamic=DYNAMIC_SIZE)
-    keep(made.path, "srcnn_separable.onnx", target, inputs=("input", "factor"))
+    onnx_keep(made.path, "srcnn_separable.onnx", target, inputs=("input", "factor"))
     return made
 
 
 @pytest.fixture(scope="module")
 def engines(separable_export, network):
     """The whole file in ONNX Runtime, and the network in torch."""
-    return onnxruntime_engine(separable_export.path), torch_engine(network, ("input", "factor"))
+    return OnnxRuntime().open(separable_export.path), TorchModel(network, ("input", "factor"))
 
 
 @pytest.fixture(scope="module")
 def openvino(separable_export):
     """The file in OpenVINO, where that is installed."""
     pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
-    return openvino_engine(separable_export.path)
+    return engine("openvino").open(separable_export.path)
 
 
 needs_dynamic_opencv = pytest.mark.skipif(
@@ -120,7 +118,7 @@ class TestFile:
         """At every opset the operator's file is written as asked and gives torch's output."""
         made, inputs = export_operator(every_target), {"input": grey, "factor": scales(1.7, 0.6)}
         assert made.opset == every_target.opset
-        assert_same(onnxruntime_engine(made.path).run(**inputs), reference(SeparableOperator(), inputs), "operator")
+        assert_same(OnnxRuntime().open(made.path).run(inputs), reference(SeparableOperator(), inputs), "operator")
 
 
 class TestAnyFactor:
@@ -149,15 +147,15 @@ class TestAnyFactor:
     def test_both_axes(self, operator, grey, size, factor):
         """Each axis has its own factor, and what comes from or becomes a single pixel is no exception."""
         inputs = {"input": np.ascontiguousarray(grey[:, :, : size[0], : size[1]]), "factor": scales(*factor)}
-        expected = torch_engine(SeparableOperator(), tuple(inputs)).run(**inputs)
-        assert_same(operator.run(**inputs), Reference(expected), f"{size}-x{factor}")
+        expected = TorchModel(SeparableOperator(), tuple(inputs)).run(inputs)
+        assert_same(operator.run(inputs), Reference(expected), f"{size}-x{factor}")
 
     @given(height=an_axis, width=an_axis)
     @settings(max_examples=12)
     def test_network(self, engines, noise, height, width):
         """The network's output is torch's, drawn at random along both axes."""
         inputs = {"input": noise(1, 3, height[0], width[0]), "factor": scales(height[1], width[1])}
-        output, expected = (engine.run(**inputs) for engine in engines)
+        output, expected = (engine.run(inputs) for engine in engines)
         assert_same(output, Reference(expected), f"{height}-{width}")
 
 
@@ -173,14 +171,14 @@ class TestFace:
         face_pictures,
         keep_picture,
         target,
-        record_comparison,
+        onnx_record_comparison,
     ):
         """The picture is nearer to torch's than that of the document's file."""
-        output = onnxruntime_engine(separable_export.path).run(input=face, factor=scales(3))["output"]
+        output = OnnxRuntime().open(separable_export.path).run({"input": face, "factor": scales(3)})["output"]
         parity, pixels = compare_with_picture(output, face_reference(3), f"face-x3-separable-{target}")
         documents_parity, documents_pixels = compare_with_picture(fixed_output, face_reference(3), "document")
         kept = {"ONNX Runtime": keep_picture(output, "face_ort_separable.png", target)}
-        record_comparison(parity, pixels, face_pictures(3, "face_torch.png") | kept)
+        onnx_record_comparison(parity, pixels, face_pictures(3, "face_torch.png") | kept)
         assert pixels.same
         assert pixels.edges <= documents_pixels.edges
         assert parity.difference <= min(LARGEST_DIFFERENCE, documents_parity.difference)
@@ -217,38 +215,38 @@ class TestBadFactor:
         with pytest.raises(
             EngineError, match=r"Expand node.*invalid expand shape|invalid dimensions for input: factor"
         ):
-            operator.run(input=grey, factor=factor)
+            operator.run({"input": grey, "factor": factor})
 
     @pytest.mark.parametrize("factor", each(BAD_NUMBERS | {"no-pixel": [1, 1, 0.02, 2]}))
     def test_reference_evaluator(self, export_operator, target, grey, factor):
         """In the reference evaluator they do not either; it stops earlier where numpy warns of a cast."""
         with pytest.raises(EngineError, match=r"shapes \(4,\) \(3,\)|invalid value encountered in cast"):
-            reference_engine(export_operator(target).path).run(input=grey, factor=factor)
+            ReferenceEvaluator().open(export_operator(target).path).run({"input": grey, "factor": factor})
 
     @needs_dynamic_opencv
     @pytest.mark.parametrize("factor", each(BAD_NUMBERS | {"short": [2, 2], "no-pixel": [1, 1, 0.02, 2]}))
     def test_opencv(self, export_operator, target, grey, factor):
         """Nor do they in OpenCV."""
         with pytest.raises(EngineError, match=r"sz1 == sz2.* in function 'expand'"):
-            opencv_engine(export_operator(target).path).run(input=grey, factor=factor)
+            OpenCV().open(export_operator(target).path).run({"input": grey, "factor": factor})
 
     @needs_dynamic_opencv
     def test_opencv_ignores_a_fifth_number(self, export_operator, target, grey):
         """OpenCV does not compare a factor's length with the file's, and scales by the first four numbers of five."""
-        engine, factor = opencv_engine(export_operator(target).path), scales(2, 3)
-        output = engine.run(input=grey, factor=np.append(factor, np.float32(5)))["output"]
-        np.testing.assert_array_equal(output, engine.run(input=grey, factor=factor)["output"])
+        engine, factor = OpenCV().open(export_operator(target).path), scales(2, 3)
+        output = engine.run({"input": grey, "factor": np.append(factor, np.float32(5))})["output"]
+        np.testing.assert_array_equal(output, engine.run({"input": grey, "factor": factor})["output"])
 
 
 class TestEngines:
     """One file for every engine."""
 
-    @pytest.mark.parametrize("engine", [reference_engine, pytest.param(opencv_engine, marks=needs_dynamic_opencv)])
+    @pytest.mark.parametrize("name", ["reference", pytest.param("opencv", marks=needs_dynamic_opencv)])
     @pytest.mark.parametrize("factor", [(2, 3), (1.7, 0.6)], ids="x{0[0]}-x{0[1]}".format)
-    def test_output_is_torchs(self, separable_export, network, small_face, target, engine, factor):
+    def test_output_is_torchs(self, separable_export, network, small_face, target, name, factor):
         """The reference evaluator and OpenCV give torch's output."""
         inputs = {"input": np.ascontiguousarray(small_face[:, :, :9, :11]), "factor": scales(*factor)}
-        assert_same(engine(separable_export.path).run(**inputs), reference(network, inputs), str(target))
+        assert_same(engine(name).open(separable_export.path).run(inputs), reference(network, inputs), str(target))
 
     def test_classic_opencv(self, separable_export):
         """OpenCV's classic engine, the only one before OpenCV 5, takes no sizes that are computed in the file."""
@@ -258,18 +256,18 @@ class TestEngines:
     def test_openvino(self, openvino, network, small_face, target):
         """OpenVINO gives torch's output where a length is no whole number before its fraction is dropped."""
         inputs = {"input": small_face, "factor": scales(1.7, 0.6)}
-        expected = torch_engine(network, tuple(inputs)).run(**inputs)
-        assert_same(openvino.run(**inputs), Reference(expected), str(target))
+        expected = TorchModel(network, tuple(inputs)).run(inputs)
+        assert_same(openvino.run(inputs), Reference(expected), str(target))
 
     def test_openvino_computes_lengths_in_float32(self, openvino, small_face):
         """It computes in float32 what the file has in float64: 5 × 1.4, which torch drops to 6, is 7."""
         inputs = {"input": np.ascontiguousarray(small_face[:, :, :5, :5]), "factor": scales(1.4)}
-        assert openvino.run(**inputs)["output"].shape[2:] == (7, 7)
+        assert openvino.run(inputs)["output"].shape[2:] == (7, 7)
 
     def test_openvino_checks_less(self, openvino, small_face):
         """It expands four lengths to three without an error, so that a batch factor is ignored."""
         factor = np.array([2, 1, 2, 2], np.float32)
-        assert openvino.run(input=small_face, factor=factor)["output"].shape == (1, 3, 74, 106)
+        assert openvino.run({"input": small_face, "factor": factor})["output"].shape == (1, 3, 74, 106)
 
 
 class TestLastLayer:
@@ -295,7 +293,7 @@ class TestLastLayer:
         """The network for export gives the network's output, and the network stays as it is."""
         fast, inputs = srcnn.with_transposed_reconstruction(network), {"input": eyes, "factor": scales(2)}
         assert isinstance(network.conv3, nn.Conv2d)
-        assert_same(torch_engine(fast, tuple(inputs)).run(**inputs), reference(network, inputs), "transposed")
+        assert_same(TorchModel(fast, tuple(inputs)).run(inputs), reference(network, inputs), "transposed")
 
     def test_file_has_it(self, separable_export):
         """The file has two convolutions and one transposed one."""

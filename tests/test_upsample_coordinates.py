@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from onnxproof.parity import Reference, assert_same
+from onnxproof.parity.compare import Reference, assert_same
 
 INTERPOLATING = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}  # the axes of each
 every_mode = pytest.mark.parametrize(("mode", "axes"), INTERPOLATING.items(), ids=INTERPOLATING)

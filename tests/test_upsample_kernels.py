@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from onnxproof import latency
-from onnxproof.parity import Reference, assert_same
+from onnxproof.parity.compare import Reference, assert_same
 from tests import kernels
 
 SIDES = st.tuples(*[st.integers(1, 12)] * 3)  # of an image; as many are used as the mode has axes

@@ -1,12 +1,9 @@
-"""Known ways to break a conversion: each must be caught by the check named for it, which proves the checks.
+"""Known ways to break a conversion: the check named for each must catch it, which proves the checks.
 
-`FAULTS` break a good ONNX file, `MODEL_FAULTS` are models whose conversion goes wrong by itself.
+`FAULTS` break a good ONNX file. `MODEL_FAULTS` are models whose conversion goes wrong by itself.
 """
 
-from onnxproof.faults import interface, layers, models, values  # noqa: F401 - each fills the tables
-from onnxproof.faults.fault import Fault, ModelFault, Unsuited, registered, registered_models
+from onnxproof.faults import interface, layers, models, values  # noqa: F401 - fill the tables, in this order
+from onnxproof.faults.fault import FAULTS, MODEL_FAULTS, Fault, ModelFault, Unsuited
 
 __all__ = ["FAULTS", "MODEL_FAULTS", "Fault", "ModelFault", "Unsuited"]
-
-FAULTS: tuple[Fault, ...] = tuple(registered)
-MODEL_FAULTS: tuple[ModelFault, ...] = tuple(registered_models)

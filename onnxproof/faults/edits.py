@@ -1,4 +1,4 @@
-"""Edits of an ONNX model in place, of which the faults are made; each works on the main graph."""
+"""Edits of the main graph of an ONNX model, in place: the building blocks of the faults."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from onnxproof.faults.fault import Unsuited
 
 
 def nodes(model: ModelProto, op_type: str, such: Callable[[NodeProto], bool] = bool) -> list[NodeProto]:
-    """The nodes of one operator for which `such` holds. Raises `Unsuited` when there is none."""
+    """Returns the nodes of one operator for which `such` holds. Raises `Unsuited` if there are none."""
     found = [node for node in model.graph.node if node.op_type == op_type and not node.domain and such(node)]
     if not found:
         raise Unsuited(f"the file has no {op_type} node that this could break")
@@ -21,13 +21,13 @@ def nodes(model: ModelProto, op_type: str, such: Callable[[NodeProto], bool] = b
 
 
 def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
-    """The value of an attribute; text as `str`."""
+    """Returns the value of an attribute, and text as `str`."""
     value = next((helper.get_attribute_value(item) for item in node.attribute if item.name == name), default)
     return value.decode() if isinstance(value, bytes) else value
 
 
 def put(node: NodeProto, **attributes: Any) -> None:
-    """Gives a node attributes, in place of those that it has under these names."""
+    """Sets attributes of a node, and replaces those that have the same names."""
     kept = [item for item in node.attribute if item.name not in attributes]
     made = [helper.make_attribute(name, value) for name, value in attributes.items()]
     del node.attribute[:]
@@ -35,25 +35,26 @@ def put(node: NodeProto, **attributes: Any) -> None:
 
 
 def become(node: NodeProto, op_type: str, **attributes: Any) -> None:
-    """Makes another operator of a node, on the same inputs and outputs."""
+    """Turns a node into another operator with the same inputs and outputs."""
     node.op_type = op_type
     del node.attribute[:]
     put(node, **attributes)
 
 
 def insert(model: ModelProto, at: int, op_type: str, inputs: list[str], output: str, **attributes: Any) -> None:
-    """Puts a new node at a position in the file's order."""
+    """Inserts a new node at a position among the nodes."""
     model.graph.node.insert(at, helper.make_node(op_type, inputs, [output], f"{op_type}_{output}", **attributes))
 
 
 def before(model: ModelProto, node: NodeProto, op_type: str, inputs: list[str], output: str, **attributes: Any) -> None:
-    """Puts a new node in front of another."""
+    """Inserts a new node before another."""
     insert(model, list(model.graph.node).index(node), op_type, inputs, output, **attributes)
 
 
 def after(model: ModelProto, value: str, op_type: str, *more: str, **attributes: Any) -> None:
-    """Puts a node behind the one that makes `value`, or behind the graph's input of that name: what used the value
-    now uses the node's output. `more` are its further inputs.
+    """Inserts a new node after a value: every node that used the value then uses the new node's output.
+
+    `value` is an input of the graph or the output of a node; `more` are further inputs of the new node.
     """
     changed = f"{value}_changed"
     made_at = next((index for index, node in enumerate(model.graph.node) if value in node.output), None)
@@ -67,25 +68,25 @@ def after(model: ModelProto, value: str, op_type: str, *more: str, **attributes:
 
 
 def use_instead(model: ModelProto, old: str, new: str) -> None:
-    """Lets every node that uses one value use another."""
+    """Makes every node that uses one value use another."""
     for node in model.graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
 
 
 def rename(model: ModelProto, old: str, new: str) -> None:
-    """Gives a value that a node makes another name, where it is made and where it is used."""
+    """Renames a node's output, there and in every node that uses it."""
     use_instead(model, old, new)
     for node in model.graph.node:
         node.output[:] = [new if name == old else name for name in node.output]
 
 
 def users(model: ModelProto, value: str) -> list[NodeProto]:
-    """The nodes that use a value."""
+    """Returns the nodes that use a value."""
     return [node for node in model.graph.node if value in node.input]
 
 
 def prune(model: ModelProto) -> None:
-    """Drops nodes, and then initializers, that no output of the graph comes from."""
+    """Drops the nodes and initializers that no output of the graph depends on."""
     needed = {info.name for info in model.graph.output}
     kept = []
     for node in reversed(model.graph.node):
@@ -104,14 +105,14 @@ def prune(model: ModelProto) -> None:
 
 
 def constant(model: ModelProto, value: Any, dtype: Any = np.float32) -> str:
-    """A new initializer; its name."""
+    """Adds an initializer and returns its name."""
     name = f"constant_{len(model.graph.initializer)}_of_the_fault"
     model.graph.initializer.append(numpy_helper.from_array(np.array(value, dtype), name))
     return name
 
 
 def _tensors(model: ModelProto) -> Iterator[tuple[str, TensorProto]]:
-    """Initializers and what Constant nodes hold, by name."""
+    """Yields the name and tensor of each initializer and Constant node."""
     yield from ((tensor.name, tensor) for tensor in model.graph.initializer)
     for node in model.graph.node:
         if node.op_type == "Constant" and node.attribute[0].name == "value":
@@ -119,27 +120,27 @@ def _tensors(model: ModelProto) -> Iterator[tuple[str, TensorProto]]:
 
 
 def is_constant(model: ModelProto, name: str) -> bool:
-    """Whether a value is a constant tensor."""
+    """Returns whether a value is a constant tensor."""
     return any(name == known for known, _ in _tensors(model))
 
 
 def array(model: ModelProto, name: str) -> NDArray[Any]:
-    """A copy of a constant. Raises `Unsuited` for a value that is computed."""
+    """Returns a copy of a constant. Raises `Unsuited` if the value is computed."""
     for known, tensor in _tensors(model):
         if known == name:
             return numpy_helper.to_array(tensor).copy()
-    raise Unsuited(f"{name!r} is no constant")
+    raise Unsuited(f"{name!r} is not constant")
 
 
 def set_array(model: ModelProto, name: str, value: NDArray[Any]) -> None:
-    """Gives a constant another value, of the same dtype."""
+    """Sets the value of a constant, which keeps its dtype."""
     for known, tensor in _tensors(model):
         if known == name:
             tensor.CopyFrom(numpy_helper.from_array(value.astype(numpy_helper.to_array(tensor).dtype), tensor.name))
 
 
 def weights(model: ModelProto, such: Callable[[NDArray[Any]], bool] = lambda weight: True) -> list[str]:
-    """The names of the constant float weights of layers for which `such` holds. Raises `Unsuited` for none."""
+    """Returns the names of the constant float32 weights for which `such` holds. Raises `Unsuited` if there are none."""
     layers = [node for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul")]
     names = [node.input[1] for node in layers if is_constant(model, node.input[1])]
     found = [name for name in names if array(model, name).dtype == np.float32 and such(array(model, name))]
@@ -152,25 +153,25 @@ def weights(model: ModelProto, such: Callable[[NDArray[Any]], bool] = lambda wei
 
 
 def inputs(model: ModelProto) -> list[ValueInfoProto]:
-    """The graph's inputs that the caller has to give."""
+    """Returns the inputs that the caller must pass."""
     given = {tensor.name for tensor in model.graph.initializer}
     return [info for info in model.graph.input if info.name not in given]
 
 
 def drop_input(model: ModelProto, name: str) -> None:
-    """Takes an input out of the header."""
+    """Removes an input of the graph."""
     kept = [info for info in model.graph.input if info.name != name]
     del model.graph.input[:]
     model.graph.input.extend(kept)
 
 
 def dims(info: ValueInfoProto) -> list[TensorShapeProto.Dimension]:
-    """The declared dimensions of an input or output."""
+    """Returns the declared dimensions of an input or output."""
     return list(info.type.tensor_type.shape.dim)
 
 
 def pictures(model: ModelProto) -> list[ValueInfoProto]:
-    """The float inputs of four dimensions. Raises `Unsuited` when there is none."""
+    """Returns the float inputs of four dimensions. Raises `Unsuited` if there are none."""
     is_float = TensorProto.FLOAT
     found = [info for info in inputs(model) if info.type.tensor_type.elem_type == is_float and len(dims(info)) == 4]
     if not found:
@@ -179,7 +180,7 @@ def pictures(model: ModelProto) -> list[ValueInfoProto]:
 
 
 def picture_output(model: ModelProto) -> str:
-    """The name of the first float output of four dimensions. Raises `Unsuited` when there is none."""
+    """Returns the name of the first float output of four dimensions. Raises `Unsuited` if there is none."""
     for info in model.graph.output:
         if info.type.tensor_type.elem_type == TensorProto.FLOAT and len(dims(info)) == 4:
             return info.name
@@ -187,7 +188,7 @@ def picture_output(model: ModelProto) -> str:
 
 
 def twins(infos: list[ValueInfoProto]) -> tuple[str, str]:
-    """Two of the values, of one type and shape. Raises `Unsuited` when there are no two."""
+    """Returns the names of two values of equal type and shape. Raises `Unsuited` if there are no two."""
     for index, info in enumerate(infos):
         for other in infos[index + 1 :]:
             if info.type == other.type:
@@ -196,18 +197,18 @@ def twins(infos: list[ValueInfoProto]) -> tuple[str, str]:
 
 
 def opset(model: ModelProto) -> int:
-    """The opset of the default domain."""
+    """Returns the opset of the default domain."""
     return next(entry.version for entry in model.opset_import if not entry.domain)
 
 
 def need_opset(model: ModelProto, lowest: int) -> None:
-    """Raises `Unsuited` for a file of a lower opset."""
+    """Raises `Unsuited` if the file has a lower opset."""
     if opset(model) < lowest:
-        raise Unsuited(f"it takes opset {lowest}, the file has {opset(model)}")
+        raise Unsuited(f"the fault needs opset {lowest}, the file has {opset(model)}")
 
 
 def set_opset(model: ModelProto, version: int) -> None:
-    """Writes an opset of the default domain into the header, and changes nothing else."""
+    """Sets the opset of the default domain, and changes nothing else."""
     for entry in model.opset_import:
         if not entry.domain:
             entry.version = version

@@ -1,26 +1,27 @@
-"""What a fault is, and the decorators that put one into the table."""
+"""Faults, and the decorators that add one to the tables."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 
 import onnx
 from onnx import ModelProto
 
 from onnxproof.case import Case
-from onnxproof.model_file import load_model
+from onnxproof.graph.load import load_model
 
 
-class Unsuited(ValueError):  # noqa: N818 - no error of anyone's: the file has nothing that the fault could break
-    """A good file that a fault cannot be applied to; the message says what it lacks."""
+class Unsuited(ValueError):  # noqa: N818 - not an error: the file has nothing that the fault could break
+    """Raised when a fault does not apply to a good file; the message says what the file lacks."""
 
 
 @dataclass(frozen=True)
 class Fault:
     """A way to break a good ONNX file.
 
-    `apply` takes the good file, which it leaves as it is, and an empty folder, and returns the broken file in that
-    folder; it raises `Unsuited` for a file that has nothing to break. `caught_by` is the id of the check named for it.
+    `apply` takes the good file, which it does not change, and an empty folder. It writes the broken file to the folder
+    and returns its path, or raises `Unsuited` if the file has nothing to break. The check `caught_by` must catch it.
     """
 
     id: str
@@ -31,9 +32,9 @@ class Fault:
 
 @dataclass(frozen=True)
 class ModelFault:
-    """A model whose conversion goes wrong, or an input on which it cannot be judged.
+    """A model whose conversion goes wrong, or an input that cannot show whether it does.
 
-    `make` gives the case; it goes wrong through each of `exporters`, at `opset` where one is given.
+    `make` returns the case. Its conversion goes wrong with each of `exporters`, at `opset` if one is given.
     """
 
     id: str
@@ -48,24 +49,26 @@ Apply = Callable[[Path, Path], Path]
 Edit = Callable[[ModelProto], None]
 Make = Callable[[], Case]
 
-registered: list[Fault] = []
-registered_models: list[ModelFault] = []
+FAULTS: list[Fault] = []
+MODEL_FAULTS: list[ModelFault] = []
 
 
-def file_fault(id: str, *, caught_by: str) -> Callable[[Apply], Apply]:
-    """A fault of the files themselves; its docstring is the sentence."""
+def file_fault(*, caught_by: str) -> Callable[[Apply], Apply]:
+    """Adds a function that breaks a file to `FAULTS`. Its name is the id, its docstring the sentence."""
 
     def register(apply: Apply) -> Apply:
-        registered.append(Fault(id, _sentence(apply), caught_by, apply))
+        FAULTS.append(Fault(*_id_and_sentence(apply), caught_by, apply))
         return apply
 
     return register
 
 
-def fault(id: str, *, caught_by: str) -> Callable[[Edit], Edit]:
-    """A fault of the model in a file, made by an edit in place; its docstring is the sentence."""
+def fault(*, caught_by: str) -> Callable[[Edit], Edit]:
+    """Adds a function that edits a model in place to `FAULTS`. Its name is the id, its docstring the sentence."""
 
     def register(edit: Edit) -> Edit:
+        @file_fault(caught_by=caught_by)
+        @wraps(edit)
         def apply(good: Path, folder: Path) -> Path:
             model = load_model(good)
             edit(model)
@@ -73,23 +76,20 @@ def fault(id: str, *, caught_by: str) -> Callable[[Edit], Edit]:
             onnx.save(model, broken)
             return broken
 
-        registered.append(Fault(id, _sentence(edit), caught_by, apply))
         return edit
 
     return register
 
 
-def model_fault(
-    id: str, *, caught_by: str, exporters: tuple[str, ...], opset: int | None = None
-) -> Callable[[Make], Make]:
-    """A fault of the conversion of a model; its docstring is the sentence."""
+def model_fault(*, caught_by: str, exporters: tuple[str, ...], opset: int | None = None) -> Callable[[Make], Make]:
+    """Adds a function that makes a case to `MODEL_FAULTS`. Its name is the id, its docstring the sentence."""
 
     def register(make: Make) -> Make:
-        registered_models.append(ModelFault(id, _sentence(make), caught_by, exporters, make, opset))
+        MODEL_FAULTS.append(ModelFault(*_id_and_sentence(make), caught_by, exporters, make, opset))
         return make
 
     return register
 
 
-def _sentence(function: Callable[..., object]) -> str:
-    return " ".join((function.__doc__ or "").split())
+def _id_and_sentence(function: Callable[..., object]) -> tuple[str, str]:
+    return function.__name__.replace("_", "-"), " ".join((function.__doc__ or "").split())

@@ -1,4 +1,4 @@
-"""Faults of what a layer computes: another operator, other attributes, other weights."""
+"""Faults in what a layer computes: another operator, other attributes or other weights."""
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto
@@ -8,19 +8,19 @@ from onnxproof.faults.fault import Unsuited, fault
 
 TRACED_SCALES = (1, 1, 2, 3)
 TRACED_SIZE = (24, 30)
-"""The factor of an example, and the height and width that a picture of 12 × 10 gets by it: what an exporter folds."""
+"""The scales of an example, and the size to which they resize a picture of 12 × 10: an exporter may fold either."""
 
 
 # Resize
 
 
 def cubic(model: ModelProto) -> NodeProto:
-    """The first cubic Resize."""
+    """Returns the first cubic Resize."""
     return edits.nodes(model, "Resize", lambda node: edits.attribute(node, "mode") == "cubic")[0]
 
 
 def scaled(model: ModelProto) -> NodeProto:
-    """The first Resize whose scales are computed or given, for each of four dimensions."""
+    """Returns the first Resize that scales all four dimensions by an input or a computed value."""
 
     def is_free(node: NodeProto) -> bool:
         scales = node.input[2] if len(node.input) > 2 else ""
@@ -29,8 +29,8 @@ def scaled(model: ModelProto) -> NodeProto:
     return edits.nodes(model, "Resize", is_free)[0]
 
 
-@fault("folded-factor", caught_by="inputs-kept")
-def _(model: ModelProto) -> None:
+@fault(caught_by="inputs-kept")
+def folded_factor(model: ModelProto) -> None:
     """The traced factor is folded into the graph, and the input that it came from is gone."""
     scaled(model).input[2] = edits.constant(model, TRACED_SCALES)
     edits.prune(model)
@@ -40,15 +40,15 @@ def _(model: ModelProto) -> None:
     edits.drop_input(model, unused[0])
 
 
-@fault("unused-factor", caught_by="inputs-live")
-def _(model: ModelProto) -> None:
+@fault(caught_by="inputs-live")
+def unused_factor(model: ModelProto) -> None:
     """The traced factor is folded into the graph, and the input that it came from is there and changes nothing."""
     scaled(model).input[2] = edits.constant(model, TRACED_SCALES)
     edits.prune(model)
 
 
-@fault("traced-output-size", caught_by="same-values-unseen")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values-unseen")
+def traced_output_size(model: ModelProto) -> None:
     """The Resize makes every picture as large as the traced one became."""
     node = scaled(model)
     start, end = edits.constant(model, [0], np.int64), edits.constant(model, [2], np.int64)
@@ -60,8 +60,8 @@ def _(model: ModelProto) -> None:
     node.input[2:] = [no_scales, "traced_size"]
 
 
-@fault("factor-axes-swapped", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def factor_axes_swapped(model: ModelProto) -> None:
     """The factor of the height scales the width, and that of the width the height."""
     node = scaled(model)
     order = edits.constant(model, [0, 1, 3, 2], np.int64)
@@ -69,34 +69,34 @@ def _(model: ModelProto) -> None:
     node.input[2] = "swapped_scales"
 
 
-@fault("scales-rounded", caught_by="same-values-unseen")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values-unseen")
+def scales_rounded(model: ModelProto) -> None:
     """The scales are rounded up to whole numbers."""
     node = scaled(model)
     edits.before(model, node, "Ceil", [node.input[2]], "rounded_scales")
     node.input[2] = "rounded_scales"
 
 
-@fault("other-cubic-coefficient", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def other_cubic_coefficient(model: ModelProto) -> None:
     """The cubic Resize has the coefficient -0.5 of other libraries in place of torch's -0.75."""
     edits.put(cubic(model), cubic_coeff_a=-0.5)
 
 
-@fault("other-coordinates", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def other_coordinates(model: ModelProto) -> None:
     """The Resize counts coordinates from the corners of the picture in place of the middles of the pixels."""
     edits.put(edits.nodes(model, "Resize")[0], coordinate_transformation_mode="asymmetric")
 
 
-@fault("linear-for-cubic", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def linear_for_cubic(model: ModelProto) -> None:
     """The cubic Resize is a linear one."""
     edits.put(cubic(model), mode="linear")
 
 
-@fault("antialias-on", caught_by="same-values-unseen")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values-unseen")
+def antialias_on(model: ModelProto) -> None:
     """The Resize smooths what it makes smaller, which torch does only when asked."""
     edits.need_opset(model, 18)
     edits.put(cubic(model), antialias=1)
@@ -106,7 +106,7 @@ def _(model: ModelProto) -> None:
 
 
 def sliding(model: ModelProto) -> NodeProto:
-    """The first convolution of two dimensions whose constant kernel is larger than a pixel."""
+    """Returns the first 2D convolution with a constant kernel that is larger than one pixel."""
 
     def is_sliding(node: NodeProto) -> bool:
         kernel = edits.array(model, node.input[1]).shape[2:] if edits.is_constant(model, node.input[1]) else ()
@@ -115,8 +115,8 @@ def sliding(model: ModelProto) -> NodeProto:
     return edits.nodes(model, "Conv", is_sliding)[0]
 
 
-@fault("wrong-pads", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def wrong_pads(model: ModelProto) -> None:
     """A convolution has a row and a column of padding more at the top and left, and one less below and at the right."""
     node = sliding(model)
     top, left, bottom, right = edits.attribute(node, "pads", [0, 0, 0, 0])
@@ -125,8 +125,8 @@ def _(model: ModelProto) -> None:
     edits.put(node, pads=[top + 1, left + 1, bottom - 1, right - 1])
 
 
-@fault("wrong-stride", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def wrong_stride(model: ModelProto) -> None:
     """A convolution has a stride of 2 in place of 1, or of 1 in place of 2."""
     node = edits.nodes(model, "Conv")[-1]
     rank = edits.array(model, node.input[1]).ndim - 2
@@ -134,8 +134,8 @@ def _(model: ModelProto) -> None:
     edits.put(node, strides=[2 if stride == 1 else 1 for stride in strides])
 
 
-@fault("wrong-dilation", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def wrong_dilation(model: ModelProto) -> None:
     """A convolution looks at every second pixel, with the padding that keeps its size."""
     node = sliding(model)
     if edits.attribute(node, "dilations", [1, 1]) != [1, 1]:
@@ -147,15 +147,15 @@ def _(model: ModelProto) -> None:
     edits.put(node, dilations=[2, 2], pads=before + behind)
 
 
-@fault("flipped-kernel", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def flipped_kernel(model: ModelProto) -> None:
     """The kernel is turned by half a circle: a true convolution in place of torch's correlation."""
     name = sliding(model).input[1]
     edits.set_array(model, name, edits.array(model, name)[..., ::-1, ::-1])
 
 
-@fault("transposed-kernel", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def transposed_kernel(model: ModelProto) -> None:
     """The rows of a square kernel are its columns."""
     name = sliding(model).input[1]
     kernel = edits.array(model, name)
@@ -164,8 +164,8 @@ def _(model: ModelProto) -> None:
     edits.set_array(model, name, kernel.swapaxes(2, 3))
 
 
-@fault("dropped-bias", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def dropped_bias(model: ModelProto) -> None:
     """A convolution has no bias."""
     node = edits.nodes(model, "Conv", lambda node: len(node.input) == 3)[-1]
     del node.input[2]
@@ -175,15 +175,15 @@ def _(model: ModelProto) -> None:
 # Weights
 
 
-@fault("transposed-weights", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def transposed_weights(model: ModelProto) -> None:
     """The square matrix of a layer is transposed."""
     name = edits.weights(model, lambda weight: weight.ndim == 2 and weight.shape[0] == weight.shape[1] > 1)[0]
     edits.set_array(model, name, edits.array(model, name).T)
 
 
-@fault("one-weight-off", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def one_weight_off(model: ModelProto) -> None:
     """The largest weight of the last layer is 1 % larger."""
     name = edits.weights(model)[-1]
     weight = edits.array(model, name)
@@ -191,8 +191,8 @@ def _(model: ModelProto) -> None:
     edits.set_array(model, name, weight)
 
 
-@fault("one-weight-nan", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def one_weight_nan(model: ModelProto) -> None:
     """One weight of the last layer is NaN."""
     name = edits.weights(model)[-1]
     weight = edits.array(model, name)
@@ -200,15 +200,15 @@ def _(model: ModelProto) -> None:
     edits.set_array(model, name, weight)
 
 
-@fault("weights-float16", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def weights_float16(model: ModelProto) -> None:
     """The weights went through float16 and back."""
     for name in edits.weights(model):
         edits.set_array(model, name, edits.array(model, name).astype(np.float16))
 
 
-@fault("weights-quantized", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def weights_quantized(model: ModelProto) -> None:
     """The weights went through int8 and back."""
     for name in edits.weights(model):
         weight = edits.array(model, name)
@@ -216,8 +216,8 @@ def _(model: ModelProto) -> None:
         edits.set_array(model, name, np.round(weight / step) * step)
 
 
-@fault("weights-shuffled", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def weights_shuffled(model: ModelProto) -> None:
     """The output channels of the first layer stand in reverse order, its bias does not."""
     name = edits.nodes(model, "Conv", lambda node: edits.is_constant(model, node.input[1]))[0].input[1]
     edits.set_array(model, name, edits.array(model, name)[::-1])
@@ -226,28 +226,28 @@ def _(model: ModelProto) -> None:
 # Activations and precision
 
 
-@fault("dropped-relu", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def dropped_relu(model: ModelProto) -> None:
     """A Relu is missing."""
     edits.become(edits.nodes(model, "Relu")[0], "Identity")
 
 
-@fault("leaky-relu", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def leaky_relu(model: ModelProto) -> None:
     """A Relu is a LeakyRelu, which lets 1 % of what is negative pass."""
     edits.become(edits.nodes(model, "Relu")[0], "LeakyRelu", alpha=0.01)
 
 
-@fault("half-precision", caught_by="same-values")
-def _(model: ModelProto) -> None:
+@fault(caught_by="same-values")
+def half_precision(model: ModelProto) -> None:
     """An activation goes through float16 and back."""
     value = edits.nodes(model, "Relu")[0].output[0]
     edits.after(model, value, "Cast", to=TensorProto.FLOAT)
     edits.after(model, f"{value}_changed", "Cast", to=TensorProto.FLOAT16)
 
 
-@fault("dropout-in-training", caught_by="optimizer-neutral")
-def _(model: ModelProto) -> None:
+@fault(caught_by="optimizer-neutral")
+def dropout_in_training(model: ModelProto) -> None:
     """A Dropout is left in training mode, which ONNX Runtime's optimizer takes out and other engines obey."""
     edits.need_opset(model, 12)
     value = edits.nodes(model, "Relu")[0].output[0]

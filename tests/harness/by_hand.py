@@ -1,13 +1,15 @@
 """A model and the file that does the same, both so small that a check is through with them in no time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from onnxproof.case import Case
+from onnxproof.checks.check import Check, judge
 from onnxproof.findings import Finding
+from onnxproof.probing.conversion import Conversion, default_engines
 
 ROWS = np.linspace(-3, 4, 24, dtype=np.float32).reshape(6, 4)
 FACTOR = np.array([2], np.float32)
@@ -25,6 +27,23 @@ class Scale(nn.Module):
 
     def forward(self, x: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
         return x * factor, x.sum(-1)  # (rows, 4), (rows,)
+
+
+class FakeEngine:
+    """An engine whose sessions run a function of the inputs."""
+
+    name, version = "fake", "1"
+
+    def __init__(self, run: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+        self.run = run
+
+    def open(self, path: object) -> "FakeEngine":
+        return self
+
+
+def in_engines(conversion: Conversion, **engines: Any) -> Conversion:
+    """The conversion in other engines, by name."""
+    return Conversion(conversion.model, conversion.file, default_engines() | engines)
 
 
 class Gives(nn.Module):
@@ -53,6 +72,11 @@ def edited(*changes: tuple[str, str]) -> str:
     return text
 
 
-def seen(finding: Finding) -> tuple[str, str]:
-    """The verdict, with what is told of it."""
+def seen(check: Check, conversion: Conversion) -> tuple[str, str]:
+    """The verdict of a check, with its figure or problem."""
+    return said(judge(check, conversion))
+
+
+def said(finding: Finding) -> tuple[str, str]:
+    """The verdict of a finding, with its figure or problem."""
     return finding.verdict, finding.figure or finding.problem

@@ -8,8 +8,9 @@ import pytest
 from _pytest.pytester import SysModulesSnapshot
 from onnx.parser import parse_model
 
-from onnxproof.conversion import Conversion
-from onnxproof.versions import TORCHSCRIPT
+from onnxproof.probing.conversion import Conversion
+from onnxproof.probing.files import GivenFile
+from onnxproof.probing.reference import ReferenceModel
 from tests.harness.by_hand import FILE, scale_case
 
 
@@ -39,7 +40,7 @@ def given(tmp_path):
     def make(case, text, **options):
         path = tmp_path / "model.onnx"
         onnx.save(parse_model(text), path)
-        return Conversion(case, exporter=TORCHSCRIPT, given=path, **options)
+        return Conversion(ReferenceModel(case), GivenFile(path, **options))
 
     return make
 

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from functools import cache
 
-from onnxproof.checks import findings
-from onnxproof.conversion import Conversion
-from onnxproof.faults import FAULTS, MODEL_FAULTS, Fault, ModelFault
-from onnxproof.findings import FAILS
+from onnxproof.checks import CHECKS, judge
+from onnxproof.faults import FAULTS, MODEL_FAULTS
+from onnxproof.faults.fault import Fault, ModelFault
+from onnxproof.findings import Finding
+from onnxproof.probing.conversion import Conversion, exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
 from onnxproof.versions import EXPORTERS
 from tests.harness.good_conversions import GOOD
 from tests.harness.good_conversions.making import GoodConversion
@@ -43,7 +46,7 @@ FILE_PAIRS: tuple[tuple[Subject, Fault], ...] = tuple(
     (subject, fault)
     for subject in PROVING
     for fault in FAULTS
-    if fault.id not in UNSUITED[subject.id] and fault.caught_by not in subject.make().expected
+    if fault.id not in UNSUITED[subject.id] and not subject.make().why_expected(fault.caught_by, subject.exporter)
 )
 """Each subject with the faults that suit it, but for those of a check that fails on the good file already."""
 
@@ -58,9 +61,14 @@ GOOD_PAIRS: tuple[tuple[GoodConversion, str], ...] = tuple(
 
 def good_subjects() -> Callable[[Subject], Conversion]:
     """A maker of a subject's good conversion, which makes each once: the model's side serves every fault."""
-    return cache(lambda subject: Conversion(subject.make(), exporter=subject.exporter, opset=subject.opset))
+    return cache(lambda subject: exported(ReferenceModel(subject.make()), subject.exporter, subject.opset))
+
+
+def findings(conversion: Conversion) -> list[Finding]:
+    """The finding of each check."""
+    return [judge(check, conversion) for check in CHECKS.values()]
 
 
 def failing(conversion: Conversion) -> list[str]:
-    """The ids of the checks that fail, of all."""
-    return [finding.check for finding in findings(conversion) if finding.verdict == FAILS]
+    """The ids of the checks that fail."""
+    return [finding.check for finding in findings(conversion) if finding.verdict == CheckVerdict.FAILS]

@@ -1,29 +1,32 @@
-"""Results as a run leaves them, for the specs of the report."""
+"""Results of a run, for the specs of the report."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
-import msgspec
 import numpy as np
 
 from onnxproof.results import (
-    SCHEMA,
-    Checked,
+    CheckResult,
+    CheckVerdict,
     ClaimResult,
+    ClaimVerdict,
     Comparison,
     Departure,
     GraphInput,
     GraphNode,
     GraphResult,
-    LatencyResult,
-    Pixels,
-    RatioResult,
+    Latency,
+    Parity,
+    PixelParity,
+    Ratio,
     Results,
-    TimingResult,
+    Timing,
+    as_json,
 )
 
 CHANGED = 7
-"""Values that ONNX Runtime's picture has one level off torch's."""
+"""The number of values in which ONNX Runtime's picture is one level above torch's."""
 
 PICTURES = {"input": "face.png", "bicubic": "bicubic.png", "torch": "torch.png", "ONNX Runtime": "ort/ort.png"}
 
@@ -31,27 +34,27 @@ CLAIM = ClaimResult(
     id="operator-order",
     chapter="custom operator",
     statement="The factor is [1, 1, width, height].",
-    verdicts={"torch.export": "departs", "torchscript": "holds"},
+    verdicts={"torch.export": ClaimVerdict.DEPARTS, "torchscript": ClaimVerdict.HOLDS},
     departures=[Departure("torch.export", "the axes are the picture's own", "test_axes", "https://example.org/order")],
     not_applicable=["there is no file to speak of"],
     specs=["tests/test_operator.py::test_order[torch.export]", "tests/test_operator.py::test_order[torchscript]"],
 )
-HOLDING = ClaimResult("fixed-factor", "export", "The factor is in the file.", {"": "holds"}, [], [], ["test_factor"])
-
-COMPARISON = Comparison(
-    case="face-x3",
-    spec="tests/test_face.py::test_face",
-    same=True,
-    problem="other size",
-    difference=0.004,
-    error=0.001,
-    bound=0.01,
-    pixels=Pixels(values=1_769_472, edges=CHANGED, wrong=0),
-    pictures=PICTURES,
+HOLDING = ClaimResult(
+    "fixed-factor", "export", "The factor is in the file.", {"": ClaimVerdict.HOLDS}, [], [], ["test_factor"]
 )
 
-CHECKED = Checked(
-    "Frozen", "torchscript", "", 17, "inputs-kept", "fails", "1 input", "no input factor", "pass the factor as a tensor"
+COMPARISON = Comparison(
+    Parity("face-x3", "output", "other size", difference=0.004, error=0.001, bound=0.01),
+    PixelParity(values=1_769_472, edges=CHANGED, wrong=0),
+    PICTURES,
+    "tests/test_face.py::test_face",
+)
+
+CHECKED = CheckResult(
+    *("Frozen", "torchscript", "", 17, "inputs-kept", CheckVerdict.FAILS, "1 input", "no input factor"),
+    advice="Pass the factor as a tensor.",
+    evidence="The tracer warned at models.py:3",
+    repro="repro/Frozen-torchscript/inputs-kept",
 )
 
 GRAPH = GraphResult(
@@ -61,46 +64,40 @@ GRAPH = GraphResult(
     inputs=[GraphInput("input", "float32 1×3×256×256", False), GraphInput("factor", "", True)],
     outputs=["output"],
     nodes=[
-        GraphNode("Resize", ["input", "", "scales"], ["large"], {"mode": "cubic"}),
-        GraphNode("Conv", ["large", "weight"], ["output"], {"pads": "4, 4, 4, 4"}),
+        GraphNode("Resize", ["input", "", "scales"], ["X", "roi", "scales"], ["large"], {"mode": "cubic"}),
+        GraphNode("Conv", ["large", "weight"], ["X", "W"], ["output"], {"pads": "4, 4, 4, 4"}),
     ],
     constants={"scales": "1, 1, 3, 3", "weight": "float32 64×3×9×9"},
 )
 
-LATENCY = LatencyResult(
+LATENCY = Latency(
     "fixed-x3-256",
     "onnxruntime",
     1,
+    92.5,
     [
-        TimingResult("onnxruntime", 0.107, 0.001, RatioResult(1, 1, 1), 54.6, 0.59),
-        TimingResult("torch", 0.190, 0.008, RatioResult(1.76, 1.73, 1.93), None, None),
+        Timing("onnxruntime", [0.107], 0.107, 0.001, Ratio(1, 1, 1), 54.6, 0.59),
+        Timing("torch", [0.190], 0.190, 0.008, Ratio(1.76, 1.73, 1.93), None, None),
     ],
     {"openvino": "no module named openvino"},
 )
 
-RESULTS = Results(
-    schema=SCHEMA,
-    name="py311-torch2.13",
-    environment={"torch": "2.13.0", "onnx": "1.23.2"},
-    targets=[],
-    claims=[CLAIM, HOLDING],
-    comparisons=[COMPARISON],
-    conversions=[CHECKED],
-    graphs=[GRAPH],
-    latency=[LATENCY],
+EMPTY = replace(Results.of_run({"torch": "2.13.0", "onnx": "1.23.2"}), name="py311-torch2.13")
+RESULTS = replace(
+    EMPTY, claims=[CLAIM, HOLDING], comparisons=[COMPARISON], findings=[CHECKED], graphs=[GRAPH], latency=[LATENCY]
 )
 
 
 def write_results(folder: Path, results: Results = RESULTS) -> Path:
-    """A results.json in a folder that is made for it."""
+    """Writes a results.json and makes its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
-    path.write_bytes(msgspec.json.encode(results))
+    path.write_text(as_json(results), encoding="utf-8")
     return path
 
 
 def write_pictures(folder: Path, size: int = 24, seed: int = 0) -> None:
-    """The pictures that `PICTURES` names: noise, and two that differ in `CHANGED` values."""
+    """Writes the pictures that `PICTURES` names: noise, for ONNX Runtime with `CHANGED` values changed."""
     picture = np.random.default_rng(seed).integers(0, 255, (size, size, 3), dtype=np.uint8)
     other = picture.copy()
     other.reshape(-1)[:CHANGED] += 1

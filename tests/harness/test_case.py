@@ -1,5 +1,6 @@
 """A case says what does not fit together in it, and knows its inputs by name."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,12 @@ import pytest
 import torch
 from torch import nn
 
+from onnxproof import CheckVerdict, check
+from onnxproof._internal.trees import leaves
 from onnxproof.case import Case, CaseError
-from onnxproof.trees import leaves
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
 
 MODEL = nn.Identity()
 NESTED = {"state": (torch.ones(2), {"cell": np.zeros(3)}), "scale": 2.5, "mask": None}
@@ -22,6 +27,97 @@ def image_case(**options: Any) -> Case:
     return Case(MODEL, **given | options)
 
 
+class Keywords(nn.Module):
+    """A model with arguments that can only be passed by name."""
+
+    def forward(self, x, scale=None, *, shift, bias=None):
+        return x * scale + shift if bias is None else x * scale + 2 * shift + bias
+
+
+ROWS, COLUMNS = np.linspace(-1, 1, 40, dtype=np.float32).reshape(10, 4), np.arange(4, dtype=np.float32)
+
+
+class TestKeywords:
+    """`kwargs` are the arguments that are passed by name."""
+
+    def test_order(self):
+        """They follow the positional ones, in the order of the signature."""
+        case = Case(Keywords(), {"x": ROWS}, kwargs={"bias": COLUMNS, "shift": COLUMNS, "scale": COLUMNS})
+        assert list(case.inputs) == ["x", "scale", "shift", "bias"]
+
+    def test_other_arguments(self):
+        """Those that the signature does not name come last."""
+
+        class Any(nn.Module):
+            def forward(self, **arguments):
+                return arguments["b"]
+
+        assert list(Case(Any(), {}, kwargs={"b": COLUMNS, "a": COLUMNS}).inputs) == ["b", "a"]
+
+    def test_also(self):
+        """Further inputs have all names, in any order."""
+        more = {"shift": COLUMNS + 1, "scale": COLUMNS, "x": ROWS}
+        case = Case(Keywords(), {"x": ROWS}, kwargs={"scale": COLUMNS, "shift": COLUMNS}, also=[more])
+        assert list(case.also[0]) == ["x", "scale", "shift"]
+
+    def test_copy(self):
+        """A case that is made of another has the same inputs."""
+        case = Case(Keywords(), {"x": ROWS}, kwargs={"shift": COLUMNS, "scale": COLUMNS})
+        assert list(replace(case, name="other").inputs) == list(case.inputs)
+
+    @pytest.mark.parametrize("exporter", EXPORTERS)
+    def test_conversion(self, exporter):
+        """Both exporters take them: every check holds."""
+        kwargs = {"bias": ROWS[::-1].copy(), "shift": COLUMNS, "scale": COLUMNS + 1}
+        dynamic = {"x": {0: "rows"}, "bias": {0: "rows"}}
+        findings = check(Case(Keywords(), {"x": ROWS}, dynamic, kwargs=kwargs), [exporter])
+        assert [str(finding) for finding in findings if finding.verdict != CheckVerdict.HOLDS] == []
+
+    @pytest.mark.parametrize("exporter", EXPORTERS)
+    def test_values_count(self, exporter):
+        """They are fed to the file by their names: a model that mixes them up is found out (the negative control)."""
+
+        class Mixed(Keywords):
+            def forward(self, x, scale=None, *, shift, bias=None):
+                compiling = hasattr(torch, "compiler") and torch.compiler.is_compiling()
+                exporting = torch.onnx.is_in_onnx_export() or torch.jit.is_tracing() or compiling
+                scale, shift = (shift, scale) if exporting else (scale, shift)
+                return super().forward(x, scale, shift=shift, bias=bias)
+
+        case = Case(Mixed(), {"x": ROWS}, kwargs={"shift": COLUMNS, "scale": COLUMNS + 1})
+        (finding,) = check(case, [exporter], only=["same-values"])
+        assert finding.verdict == CheckVerdict.FAILS
+
+
+class TestExport:
+    """`export` are the options that the file is shipped with."""
+
+    @pytest.mark.skipif(not torch_export_is_available, reason="the installed torch has no torch.export")
+    def test_passed_on(self):
+        """They reach the exporter: without optimization the file has more nodes."""
+
+        class Twice(nn.Module):
+            def forward(self, x):
+                return x * torch.ones(4) * torch.ones(4)
+
+        files = [
+            exported(ReferenceModel(Case(Twice(), {"x": ROWS}, export={"optimize": optimize})), TORCH_EXPORT)
+            for optimize in (True, False)
+        ]
+        counts = [len(file.graph.nodes) for file in files]
+        assert counts[0] < counts[1]
+
+    def test_refused(self):
+        """An option that torch does not have is the exporter's refusal."""
+        (finding,) = check(Case(MODEL, {"x": ROWS}, export={"optimise": True}), [TORCHSCRIPT], only=["exports"])
+        assert "optimise" in finding.problem
+
+    def test_own(self):
+        """Those that onnxproof sets are refused."""
+        with pytest.raises(CaseError, match="export names 'opset_version', which onnxproof sets itself; leave it out"):
+            Case(MODEL, {"x": ROWS}, export={"opset_version": 17})
+
+
 class TestMistakes:
     """What does not fit together is told when the case is made, by name."""
 
@@ -31,18 +127,15 @@ class TestMistakes:
             pytest.param(
                 {"model": len}, "the model is a builtin_function_or_method; give a torch.nn.Module", id="model"
             ),
-            pytest.param({"inputs": [IMAGE]}, "inputs is no mapping of input names to values", id="list"),
-            pytest.param({"inputs": {}}, "inputs is no mapping of input names to values", id="no-inputs"),
+            pytest.param({"inputs": [IMAGE]}, "inputs is not a mapping of input names to values", id="list"),
+            pytest.param({"inputs": {}}, "inputs is not a mapping of input names to values", id="no-inputs"),
             pytest.param(
                 {"also": [{"image": IMAGE}]}, r"also\[0\] has the inputs image, the case has image, factor", id="also"
             ),
             pytest.param(
-                {"also": [{"factor": 2, "image": IMAGE}]}, r"also\[0\] has the inputs factor, image", id="order"
+                {"dynamic": {"picture": {2: "height"}}}, "names 'picture', which is not an array among image", id="name"
             ),
-            pytest.param(
-                {"dynamic": {"picture": {2: "height"}}}, "names 'picture', which is no array; there is image", id="name"
-            ),
-            pytest.param({"dynamic": {"factor": {0: "n"}}}, "names 'factor', which is no array", id="number"),
+            pytest.param({"dynamic": {"factor": {0: "n"}}}, "names 'factor', which is not an array", id="number"),
             pytest.param(
                 {"dynamic": {"image": {4: "n"}}}, "names axis 4 of 'image', which has 4 dimensions", id="axis"
             ),

@@ -1,5 +1,6 @@
 """`onnxproof check` tells by its exit status whether a conversion holds, fails, or could not be checked, and why."""
 
+import copy
 import errno
 import io
 import json
@@ -17,9 +18,10 @@ import onnx
 import pytest
 from onnx.parser import parse_model
 
-from onnxproof import conversion, files
-from onnxproof.checks import CHECKS
+from onnxproof._internal import files
+from onnxproof.checks.run import CHECKS
 from onnxproof.cli import main
+from onnxproof.results import read_results
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 
 MODELS = """
@@ -28,7 +30,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from onnxproof import Case
+from onnxproof import Case, CheckError
 
 class Double(nn.Module):
     def forward(self, x):
@@ -78,6 +80,9 @@ def leave():
 def no_case():
     return Case(len, {"x": X})
 
+def is_small(conversion):
+    raise CheckError(f"{len(conversion.graph.nodes)} nodes", "Use fewer.")
+
 def large():
     with torch.device("meta"):
         return Case(nn.Linear(2**15, 2**14 + 1), {"x": X}, name="large")
@@ -106,7 +111,7 @@ def folder(monkeypatch, tmp_path):
 @pytest.fixture
 def alone(monkeypatch):
     """Spares the checks a process of their own: it is tested with `run_without_torch`."""
-    monkeypatch.setattr("onnxproof.file_checks.run_without_torch", lambda *_: "")
+    monkeypatch.setattr("onnxproof.checks.interface.run_without_torch", lambda *_: "")
 
 
 @pytest.fixture
@@ -143,14 +148,14 @@ class TestVerdict:
         assert (done.status, done.err) == (0, "")
         assert "Double: right.onnx" in done.out
         assert all(id in done.out for id in CHECKS)
-        assert "15 checks: 13 holds, 2 not judged" in done.out
+        assert "15 checks: 13 hold, 2 not judged" in done.out
 
     def test_fails(self, check):
         """Of a wrong one the table has what was seen and what to do."""
         done = check("models.py:double", "--onnx", "wrong.onnx")
         assert (done.status, done.err) == (1, "")
         assert "apart" in done.out
-        assert "export it again" in done.out
+        assert "Export it again" in done.out
 
     def test_narrow(self, monkeypatch, check, folder):
         """In 80 columns without colour no line is longer but for a path, words are whole, and nothing is escaped."""
@@ -161,7 +166,7 @@ class TestVerdict:
         assert [line for line in out.splitlines() if len(line) > 80 and str(folder) not in line] == []
         assert "│ same-values-unseen │ fails " in out
         assert path in out.split()
-        assert "export it again" in " ".join(out.split())
+        assert "Export it again" in " ".join(out.split())
         assert "…" not in out
         assert "\x1b" not in out
 
@@ -177,7 +182,7 @@ class TestVerdict:
         shown = io.BytesIO()
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
         assert main(["check", "models.py:double", "--onnx", "wrong.onnx"]) == 1
-        assert b"\n? export it again" in shown.getvalue()
+        assert b"\n? Export it again" in shown.getvalue()
 
     @pytest.mark.skipif(len(EXPORTERS) < 2, reason="the installed torch has one exporter")
     def test_every_exporter(self, check):
@@ -203,14 +208,16 @@ class TestVerdict:
     def test_misnamed_input(self, check):
         """A file that calls an input otherwise than the case fails."""
         done = check("models.py:misnamed", "--onnx", "right.onnx", "--json")
-        (finding,) = [found for found in json.loads(done.out)["conversions"] if found["check"] == "inputs-kept"]
+        (finding,) = [found for found in json.loads(done.out)["findings"] if found["check"] == "inputs-kept"]
         assert done.status == 1
-        assert finding["problem"].startswith("the file has no input picture; it has an input x of its own")
+        assert finding["problem"].startswith(
+            "the file has no input picture; it has an input x that the model does not have"
+        )
 
     def test_nan(self, check):
         """A model that gives NaN fails the check of what it is judged on."""
         done = check("models.py:root", "--exporter", TORCHSCRIPT, "--json")
-        failed = {found["check"] for found in json.loads(done.out)["conversions"] if found["verdict"] == "fails"}
+        failed = {found["check"] for found in json.loads(done.out)["findings"] if found["verdict"] == "fails"}
         assert (done.status, failed) == (1, {"probes-adequate"})
 
     def test_function(self, check):
@@ -224,11 +231,48 @@ class TestJson:
     def test_findings(self, check):
         """Each check has its verdict, and the versions are there."""
         results = json.loads(check("models.py:double", "--onnx", "wrong.onnx", "--json").out)
-        found = {finding["check"]: finding for finding in results["conversions"]}
+        found = {finding["check"]: finding for finding in results["findings"]}
         assert list(found) == list(CHECKS)
         assert "torch" in results["environment"]
         assert (found["same-values"]["verdict"], found["same-values"]["file"]) == ("fails", "wrong.onnx")
         assert found["well-formed"]["verdict"] == "holds"
+
+    def test_results(self, check, folder):
+        """It is a results.json, of which a page can be made."""
+        (folder / "results.json").write_text(check("models.py:double", "--onnx", "wrong.onnx", "--json").out)
+        assert main(["report", str(folder / "results.json"), "-o", str(folder / "page")]) == 0
+        assert "same-values" in (folder / "page/index.html").read_text()
+
+
+class TestChosen:
+    """`--only`, `--skip` and `--check` choose what is run."""
+
+    @pytest.mark.parametrize(
+        ("options", "ids"),
+        [
+            pytest.param(["--only", "same-values", "--only", "dims-kept"], ["dims-kept", "same-values"], id="only"),
+            pytest.param(["--skip", "same-values"], [id for id in CHECKS if id != "same-values"], id="skip"),
+            pytest.param(["--only", "exports", "--check", "models.py:is_small"], ["exports"], id="own-left-out"),
+            pytest.param(["--only", "is-small", "--check", "models.py:is_small"], ["is-small"], id="own"),
+        ],
+    )
+    def test_ids(self, check, options, ids):
+        """The checks are run in their order, those of the user's own last."""
+        done = check("models.py:double", "--onnx", "right.onnx", "--json", *options)
+        assert [finding["check"] for finding in json.loads(done.out)["findings"]] == ids
+
+    def test_own_check_fails(self, check):
+        """A check of the user's own that fails ends with status 1, and says why."""
+        done = check("models.py:double", "--onnx", "right.onnx", "--only", "is-small", "--check", "models.py:is_small")
+        assert done.status == 1
+        assert "is-small: 3 nodes" in done.out
+        assert "Use fewer." in done.out
+
+    @pytest.mark.parametrize("option", ["--only", "--skip"])
+    def test_unknown(self, refusal, option):
+        """A check that does not exist is refused, and the nearest is suggested."""
+        reason = refusal("models.py:double", "--onnx", "right.onnx", option, "same-valeus")
+        assert reason.endswith("the check 'same-valeus' is unknown, did you mean 'same-values'?")
 
 
 class TestRefusedCase:
@@ -251,7 +295,7 @@ class TestRefusedCase:
             pytest.param("models.py:no_case", "models.py:no_case: the model is a builtin_function", id="no-model"),
             pytest.param(
                 "models.py:expecting",
-                "models.py:expecting: Double: the expected check 'same-valeus' is unknown, did you mean 'same-values'?",
+                "models.py:expecting: Double: expected: the check 'same-valeus' is unknown, did you mean 'same-v",
                 id="expected",
             ),
         ],
@@ -279,7 +323,7 @@ class TestRefusedCase:
         ("name", "reason"),
         [
             pytest.param("raises", "the model refuses its inputs: ArithmeticError: no way", id="raises"),
-            pytest.param("gives_number", "torch: the model's output is a int; an ONNX file gives", id="number"),
+            pytest.param("gives_number", "torch: the model's output is a int; an ONNX file has", id="number"),
             pytest.param("gives_text", "torch: the model's output y is a str", id="text"),
             pytest.param("large", "the model holds 2.0 GiB of weights; up to 2 GiB can be checked", id="large"),
         ],
@@ -291,7 +335,7 @@ class TestRefusedCase:
     def test_large_model_is_not_copied(self, monkeypatch, refusal):
         """A model that is too large is not copied."""
         copies = []
-        monkeypatch.setattr(conversion.copy, "deepcopy", lambda model: copies.append(model) or model)
+        monkeypatch.setattr(copy, "deepcopy", lambda model: copies.append(model) or model)
         refusal("models.py:large", "--exporter", TORCHSCRIPT)
         assert copies == []
 
@@ -373,9 +417,22 @@ class TestReport:
     def test_failures(self, check):
         """The wrong file's failures are there, and a right file leaves nothing."""
         check("models.py:double", "--onnx", "right.onnx", "--report", "report")
-        assert not list(Path("report").iterdir())
+        assert {path.name for path in Path("report").iterdir()} == {"index.html", "results.json"}
         check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
         assert Path("report/repro/Double-wrong.onnx/same-values/repro.py").is_file()
+
+    def test_page(self, check):
+        """The page about the run is there, as after a run of pytest, and its path is printed."""
+        done = check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
+        assert done.out.splitlines()[-1] == "report/index.html"
+        assert "python repro/Double-wrong.onnx/same-values/repro.py" in Path("report/index.html").read_text()
+        assert {finding.check for finding in read_results("report/results.json").findings} == set(CHECKS)
+
+    def test_page_beside_json(self, check):
+        """With `--json` stdout has the JSON alone."""
+        done = check("models.py:double", "--onnx", "wrong.onnx", "--report", "report", "--json")
+        assert json.loads(done.out) == json.loads(Path("report/results.json").read_text())
+        assert done.err == "report/index.html\n"
 
     def test_two_at_once(self, alone, folder):
         """Two runs that write the same folder at once leave it whole."""
@@ -394,12 +451,13 @@ class TestProcess:
     def test_interrupt(self, folder):
         """Ctrl-C ends it with status 130 and one line, and leaves nothing half-written."""
         command = [sys.executable, "-m", "onnxproof", "check", "models.py:waits", "--report", "report"]
+        deadline = time.monotonic() + 120
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-            while not Path("waiting").exists():
-                assert running.poll() is None
+            while running.poll() is None and not Path("waiting").exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
             running.send_signal(signal.SIGINT)
             out, err = running.communicate(timeout=60)
+        assert Path("waiting").exists(), (running.returncode, out, err)
         assert (running.returncode, out, err) == (130, "", "onnxproof: interrupted\n")
         assert list(Path("report").iterdir()) == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from onnxproof.checks import CHECKS
+from onnxproof.checks.run import CHECKS
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 
 SPEC = """
@@ -38,9 +38,12 @@ X = np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)
 def case(model, **options):
     return Case(model, {"x": X}, dynamic={"x": {0: "rows"}}, **options)
 
+def make_case():
+    return case(Good())
+
 @conversion_checks(CASE)
-def test_conversion(case, check):
-    check(case)
+def test_conversion(onnx_check):
+    onnx_check()
 """
 ANOTHER_PROJECT = """
 import pytest
@@ -72,7 +75,7 @@ def project(pytester):
 
     def run(case, *arguments, exporters=(TORCHSCRIPT,), quick=QUICK, run=pytester.runpytest_inprocess):
         pytester.makepyfile(test_mine=SPEC.replace("CASE", case))
-        chosen = [f"--exporter={exporter}" for exporter in exporters]
+        chosen = [f"--onnx-exporter={exporter}" for exporter in exporters]
         return run(
             "-pno:randomly", "-rA", "--strict-markers", "-Werror::pytest.PytestWarning", *chosen, *quick, *arguments
         )
@@ -88,7 +91,7 @@ class TestTests:
         result = project("case(Good())", "--collect-only", "-q", exporters=EXPORTERS, quick=())
         found = [line for line in result.outlines if line.startswith("test_mine.py::")]
         assert len(found) == len(EXPORTERS) * len(CHECKS)
-        assert "test_mine.py::test_conversion[same-values-Good-torchscript-opset11]" in found
+        assert "test_mine.py::test_conversion[Good-torchscript-opset11-same-values]" in found
 
     def test_passing(self, project):
         """A right conversion passes every check."""
@@ -98,31 +101,31 @@ class TestTests:
         """What has nothing to judge is skipped with the reason."""
         result = project('Case(Good(), {"x": X})')
         result.assert_outcomes(passed=3, skipped=1, deselected=11)
-        result.stdout.fnmatch_lines(["SKIPPED * dims-kept: no dimension was asked to be dynamic"])
+        result.stdout.fnmatch_lines(["SKIPPED * dims-kept: the case names no dynamic dimension"])
 
     def test_usage(self, project, pytester):
-        """A test without `case` and `check` is told how to write it."""
-        pytester.makepyfile(test_other=SPEC.replace("CASE", "case(Good())").replace("(case, check)", "(check)"))
+        """A test without `onnx_check` is told how to write it."""
+        pytester.makepyfile(test_other=SPEC.replace("CASE", "case(Good())").replace("(onnx_check):", "():"))
         result = pytester.runpytest_inprocess("-pno:randomly", "test_other.py")
-        assert "write def test_conversion(case, check)" in "\n".join(result.outlines + result.errlines)
+        assert "write def test_conversion(onnx_check): onnx_check()" in "\n".join(result.outlines + result.errlines)
 
     @pytest.mark.parametrize(
         ("case", "message"),
         [
-            pytest.param("X", "a ndarray is no onnxproof.Case", id="no-case"),
+            pytest.param("X", "expected an onnxproof.Case, got ndarray", id="no-case"),
             pytest.param(
                 'case(Good(), expected={"same-valeus": "slip"})',
-                "the expected check 'same-valeus' is unknown, did you mean 'same-values'?",
+                "Good: expected: the check 'same-valeus' is unknown, did you mean 'same-values'?",
                 id="expected",
             ),
             pytest.param(
                 "case(Good()), case(Good())",
-                "the names of two cases are Good and Good; give one a `name` of its own",
+                "two cases have the names Good and Good; give one another `name`",
                 id="one-name",
             ),
             pytest.param(
                 'case(Good(), name="a b"), case(Good(), name="a/b")',
-                "the names of two cases are a b and a/b; give one a `name` of its own",
+                "two cases have the names a b and a/b; give one another `name`",
                 id="one-folder",
             ),
         ],
@@ -131,7 +134,7 @@ class TestTests:
         """What is no case, or expects a check that there is not, is told."""
         result = project(case)
         assert message in "\n".join(result.outlines + result.errlines)
-        result.assert_outcomes(errors=result.parseoutcomes().get("errors", 0))
+        assert result.ret != pytest.ExitCode.OK
 
     def test_names(self, project):
         """Cases of one model are told apart by their names."""
@@ -148,13 +151,66 @@ class TestTests:
                 from test_mine import CASE, case, conversion_checks, Good
 
                 @conversion_checks({own})
-                def test_conversion(case, check):
-                    check(case)
+                def test_conversion(onnx_check):
+                    onnx_check()
             """,
         )
         result = pytester.runpytest_inprocess("-pno:randomly", "--collect-only", "-q")
-        assert ("two cases are Good and Good" in "\n".join(result.outlines + result.errlines)) == is_refused
+        assert ("two cases have the names Good and Good" in "\n".join(result.outlines + result.errlines)) == is_refused
         assert (result.ret == pytest.ExitCode.OK) != is_refused
+
+    def test_function(self, project):
+        """A function that makes the case is called when its first test runs, and gives the id."""
+        result = project("make_case")
+        result.assert_outcomes(passed=4, deselected=11)
+        result.stdout.fnmatch_lines(["PASSED *test_conversion[[]make_case-torchscript-opset11-exports]"])
+
+    @pytest.mark.parametrize(
+        ("case", "message"),
+        [
+            pytest.param("lambda: X", "<lambda>: expected an onnxproof.Case, got ndarray", id="no-case"),
+            pytest.param("lambda: case(X)", "<lambda>: the model is a ndarray; give a torch.nn.Module", id="refused"),
+            pytest.param(
+                'lambda: case(Good(), expected={"slip": "x"})', "Good: expected: the check 'slip'", id="expected"
+            ),
+        ],
+    )
+    def test_function_mistakes(self, project, case, message):
+        """What is wrong with the case that it makes is one line."""
+        result = project(case, "-k", "exports")
+        result.assert_outcomes(errors=1, deselected=14)
+        assert message in result.stdout.str()
+        assert "Traceback" not in result.stdout.str()
+
+    @pytest.mark.parametrize("decorator", ["@conversion_checks()", "@conversion_checks"])
+    def test_no_case(self, pytester, decorator):
+        """A decorator without a case is refused: it would check nothing, and pass."""
+        pytester.makepyfile(SPEC.replace("@conversion_checks(CASE)", decorator))
+        result = pytester.runpytest_inprocess("-pno:randomly")
+        assert "write @conversion_checks(case) above the test" in "\n".join(result.outlines + result.errlines)
+        assert result.ret != pytest.ExitCode.OK
+
+    def test_chosen(self, project):
+        """Checks are chosen by id, and a check of one's own goes along."""
+        own = "checks=[type('C', (), {'__name__': 'is_small', '__call__': lambda self, conversion: 'small'})()]"
+        result = project(f'case(Good()), only=["exports", "is-small"], {own}', quick=())
+        result.assert_outcomes(passed=2)
+
+    def test_released(self, project, pytester):
+        """A conversion is dropped after its last check, whatever the order of the tests."""
+        pytester.makeconftest("""
+            import gc
+            import pytest
+
+            @pytest.hookimpl(trylast=True)
+            def pytest_runtest_teardown(item):
+                gc.collect()
+                from onnxproof.probing.conversion import Conversion
+                found = [each for each in gc.get_objects() if type(each) is Conversion]
+                assert sum(each.case.name in set("abcde") for each in found) <= 2
+        """)
+        names = ", ".join(f'case(Good(), name="{name}")' for name in "abcde")
+        project(names, "-k", "exports or dims").assert_outcomes(passed=10, deselected=65)
 
 
 class TestFailures:
@@ -163,7 +219,7 @@ class TestFailures:
     @pytest.fixture
     def failure(self, project):
         """A run of a model that freezes its size."""
-        return project("case(Freezes())", "--report=report")
+        return project("case(Freezes())", "--onnx-report=report")
 
     def test_message(self, failure):
         """The message has the case, the check, the inputs, the culprit, the source and the script, and no traceback."""
@@ -171,12 +227,13 @@ class TestFailures:
         failure.stdout.fnmatch_lines(
             [
                 "Freezes-torchscript: same-values-unseen: on rows 1: output output: *something was frozen at export*",
-                "→ the tracer warned of `return x * int(x.shape[[]0])` *",
+                "→ Look for Python numbers that the model takes from a tensor or its shape.",
+                "  The tracer warned at *: `return x * int(x.shape[[]0])`",
                 "→ python *report/repro/Freezes-torchscript/same-values-unseen/repro.py",
             ]
         )
         assert "Traceback" not in failure.stdout.str()
-        assert "check_plugin.py" not in failure.stdout.str()
+        assert "conversions.py" not in failure.stdout.str()
 
     @pytest.mark.parametrize(
         ("rows", "shown"), [pytest.param(0, False, id="when-exported"), pytest.param(1, True, id="when-run")]
@@ -193,7 +250,7 @@ class TestFailures:
 
     def test_results(self, failure):
         """results.json has the findings, in the order of their ids."""
-        found = json.loads(Path("report/results.json").read_text())["conversions"]
+        found = json.loads(Path("report/results.json").read_text())["findings"]
         verdicts = {finding["check"]: finding["verdict"] for finding in found}
         assert verdicts == {
             "dims-kept": "holds",
@@ -212,7 +269,7 @@ class TestFailures:
         result.stdout.fnmatch_lines(
             ["Raises-torchscript: the model refuses its inputs: ArithmeticError: no way through"]
         )
-        assert "conversion.py" not in result.stdout.str()
+        assert "reference.py" not in result.stdout.str()
 
 
 class TestExpected:
@@ -228,7 +285,7 @@ class TestExpected:
         """One that holds although it was expected to fail, fails."""
         result = project('case(Good(), expected={"same-values-unseen": "a size is frozen"})')
         result.assert_outcomes(passed=3, failed=1, deselected=11)
-        result.stdout.fnmatch_lines(["*it holds, and was expected to fail: a size is frozen"])
+        result.stdout.fnmatch_lines(["*the check holds, and was expected to fail: a size is frozen"])
 
 
 class TestTogether:
@@ -242,9 +299,9 @@ class TestTogether:
 
     def test_two_workers(self, project, pytester):
         """Two workers leave the same outcomes and results as one process."""
-        alone = project("case(Freezes())", "--report=alone")
+        alone = project("case(Freezes())", "--onnx-report=alone")
         shared = project(
-            "case(Freezes())", "--report=shared", "-n2", "-pno:hypothesispytest", run=pytester.runpytest_subprocess
+            "case(Freezes())", "--onnx-report=shared", "-n2", "-pno:hypothesispytest", run=pytester.runpytest_subprocess
         )
         shared.assert_outcomes(passed=3, failed=1)
         assert alone.parseoutcomes()["failed"] == 1

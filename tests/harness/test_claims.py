@@ -1,11 +1,11 @@
-"""A suite fits its claims or fails, departures are what they are said to be, and verdicts are what the specs found."""
+"""A suite has to fit its claims, a departure has to end as its entry says, and verdicts follow from the specs."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
-from onnxproof.claims import ALL_EXPORTERS, Claim, Deviation, NotApplicable, read_claims
-from onnxproof.ledger import Ledger
+from onnxproof.claims.claim import ALL_EXPORTERS, Claim, Deviation, NotApplicable, read_claims
+from onnxproof.claims.ledger import Ledger
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 
 CLAIMS = (Claim("sum", "numbers", "One and one is two."), Claim("order", "letters", "B comes before A."))
@@ -45,7 +45,7 @@ def run(monkeypatch, pytester):
 
 
 class TestFit:
-    """Specs, claims and departures fit each other, or the run fails and says what does not."""
+    """Where specs, claims and entries do not fit each other, the run fails and names what does not."""
 
     def test_fitting(self, run):
         """A suite that fits its claims runs."""
@@ -84,7 +84,7 @@ class TestFit:
         ],
     )
     def test_specs(self, run, old, new, message):
-        """A claim without a spec, and a spec of no claim or no departure, are an error, and nothing runs."""
+        """A claim without a spec, and a spec of an unknown claim or departure, are an error, and nothing runs."""
         _, result = run(SPECS.replace(old, new))
         assert result.ret == pytest.ExitCode.INTERRUPTED
         assert f"the specs do not fit the claims:\n  {message}\n" in result.stdout.str()
@@ -102,7 +102,7 @@ class TestFit:
         ],
     )
     def test_entries(self, run, change, message):
-        """An entry that nothing answers to is an error, whether something departs there or does not apply."""
+        """An entry of either kind that matches no spec is an error."""
         _, result = run(SPECS, deviations=[replace(DEPARTS, reason="why", **change)])
         assert f"\n  {message}\n" in result.stdout.str()
         _, result = run(SPECS, not_applicable=[replace(NotApplicable("order", "why"), **change)])
@@ -110,14 +110,14 @@ class TestFit:
 
     @pytest.mark.parametrize("elsewhere", [{"exporter": "another"}, {"when": False}], ids=["exporter", "version"])
     def test_entries_for_other_stacks(self, run, elsewhere):
-        """An entry for an exporter or a version that is not there need not match a spec."""
+        """An entry for an exporter or a version that is not installed need not match a spec."""
         _, result = run(SPECS, not_applicable=[NotApplicable("order", "why", spec="test_gone", **elsewhere)])
         result.assert_outcomes(passed=2, xfailed=1)
 
     @pytest.mark.parametrize(("states", "errors"), [("skip", 0), ("claim('sum')", 1)], ids=["no-claim", "claim"])
     def test_entries_for_an_exporter_of_other_specs(self, run, states, errors):
-        """An entry for an exporter has to match a spec where claims are stated with that exporter, not elsewhere."""
-        other = f"from onnxproof.plugin import Target\n@pytest.mark.{states}\n"
+        """An entry for an exporter has to match a spec only in a suite that states claims with this exporter."""
+        other = f"from onnxproof.results import Target\n@pytest.mark.{states}\n"
         other += "@pytest.mark.parametrize('aim', [Target('another', 18)])\ndef test_other(aim): pass\n"
         _, result = run(SPECS + other, not_applicable=[NotApplicable("order", "why", exporter="another")])
         assert result.parseoutcomes().get("errors", 0) == errors
@@ -134,18 +134,18 @@ class TestFit:
         assert result.ret == pytest.ExitCode.OK
 
     def test_selected(self, run):
-        """A whole suite of which a few specs are selected is still known to be whole."""
+        """A selection with `-k` leaves the whole suite collected."""
         _, result = run(SPECS, "-k", "sum")
         result.assert_outcomes(passed=1, deselected=2)
 
     def test_last_failed(self, run):
-        """Neither need a run of what failed last."""
+        """A run of what failed last need not have a spec for every claim."""
         run(SPECS, deviations=())
         _, result = run(SPECS, "--lf", deviations=())
         result.assert_outcomes(failed=1)
 
     def test_broken_module(self, run, pytester):
-        """Where a module cannot be imported, that is the error: what its specs state is not known."""
+        """A module that cannot be imported is the only error: its specs are unknown."""
         pytester.makepyfile(test_broken="import nothing_of_this_name")
         _, result = run(SPECS.replace('claim("sum")', "skip"))
         result.assert_outcomes(errors=1)
@@ -154,7 +154,7 @@ class TestFit:
 
 
 class TestDeparture:
-    """A departure is a strict xfail that ends as it is said to."""
+    """A departure is a strict xfail that ends as its entry says."""
 
     def test_as_seen(self, run):
         """A spec that ends as `seen` says is an xfail with the entry's reason."""
@@ -171,13 +171,13 @@ class TestDeparture:
         ],
     )
     def test_otherwise(self, run, body, message):
-        """A spec that passes, or ends otherwise, fails."""
+        """A spec that passes, or raises something else, fails."""
         _, result = run(SPECS.replace(BODY, body))
         result.assert_outcomes(passed=2, failed=1)
         result.stdout.fnmatch_lines([message])
 
     def test_in_a_fixture(self, run):
-        """A fixture may be where it ends so."""
+        """A fixture may raise it."""
         fixture = f"@pytest.fixture\ndef letters():\n    {BODY}\n"
         _, result = run(SPECS.replace(BODY, "pass").replace("test_order()", "test_order(letters)") + fixture)
         result.assert_outcomes(passed=2, xfailed=1)
@@ -189,19 +189,19 @@ class TestDeparture:
         result.assert_outcomes(passed=3, xfailed=1)
 
     def test_other_version(self, run):
-        """Where `when` is false the claim's specs are as they are, and what happens instead does not run."""
+        """Where `when` is false the entry changes nothing, and what happens instead does not run."""
         _, result = run(SPECS, deviations=[replace(DEPARTS, when=False)])
         result.assert_outcomes(passed=1, failed=1, deselected=1)
 
     def test_one_exporter(self, run):
-        """An entry with `exporter` leaves the others as they are, and what happens instead runs for this one alone."""
-        ledger, result = run(SPECS.replace("()", "(target)"), deviations=[replace(DEPARTS, exporter=TORCHSCRIPT)])
+        """An entry with `exporter` concerns this one alone, as does what happens instead."""
+        ledger, result = run(SPECS.replace("()", "(onnx_target)"), deviations=[replace(DEPARTS, exporter=TORCHSCRIPT)])
         others = len(EXPORTERS) - 1
         result.assert_outcomes(passed=len(EXPORTERS) + 1, xfailed=1, failed=others, deselected=others)
         assert ledger.verdicts()["order"] == dict.fromkeys(EXPORTERS, "failing") | {TORCHSCRIPT: "departs"}
 
     def test_not_applicable(self, run):
-        """Where a claim says nothing its specs are skipped with the reason."""
+        """Where a claim does not apply its specs are skipped with the reason."""
         _, result = run(SPECS, "-rs", not_applicable=[NotApplicable("sum", "no numbers here")])
         result.assert_outcomes(passed=1, xfailed=1, skipped=1)
         result.stdout.fnmatch_lines(["SKIPPED [[]1[]] test_specs.py:*: no numbers here"])
@@ -243,18 +243,18 @@ class TestVerdicts:
         ],
     )
     def test_two_specs(self, run, body, verdict):
-        """Of two specs of a claim, one of which departs, the graver finding stands."""
+        """The graver verdict of two specs is the claim's."""
         other = f'@pytest.mark.claim("order")\ndef test_other_order():\n    {body}\n'
         ledger, _ = run(SPECS + other, deviations=[replace(DEPARTS, spec="test_order")])
         assert ledger.verdicts() == {"sum": {ALL_EXPORTERS: "holds"}, "order": {ALL_EXPORTERS: verdict}}
 
     def test_instead_fails(self, run):
-        """Where what happens instead does not happen, the claim's verdict is failing."""
+        """Where the spec of what happens instead fails, so does the claim."""
         ledger, _ = run(SPECS.replace('assert sorted("ba")', "assert []"))
         assert ledger.verdicts()["order"] == {ALL_EXPORTERS: "failing"}
 
     def test_table(self, run):
-        """The terminal has a row a chapter, a column a verdict, the sum of them, and a line a departure."""
+        """The terminal shows a row per chapter, a column per verdict, the sum, and a line per departure."""
         _, result = run(SPECS)
         result.stdout.fnmatch_lines(
             [
@@ -271,7 +271,7 @@ class TestVerdicts:
         """The results have each claim with its verdict, its specs, and the departures that were seen."""
         deviations = [DEPARTS, replace(DEPARTS, reason="not on this stack", when=False)]
         ledger, _ = run(SPECS, deviations=deviations, not_applicable=[NotApplicable("sum", "no numbers here")])
-        total, order = ledger.as_results()
+        total, order = map(asdict, ledger.as_results())
         assert (total["id"], total["chapter"], total["statement"]) == ("sum", "numbers", "One and one is two.")
         assert (total["verdicts"], total["not_applicable"]) == ({ALL_EXPORTERS: "not applicable"}, ["no numbers here"])
         assert order["specs"] == ["test_specs.py::test_order"]
@@ -286,7 +286,7 @@ class TestVerdicts:
 
 
 class TestSelection:
-    """`--claim` selects what is said of a claim."""
+    """`--onnx-claim` selects the specs of a claim."""
 
     @pytest.mark.parametrize(
         ("claims", "outcomes"),
@@ -297,45 +297,43 @@ class TestSelection:
         ],
     )
     def test_known(self, run, claims, outcomes):
-        """The claim's specs run, and what happens instead; no others do, nor are they in the verdicts."""
-        ledger, result = run(SPECS, *(f"--claim={claim}" for claim in claims))
+        """The claim's specs and what happens instead run, and the verdicts have this claim alone."""
+        ledger, result = run(SPECS, *(f"--onnx-claim={claim}" for claim in claims))
         result.assert_outcomes(**outcomes)
         assert list(ledger.verdicts()) == claims
 
     def test_unknown(self, run):
-        """A claim that is none is a usage error that names the nearest."""
-        _, result = run(SPECS, "--claim=summ", "--claim=sum")
+        """An unknown claim is a usage error that suggests the nearest one."""
+        _, result = run(SPECS, "--onnx-claim=summ", "--onnx-claim=sum")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["ERROR: --claim: 'summ' is unknown, did you mean 'sum'[?]"])
+        result.stderr.fnmatch_lines(["ERROR: --onnx-claim: 'summ' is unknown, did you mean 'sum'[?]"])
 
 
 class TestReadClaims:
-    """Claims are read from a table of chapters, each a table of sentences by id."""
+    """Claims are read from a TOML file."""
 
     @pytest.fixture
     def path(self, tmp_path):
         return tmp_path / "claims.toml"
 
     def test_read(self, path):
-        """They come in the file's order."""
+        """Claims keep the file's order."""
         path.write_text('[numbers]\nsum = "One and one is two."\n[letters]\norder = "B comes before A."\n')
         assert read_claims(path) == CLAIMS
 
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            pytest.param(
-                '[a]\nsum = "1"\n[b]\nsum = "2"\n', "ids that stand there twice: sum", id="id-in-two-chapters"
-            ),
+            pytest.param('[a]\nsum = "1"\n[b]\nsum = "2"\n', "ids that occur twice: sum", id="id-in-two-chapters"),
             pytest.param('[a]\nsum = "1"\nsum = "2"\n', "line 3", id="id-twice-in-a-chapter"),
-            pytest.param("[a]\nsum = 2\n", "no sentence: sum", id="number"),
-            pytest.param('[a.sum]\ntext = "1"\n', "no sentence: sum", id="nested-table"),
+            pytest.param("[a]\nsum = 2\n", "not text: sum", id="number"),
+            pytest.param('[a.sum]\ntext = "1"\n', "not text: sum", id="nested-table"),
             pytest.param('sum = "1"\n', "not a table of claims by chapter", id="no-chapter"),
             pytest.param("sum", "not a table of claims by chapter", id="no-toml"),
         ],
     )
     def test_refused(self, path, text, message):
-        """A file that is no such table, or has an id twice, is refused with its name."""
+        """A file of another form, or with an id twice, is refused with its name."""
         path.write_text(text)
         with pytest.raises(ValueError, match=rf"claims\.toml: .*{message}"):
             read_claims(path)

@@ -3,18 +3,21 @@
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx.parser import parse_model
 from torch import nn
 
-from onnxproof import culprit, versions
 from onnxproof.case import Case
-from onnxproof.conversion import Conversion
-from onnxproof.culprit import smallest_failing, where_it_goes_wrong
-from onnxproof.engines import Engine, onnxruntime_engine
-from onnxproof.exporting import ExportError
-from onnxproof.probes import resized
-from onnxproof.value_checks import same_values, same_values_unseen
+from onnxproof.checks.check import judge
+from onnxproof.checks.values import same_values, same_values_unseen
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.probes import resized
+from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import TORCHSCRIPT
+from tests import facts
+from tests.harness.by_hand import FakeEngine, Gives, in_engines
 
 ROWS = np.linspace(-3, 4, 24, dtype=np.float32).reshape(6, 4)
 FILE = """
@@ -63,17 +66,28 @@ def broken(given):
     """The right file, in an ONNX Runtime that gives something else in some of its modes."""
 
     def make(*names):
-        conversion = given(Net())
-        conversion._engines.update(dict.fromkeys(names, Engine("broken", lambda x: {"output": np.zeros_like(x)})))
-        return conversion
+        zeros = FakeEngine(lambda inputs: {"output": np.zeros_like(inputs["x"])})
+        return in_engines(given(Net()), **dict.fromkeys(names, zeros))
 
     return make
+
+
+class Swapping(OnnxRuntime):
+    """An ONNX Runtime that swaps the last two inputs of the node that computes `less`."""
+
+    def open(self, path):
+        assert path.is_absolute()  # nothing is written where the user is
+        model = onnx.load(path)
+        node = next(node for node in model.graph.node if node.output[0] == "less")
+        node.input[-2:] = node.input[:-3:-1]
+        onnx.save(model, path.with_name("swapped.onnx"))
+        return super().open(path.with_name("swapped.onnx"))
 
 
 @pytest.fixture
 def frozen():
     """The export of a model with a frozen number."""
-    return Conversion(case(Frozen()), exporter=TORCHSCRIPT)
+    return exported(ReferenceModel(case(Frozen())), TORCHSCRIPT)
 
 
 class TestOptimizer:
@@ -82,44 +96,35 @@ class TestOptimizer:
     def test_told(self, broken):
         """The optimizer is named, with what to do."""
         conversion = broken("onnxruntime")
-        found = where_it_goes_wrong(conversion, conversion.original.traced)
+        found = where_it_goes_wrong(conversion, conversion.model.traced)
         assert found.text == "ONNX Runtime's graph optimizer: without it the values are right"
-        assert found.advice == "lower graph_optimization_level, and report the model to onnxruntime"
+        assert found.advice == "Lower graph_optimization_level, and report the model to onnxruntime."
 
     def test_in_the_finding(self, broken):
         """The check's problem ends with it."""
-        assert same_values(broken("onnxruntime")).problem.endswith("without it the values are right")
+        assert judge(same_values, broken("onnxruntime")).problem.endswith("without it the values are right")
 
     def test_right(self, broken):
         """A right file has no problem."""
-        assert same_values(broken()).problem == ""
+        assert judge(same_values, broken()).problem == ""
 
 
 class TestKernel:
     """What the reference evaluator gets right, a kernel of ONNX Runtime's got wrong."""
 
     @pytest.fixture
-    def kernel(self, monkeypatch, broken):
-        """The culprit, where ONNX Runtime takes the last two inputs of the node that gives `less` for one another."""
-
-        def engine(path, *, optimize):
-            assert path.is_absolute()  # nothing is written where the user is
-            assert not optimize
-            model = onnx.load(path)
-            node = next(node for node in model.graph.node if node.output[0] == "less")
-            node.input[-2:] = node.input[:-3:-1]
-            onnx.save(model, path)
-            return onnxruntime_engine(path, optimize=optimize)
+    def kernel(self, broken):
+        """The culprit, in an ONNX Runtime that swaps the last two inputs of the node that computes `less`."""
 
         def find(model):
-            conversion = broken("onnxruntime", "unoptimized")
-            onnx.save(model, conversion.path)
-            return where_it_goes_wrong(conversion, conversion.original.traced)
+            conversion = broken()
+            onnx.save(model, conversion.file.path)
+            conversion = in_engines(conversion, onnxruntime=Swapping(), unoptimized=Swapping())
+            return where_it_goes_wrong(conversion, conversion.model.traced)
 
-        monkeypatch.setattr(culprit, "onnxruntime_engine", engine)
         return find
 
-    @pytest.mark.skipif(not versions.reference_evaluator_gives_inner_values, reason="this onnx gives no inner values")
+    @pytest.mark.skipif(not facts.reference_evaluator_gives_inner_values, reason="this onnx gives no inner values")
     @pytest.mark.parametrize(
         ("text", "node"),
         [
@@ -136,9 +141,9 @@ class TestKernel:
         found = kernel(parse_model(text))
         told = "a kernel of ONNX Runtime: the reference evaluator is right; the first node that departs is "
         assert found.text == told + node
-        assert found.advice == "try another opset or provider, and report the model to onnxruntime"
+        assert found.advice == "Try another opset or provider, and report the model to onnxruntime."
 
-    @pytest.mark.skipif(not versions.reference_evaluator_gives_inner_values, reason="this onnx gives no inner values")
+    @pytest.mark.skipif(not facts.reference_evaluator_gives_inner_values, reason="this onnx gives no inner values")
     def test_output_left_out(self, kernel):
         """An output that a node leaves out is no value to compare."""
         model = parse_model(FILE.replace("double = Mul (x", "kept, mask = Dropout (x) double = Mul (kept"))
@@ -147,16 +152,29 @@ class TestKernel:
 
     def test_no_node(self, broken):
         """Where no inner value departs, none is named."""
+
+        class RightInside(OnnxRuntime):
+            def open(self, path):
+                return zeros if path == conversion.file.path else super().open(path)
+
         conversion = broken("onnxruntime", "unoptimized")
-        assert where_it_goes_wrong(conversion, conversion.original.traced).text.endswith(
+        zeros = conversion.engines["onnxruntime"]
+        conversion.engines["unoptimized"] = RightInside()
+        assert where_it_goes_wrong(conversion, conversion.model.traced).text.endswith(
             "the reference evaluator is right"
         )
 
-    def test_inner_values_are_not_had(self, monkeypatch, broken):
-        """An engine that refuses to give inner values costs the name of the node and no more."""
-        monkeypatch.setattr(culprit, "onnxruntime_engine", lambda path, **_: 1 / 0)
-        conversion = broken("onnxruntime", "unoptimized")
-        assert where_it_goes_wrong(conversion, conversion.original.traced).text.endswith(
+    def test_inner_values_are_refused(self, broken):
+        """An engine that refuses to compute inner values costs the name of the node and no more."""
+
+        class Choosy(FakeEngine):
+            def open(self, path):
+                return self if path == conversion.file.path else 1 / 0
+
+        conversion = broken("onnxruntime")
+        conversion = in_engines(conversion, unoptimized=Choosy(lambda inputs: {"output": inputs["x"] * 0}))
+        conversion.engines["onnxruntime"] = conversion.engines["unoptimized"]
+        assert where_it_goes_wrong(conversion, conversion.model.traced).text.endswith(
             "the reference evaluator is right"
         )
 
@@ -167,23 +185,22 @@ class TestFile:
     def test_every_engine(self, broken):
         """What is wrong in each engine is the file, not a kernel."""
         conversion = broken("onnxruntime", "unoptimized", "reference")
-        assert where_it_goes_wrong(conversion, conversion.original.traced).text.startswith("the file: ")
+        assert where_it_goes_wrong(conversion, conversion.model.traced).text.startswith("the file: ")
 
     def test_given(self, given):
         """A file that was given is to blame itself."""
         conversion = given(Net(), FILE.replace("Sub (", "Add ("))
-        text = where_it_goes_wrong(conversion, conversion.original.traced).text
+        text = where_it_goes_wrong(conversion, conversion.model.traced).text
         assert text == "the file: it is wrong in the reference evaluator too"
 
-    def test_exporter(self, monkeypatch, tmp_path):
+    def test_exporter(self):
         """Of one that was exported the exporter is, on the traced inputs."""
-        conversion = Conversion(case(Net()), exporter=TORCHSCRIPT)
-        onnx.save(parse_model(FILE.replace("Sub (", "Add (")), tmp_path / "model.onnx")
-        conversion.path = tmp_path / "model.onnx"
-        found = where_it_goes_wrong(conversion, conversion.original.traced)
+        conversion = exported(ReferenceModel(case(Net())), TORCHSCRIPT)
+        onnx.save(parse_model(FILE.replace("Sub (", "Add (")), conversion.file.path)
+        found = where_it_goes_wrong(conversion, conversion.model.traced)
         assert found.text == "the torchscript exporter: the file is wrong in the reference evaluator too"
         assert found.advice == (
-            "try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter"
+            "Try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter."
         )
 
 
@@ -192,35 +209,38 @@ class TestFrozen:
 
     def test_told(self, frozen):
         """It is told so, with the line of source that the tracer warned of."""
-        finding = same_values_unseen(frozen)
+        finding = judge(same_values_unseen, frozen)
         assert "something was frozen at export: traced on these inputs the file is right" in finding.problem
-        assert "`return x * int(x.shape[0])`" in finding.advice
-        assert "test_culprit.py:" in finding.advice
+        assert "`return x * int(x.shape[0])`" in finding.evidence
+        assert "test_culprit.py:" in finding.evidence
 
-    def test_no_warning(self, frozen, monkeypatch):
-        """Where the tracer warned of nothing, it is told what to look for."""
-        monkeypatch.setattr(Conversion, "tracer_warnings", "")
-        finding = same_values_unseen(frozen)
+    def test_no_warning(self):
+        """Where the tracer warned of nothing, the advice is what to look for."""
+        model = Gives(lambda x: x * x.T.contiguous().stride(0))
+        finding = judge(same_values_unseen, exported(ReferenceModel(case(model)), TORCHSCRIPT))
         assert finding.problem.endswith("; something was frozen at export: traced on these inputs the file is right")
-        assert finding.advice == "look for Python numbers taken from a tensor or its shape"
+        assert finding.advice == "Look for Python numbers that the model takes from a tensor or its shape."
+        assert finding.evidence == ""
 
-    def test_refused_there(self, frozen, monkeypatch):
-        """Where the exporter refuses these inputs, nobody can tell, and it is the exporter's doing."""
+    def test_refused_there(self):
+        """Where the exporter refuses the failing inputs, the culprit is the exporter."""
 
-        def refuse(*_):
-            raise ExportError("not these")
+        class Choosy(Frozen):
+            def forward(self, x):
+                if torch.jit.is_tracing() and len(x) != len(ROWS):
+                    raise ArithmeticError("not these")
+                return super().forward(x)
 
-        assert frozen.exported
-        monkeypatch.setattr(frozen, "export", refuse)
-        assert "the torchscript exporter: the file is wrong" in same_values_unseen(frozen).problem
+        conversion = exported(ReferenceModel(case(Choosy())), TORCHSCRIPT)
+        assert "the torchscript exporter: the file is wrong" in judge(same_values_unseen, conversion).problem
 
     def test_traced(self, frozen):
         """On the traced inputs it is right."""
-        assert same_values(frozen).problem == ""
+        assert judge(same_values, frozen).problem == ""
 
     def test_smallest(self, frozen):
         """It fails at one row already."""
-        assert "on rows 1: " in same_values_unseen(frozen).problem
+        assert "on rows 1: " in judge(same_values_unseen, frozen).problem
 
 
 class TestSmallest:
@@ -229,27 +249,27 @@ class TestSmallest:
     def test_eight(self, given):
         """Of a fault from eight rows on, eight rows are shown."""
         conversion = given(WrongFromEight())
-        failing = conversion.original.judge(resized(conversion.case, {"rows": 23}))
+        failing = conversion.model.judge(resized(conversion.case, {"rows": 23}))
         assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
 
     def test_evidence(self, given):
         """They are the evidence too."""
-        finding = same_values_unseen(given(WrongFromEight()))
+        finding = judge(same_values_unseen, given(WrongFromEight()))
         assert finding.problem.startswith("on rows 8: ")
-        assert finding.evidence.inputs["x"].shape == (8, 4)
+        assert finding.run.inputs["x"].shape == (8, 4)
 
     def test_smallest_already(self, given):
         """What fails at no smaller size stays as it is."""
         conversion = given(WrongFromEight())
-        failing = conversion.original.judge(resized(conversion.case, {"rows": 8}))
+        failing = conversion.model.judge(resized(conversion.case, {"rows": 8}))
         assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
 
     def test_nothing_to_shrink(self, given):
         """Without a dynamic dimension the failing inputs are shown as they are."""
         conversion = given(Net(), FILE.replace("Sub (", "Add ("), dynamic={})
-        assert same_values_unseen(conversion).problem.startswith("on shuffled: ")
+        assert judge(same_values_unseen, conversion).problem.startswith("on shuffled: ")
 
     def test_not_drawn(self, given):
         """Inputs that were not drawn by size stay as they are."""
         conversion = given(WrongFromEight())
-        assert smallest_failing(conversion, conversion.original.traced) is conversion.original.traced
+        assert smallest_failing(conversion, conversion.model.traced) is conversion.model.traced

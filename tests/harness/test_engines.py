@@ -11,18 +11,15 @@ import torch
 from onnx.parser import parse_model
 from torch import nn
 
-from onnxproof import versions
-from onnxproof.engines import (
-    EngineError,
-    onnxruntime_engine,
-    opencv_engine,
-    openvino_engine,
-    reference,
-    reference_engine,
-    torch_engine,
-)
-from onnxproof.isolation import run_without_torch
-from onnxproof.parity import assert_same
+from onnxproof.engines import engine
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.isolated import run_without_torch
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.reference import ReferenceEvaluator
+from onnxproof.engines.torch import TorchModel
+from onnxproof.parity.compare import assert_same
+from onnxproof.probing.reference import reference
+from tests import facts
 
 FILE = """
 <ir_version: 8, opset_import: ["": 18]>
@@ -88,7 +85,9 @@ def inputs():
     return {"x": np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2), "count": np.array([2, 3])}
 
 
-ONNX_ENGINES = pytest.mark.parametrize("engine", [onnxruntime_engine, reference_engine])
+ONNX_ENGINES = pytest.mark.parametrize(
+    "engine", [OnnxRuntime().open, ReferenceEvaluator().open], ids=["onnxruntime", "reference"]
+)
 
 
 class TestAgreement:
@@ -97,15 +96,15 @@ class TestAgreement:
     @pytest.mark.parametrize(
         "engine",
         [
-            pytest.param(onnxruntime_engine, id="onnxruntime"),
-            pytest.param(lambda path: onnxruntime_engine(path, optimize=False), id="onnxruntime-not-optimized"),
-            pytest.param(reference_engine, id="onnx-reference"),
+            pytest.param(OnnxRuntime().open, id="onnxruntime"),
+            pytest.param(OnnxRuntime(optimize=False).open, id="onnxruntime-not-optimized"),
+            pytest.param(ReferenceEvaluator().open, id="onnx-reference"),
         ],
     )
     def test_engines(self, engine, path, inputs):
         """Outputs of an ONNX file are those of the model that it was written for."""
         expected = reference(Scaled(), inputs, NAMES["output_names"])
-        assert_same(engine(path).run(**inputs), expected, "scaled")
+        assert_same(engine(path).run(inputs), expected, "scaled")
 
     def test_another_model(self, path, inputs):
         """Those of another model are not."""
@@ -113,18 +112,18 @@ class TestAgreement:
         other.weight.data[0] += 1e-5
         expected = reference(other, inputs, NAMES["output_names"])
         with pytest.raises(AssertionError, match="scaled: output scaled: "):
-            assert_same(onnxruntime_engine(path).run(**inputs), expected, "scaled")
+            assert_same(OnnxRuntime().open(path).run(inputs), expected, "scaled")
 
     @pytest.mark.parametrize(("optimize", "level"), [(True, "ORT_ENABLE_ALL"), (False, "ORT_DISABLE_ALL")])
     def test_optimization(self, monkeypatch, path, optimize, level):
         """`optimize` is what ONNX Runtime is told."""
         options = []
         monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, told, **_: options.append(told) or Session())
-        onnxruntime_engine(path, optimize=optimize)
+        OnnxRuntime(optimize=optimize).open(path)
         assert options[0].graph_optimization_level == getattr(onnxruntime.GraphOptimizationLevel, level)
 
 
-@pytest.mark.skipif(not versions.onnxruntime_takes_bfloat16, reason="this onnxruntime hands over no bfloat16")
+@pytest.mark.skipif(not facts.onnxruntime_takes_bfloat16, reason="this onnxruntime hands over no bfloat16")
 class TestBfloat16:
     """ONNX Runtime knows no numpy type for bfloat16; files that take it and give it run all the same."""
 
@@ -139,7 +138,7 @@ class TestBfloat16:
 
     def test_runs(self, path):
         """Values and dtypes are right, those of an output of another dtype as well."""
-        outputs = onnxruntime_engine(path).run(x=self.X)
+        outputs = OnnxRuntime().open(path).run({"x": self.X})
         np.testing.assert_array_equal(outputs["y"], self.X + self.X, strict=True)
         np.testing.assert_array_equal(outputs["z"], 2 * self.X.astype(np.float32), strict=True)
 
@@ -166,19 +165,19 @@ class TestTorch:
 
     def test_one_output(self, inputs):
         """One tensor is the output named `output`."""
-        outputs = torch_engine(nn.Identity(), ["x"]).run(x=inputs["x"])
+        outputs = TorchModel(nn.Identity(), ["x"]).run({"x": inputs["x"]})
         np.testing.assert_array_equal(outputs["output"], inputs["x"], strict=True)
 
     def test_order_of_inputs(self, inputs):
         """Inputs go to the model in the order of its names, however they are given."""
-        outputs = torch_engine(Scaled(), **NAMES).run(count=inputs["count"], x=inputs["x"])
+        outputs = TorchModel(Scaled(), **NAMES).run({"count": inputs["count"], "x": inputs["x"]})
         assert list(outputs) == ["scaled", "next"]
         assert outputs["next"].tolist() == [3, 4]
 
     def test_float64(self, inputs):
         """In float64 a copy runs: floating-point inputs become float64, integers stay, and so does the model."""
         model = Scaled()
-        outputs = torch_engine(model, **NAMES, dtype=torch.float64).run(**inputs)
+        outputs = TorchModel(model, **NAMES, dtype=torch.float64).run(inputs)
         assert (outputs["scaled"].dtype, outputs["next"].dtype) == (np.float64, np.int64)
         assert model.weight.dtype == torch.float32
 
@@ -191,23 +190,23 @@ class TestTorch:
     def test_in_place(self):
         """A model that works in place changes no array of the caller's."""
         x = np.zeros(2, np.float32)
-        assert torch_engine(InPlace(), ["x"]).run(x=x)["output"].tolist() == [1, 1]
+        assert TorchModel(InPlace(), ["x"]).run({"x": x})["output"].tolist() == [1, 1]
         assert x.tolist() == [0, 0]
 
     def test_read_only(self):
         """An array that cannot be written is taken without a warning."""
         x = np.broadcast_to(np.float32(1), (2,))
-        assert torch_engine(nn.Identity(), ["x"]).run(x=x)["output"].tolist() == [1, 1]
+        assert TorchModel(nn.Identity(), ["x"]).run({"x": x})["output"].tolist() == [1, 1]
 
     def test_parameter(self):
         """A parameter may be an output."""
-        outputs = torch_engine(Parameter(), ["x"], ("x", "scale")).run(x=np.zeros(2, np.float32))
+        outputs = TorchModel(Parameter(), ["x"], ("x", "scale")).run({"x": np.zeros(2, np.float32)})
         assert outputs["scale"] == 2
 
     def test_number_of_outputs(self, inputs):
         """More or fewer outputs than names is an error."""
         with pytest.raises(ValueError, match="zip"):
-            torch_engine(Scaled(), ["x", "count"], ["scaled"]).run(**inputs)
+            TorchModel(Scaled(), ["x", "count"], ["scaled"]).run(inputs)
 
 
 class TestRefusal:
@@ -244,14 +243,14 @@ class TestRefusal:
     def test_provider(self, path):
         """A provider that is not installed is refused, with those that are."""
         with pytest.raises(EngineError, match=r"onnxruntime has no OddProvider; it has .*CPUExecutionProvider"):
-            onnxruntime_engine(path, provider="OddProvider")
+            OnnxRuntime(provider="OddProvider").open(path)
 
     @pytest.mark.parametrize(
         "engine",
         [
-            pytest.param(onnxruntime_engine, id="onnxruntime"),
-            pytest.param(reference_engine, id="onnx-reference"),
-            pytest.param(lambda path: torch_engine(Scaled(), **NAMES), id="torch"),
+            pytest.param(OnnxRuntime().open, id="onnxruntime"),
+            pytest.param(ReferenceEvaluator().open, id="onnx-reference"),
+            pytest.param(lambda path: TorchModel(Scaled(), **NAMES), id="torch"),
         ],
     )
     @pytest.mark.parametrize(
@@ -266,7 +265,7 @@ class TestRefusal:
         """Inputs that are missing, too many or wrongly named are refused by name."""
         given = {name: value for name, value in {**inputs, **change}.items() if value is not None}
         with pytest.raises(EngineError, match=f"^(torch|onnxruntime|onnx reference): .*{message}"):
-            engine(path).run(**given)
+            engine(path).run(given)
 
     @pytest.mark.parametrize(
         ("x", "message"),
@@ -279,48 +278,49 @@ class TestRefusal:
     def test_values(self, path, inputs, x, message):
         """ONNX Runtime refuses another dtype, shape or rank than the file declares."""
         with pytest.raises(EngineError, match=message):
-            onnxruntime_engine(path).run(**{**inputs, "x": x})
+            OnnxRuntime().open(path).run({**inputs, "x": x})
 
     def test_failing_operator(self, tmp_path):
         """An operator that fails in the middle of a run is named, and the engine's own exception is the cause."""
         text = '<ir_version: 8, opset_import: ["": 18]> g (float[N] x, float[M] y) => (float[K] z) { z = Add (x, y) }'
         onnx.save(parse_model(text), tmp_path / "add.onnx")
         with pytest.raises(EngineError, match="Add") as refused:
-            onnxruntime_engine(tmp_path / "add.onnx").run(x=np.zeros(2, np.float32), y=np.zeros(3, np.float32))
+            OnnxRuntime().open(tmp_path / "add.onnx").run({"x": np.zeros(2, np.float32), "y": np.zeros(3, np.float32)})
         assert type(refused.value.__cause__).__module__.startswith("onnxruntime")
 
 
 class TestOtherEngines:
     """OpenCV and OpenVINO run ONNX files too, and refuse in the same way; OpenVINO need not be installed."""
 
-    @pytest.fixture(params=[opencv_engine, openvino_engine])
+    @pytest.fixture(params=["opencv", "openvino"])
     def engine(self, request):
         """Each of the two that is installed."""
-        if request.param is openvino_engine:
+        if request.param == "openvino":
             pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
-        return request.param
+        return engine(request.param)
 
     def test_agreement(self, engine, path, inputs):
         """Outputs are those of the model that the file was written for, under their names."""
-        if engine is opencv_engine and not versions.opencv_runs_dynamic_shapes:
+        if engine.name == "opencv" and not facts.opencv_runs_dynamic_shapes:
             pytest.skip("OpenCV before 5 has no dynamic shapes")
         expected = reference(Scaled(), inputs, NAMES["output_names"])
-        assert_same(engine(path).run(**inputs), expected, "scaled")
+        assert_same(engine.open(path).run(inputs), expected, "scaled")
 
     def test_names(self, engine, path, inputs):
         """Inputs of other names are refused by name."""
         with pytest.raises(EngineError, match=r"^(opencv|openvino): the inputs are x, count, got x$"):
-            engine(path).run(x=inputs["x"])
+            engine.open(path).run({"x": inputs["x"]})
 
     def test_file(self, engine, tmp_path, capfd):
         """A file with what the engine does not know is refused, in silence."""
         onnx.save(parse_model(FILE.replace("Mul", "Odd")), tmp_path / "other.onnx")
         with pytest.raises(EngineError, match=r"^(opencv|openvino): (?s:.)*Odd"):
-            engine(tmp_path / "other.onnx")
+            engine.open(tmp_path / "other.onnx")
         assert capfd.readouterr() == ("", "")
 
     def test_openvino_is_not_installed(self, monkeypatch, path):
         """Where OpenVINO is not installed, its engine says so."""
         monkeypatch.setitem(sys.modules, "openvino", None)
+        monkeypatch.delitem(sys.modules, "onnxproof.engines.openvino", raising=False)
         with pytest.raises(EngineError, match=r"^openvino: import of openvino"):
-            openvino_engine(path)
+            engine("openvino").open(path)

@@ -5,7 +5,6 @@ import os
 import shutil
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +14,12 @@ import torch
 from onnx.parser import parse_model
 from torch import nn
 
-from onnxproof.engines import onnxruntime_engine, reference
-from onnxproof.exporting import Export, ExportError, export
-from onnxproof.graph import Value
-from onnxproof.model_file import GraphError, external_files, load_model
-from onnxproof.parity import assert_same
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.exporting.export import Export, ExportError, export
+from onnxproof.graph.facts import Value
+from onnxproof.graph.load import GraphError, external_files, load_model
+from onnxproof.parity.compare import assert_same
+from onnxproof.probing.reference import reference
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
 
 INPUTS = {"x": np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3), "factor": np.full(4, 2, np.float32)}
@@ -117,16 +117,15 @@ def refusal(request, tmp_path_factory) -> tuple[ExportError, Path]:
 def split_export(large, tmp_path_factory) -> Export:
     """The large layer with its weights in a second file."""
     path = tmp_path_factory.mktemp("split") / "net.onnx"
-    return export(large, LARGE_INPUTS, path, exporter=TORCH_EXPORT, opset=18, external_data=True)
+    return export(large, LARGE_INPUTS, path, exporter=TORCH_EXPORT, opset=18, options={"external_data": True})
 
 
 class TestExport:
     """An export is a file with the model's inputs and outputs, and an account of how it came about."""
 
     def test_account(self, exported):
-        """The account has the opset asked for and written, and how long it took."""
+        """The account has the opset asked for and written."""
         assert (exported.opset_asked, exported.opset, exported.graph.opset) == (18, 18, 18)
-        assert exported.seconds > 0
 
     def test_inputs(self, exported):
         """Both inputs have their names, in order, and the dimension that was freed has its name."""
@@ -138,7 +137,7 @@ class TestExport:
 
     def test_values(self, exported, model):
         """The file gives the model's output on inputs and a size that it was not traced with."""
-        output = onnxruntime_engine(exported.path).run(**UNSEEN)
+        output = OnnxRuntime().open(exported.path).run(UNSEEN)
         assert_same(output, reference(model, UNSEEN, ["y"]), f"loud-{exported.exporter}")
 
     def test_one_file(self, exported):
@@ -222,7 +221,9 @@ class TestRefusal:
 
     def test_no_model(self, tmp_path):
         """A model without an output, of which torchscript writes a file that is none, leaves no file."""
-        with pytest.raises(ExportError, match=r"^what the torchscript exporter wrote at opset 18 is not a whole ONNX"):
+        with pytest.raises(
+            ExportError, match=r"^the file that the torchscript exporter wrote at opset 18 is not a whole ONNX"
+        ):
             export(
                 NoOutput(), {"x": INPUTS["x"]}, tmp_path / "none.onnx", exporter=TORCHSCRIPT, opset=18, output_names=()
             )
@@ -257,7 +258,7 @@ class TestExternalData:
     def test_moved(self, split_export, large, tmp_path):
         """Both files together can be moved."""
         shutil.copytree(split_export.path.parent, tmp_path / "moved")
-        output = onnxruntime_engine(tmp_path / "moved" / "net.onnx").run(**LARGE_INPUTS)
+        output = OnnxRuntime().open(tmp_path / "moved" / "net.onnx").run(LARGE_INPUTS)
         assert_same(output, reference(large, LARGE_INPUTS), "moved")
 
     def test_moved_alone(self, split_export, tmp_path):
@@ -265,18 +266,6 @@ class TestExternalData:
         shutil.copy(split_export.path, tmp_path)
         with pytest.raises(GraphError, match=r"net\.onnx: .*net\.onnx\.data"):
             load_model(tmp_path / "net.onnx")
-
-
-class TestSaved:
-    """An account that was saved is loaded as it was, by another process and from another folder."""
-
-    def test_round_trip(self, exported, tmp_path):
-        """Nothing is lost; the model is the one that lies beside the account."""
-        exported.save(tmp_path / "export.json")
-        shutil.copy(exported.path, tmp_path)
-        loaded = Export.load(tmp_path / "export.json")
-        assert loaded == replace(exported, path=tmp_path / "loud.onnx")
-        assert loaded.graph.inputs == exported.graph.inputs
 
 
 def _line_of(source: str) -> int:

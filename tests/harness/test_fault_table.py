@@ -5,11 +5,13 @@ The good conversions of other kinds are in test_good_conversions.py.
 
 import pytest
 
-from onnxproof.checks import CHECKS, findings
-from onnxproof.conversion import Conversion
-from onnxproof.faults import FAULTS, Unsuited
-from onnxproof.findings import EXPECTED, HOLDS
-from tests.harness.proof import FILE_PAIRS, MODEL_PAIRS, PROVING, UNSUITED, failing, good_subjects
+from onnxproof.checks import CHECKS
+from onnxproof.faults import FAULTS
+from onnxproof.faults.fault import Unsuited
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
+from tests.harness.proof import FILE_PAIRS, MODEL_PAIRS, PROVING, UNSUITED, failing, findings, good_subjects
 
 pytestmark = pytest.mark.proof
 
@@ -30,13 +32,16 @@ def good():
 def test_subject_is_good(good, subject):
     """Every check holds on a good file, but for those that are expected to fail."""
     found = {finding.check: finding.verdict for finding in findings(good(subject))}
-    assert found == {id: EXPECTED if id in good(subject).case.expected else HOLDS for id in CHECKS}
+    assert found == {
+        id: CheckVerdict.EXPECTED if subject.make().why_expected(id, subject.exporter) else CheckVerdict.HOLDS
+        for id in CHECKS
+    }
 
 
 @pytest.mark.parametrize(("subject", "fault"), [on_subject(*pair) for pair in FILE_PAIRS])
 def test_file_fault(good, tmp_path, subject, fault):
     """A broken file is caught by the check named for what broke it."""
-    broken = good(subject).of_file(fault.apply(good(subject).path, tmp_path))
+    broken = good(subject).of_file(fault.apply(good(subject).file.path, tmp_path))
     assert fault.caught_by in failing(broken)
 
 
@@ -52,7 +57,7 @@ def test_every_file_fault_is_applied():
 def test_unsuited(good, tmp_path, subject, fault):
     """A fault that is left out on a subject cannot be applied to it."""
     with pytest.raises(Unsuited):
-        fault.apply(good(subject).path, tmp_path)
+        fault.apply(good(subject).file.path, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +65,4 @@ def test_unsuited(good, tmp_path, subject, fault):
 )
 def test_model_fault(fault, exporter):
     """A conversion that goes wrong in the exporter is caught by the check named for it."""
-    assert fault.caught_by in failing(Conversion(fault.make(), exporter=exporter, opset=fault.opset))
+    assert fault.caught_by in failing(exported(ReferenceModel(fault.make()), exporter, fault.opset))

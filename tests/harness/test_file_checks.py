@@ -5,9 +5,9 @@ import onnx
 import pytest
 import torch
 
-from onnxproof import file_checks
-from onnxproof.conversion import Conversion
-from onnxproof.file_checks import (
+from onnxproof.checks import interface
+from onnxproof.checks.check import judge
+from onnxproof.checks.interface import (
     dims_kept,
     exports,
     inputs_kept,
@@ -17,9 +17,11 @@ from onnxproof.file_checks import (
     shapes_honest,
     well_formed,
 )
-from onnxproof.findings import FAILS, HOLDS, NOT_JUDGED
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
 from onnxproof.versions import TORCHSCRIPT
-from tests.harness.by_hand import FACTOR, FILE, ROWS, Scale, edited, scale_case, seen
+from tests.harness.by_hand import FACTOR, FILE, ROWS, Scale, edited, said, scale_case, seen
 
 
 class Untraceable(Scale):
@@ -36,19 +38,19 @@ class TestExports:
 
     def test_written(self):
         """The figure is who wrote it, and how many nodes."""
-        conversion = Conversion(scale_case(), exporter=TORCHSCRIPT)
-        assert seen(exports(conversion)) == (HOLDS, f"torchscript, {len(conversion.graph.nodes)} nodes")
+        conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
+        assert seen(exports, conversion) == (CheckVerdict.HOLDS, f"torchscript, {len(conversion.graph.nodes)} nodes")
 
     def test_refused(self):
         """The exporter's error is the problem."""
-        finding = exports(Conversion(scale_case(Untraceable()), exporter=TORCHSCRIPT))
-        assert finding.verdict == FAILS
+        finding = judge(exports, exported(ReferenceModel(scale_case(Untraceable())), TORCHSCRIPT))
+        assert finding.verdict == CheckVerdict.FAILS
         assert "no way through" in finding.problem
-        assert finding.advice == "see the exporter's own message; the other exporter may take the model"
+        assert finding.advice == "Read the exporter's message; try another opset or the other exporter."
 
     def test_given(self, right):
         """A file that was given was not exported."""
-        assert seen(exports(right)) == (NOT_JUDGED, "the file was given")
+        assert seen(exports, right) == (CheckVerdict.NOT_JUDGED, "nothing to export: a file was given")
 
 
 class TestOpset:
@@ -56,18 +58,18 @@ class TestOpset:
 
     def test_same(self, given):
         """The figure is the opset."""
-        assert seen(opset_kept(given(scale_case(), FILE, opset=18))) == (HOLDS, "opset 18")
+        assert seen(opset_kept, given(scale_case(), FILE, opset=18)) == (CheckVerdict.HOLDS, "opset 18")
 
     @pytest.mark.parametrize("asked", [17, 19])
     def test_another(self, given, asked):
         """One that is higher or lower is told with the one asked for."""
-        finding = opset_kept(given(scale_case(), FILE, opset=asked))
-        assert seen(finding) == (FAILS, f"opset {asked} was asked for, the file has 18")
-        assert finding.advice == f"ask for 18, or use an exporter that writes {asked}"
+        finding = judge(opset_kept, given(scale_case(), FILE, opset=asked))
+        assert said(finding) == (CheckVerdict.FAILS, f"opset {asked} was asked for, the file has 18")
+        assert finding.advice == f"Ask for 18, or use an exporter that writes {asked}."
 
     def test_not_asked(self, right):
         """Of a given file it need not be known."""
-        assert seen(opset_kept(right)) == (NOT_JUDGED, "no opset was asked for")
+        assert seen(opset_kept, right) == (CheckVerdict.NOT_JUDGED, "no opset was asked for")
 
 
 class TestWellFormed:
@@ -75,7 +77,7 @@ class TestWellFormed:
 
     def test_right(self, right):
         """A right file passes."""
-        assert seen(well_formed(right)) == (HOLDS, "onnx.checker, strict")
+        assert seen(well_formed, right) == (CheckVerdict.HOLDS, "onnx.checker, strict")
 
     @pytest.mark.parametrize(
         ("change", "problem"),
@@ -86,23 +88,23 @@ class TestWellFormed:
     )
     def test_refused(self, given, change, problem):
         """What the checker and strict shape inference refuse is told on one line."""
-        finding = well_formed(given(scale_case(), edited(change)))
-        assert (finding.verdict, "\n" in finding.problem) == (FAILS, False)
+        finding = judge(well_formed, given(scale_case(), edited(change)))
+        assert (finding.verdict, "\n" in finding.problem) == (CheckVerdict.FAILS, False)
         assert problem in finding.problem
-        assert finding.advice == "export it again; what onnx's checker refuses, engines may read wrongly"
+        assert finding.advice == "Export it again: engines may misread a file that onnx's checker refuses."
 
     def test_unreadable(self, right):
         """What is no ONNX file is told by its name."""
-        right.given.write_bytes(b"no model")
-        finding = well_formed(right)
-        assert (finding.verdict, finding.advice) == (FAILS, "export it again")
+        right.file.path.write_bytes(b"no model")
+        finding = judge(well_formed, right)
+        assert (finding.verdict, finding.advice) == (CheckVerdict.FAILS, "Export it again.")
         assert "model.onnx: not a readable ONNX file" in finding.problem
 
     @pytest.mark.parametrize("check", [inputs_kept, outputs_kept, dims_kept, shapes_honest, self_contained])
     def test_unreadable_elsewhere(self, right, check):
         """It is no matter of the other checks."""
-        right.given.write_bytes(b"no model")
-        assert seen(check(right)) == (NOT_JUDGED, "the file cannot be read: see well-formed")
+        right.file.path.write_bytes(b"no model")
+        assert seen(check, right) == (CheckVerdict.NOT_JUDGED, "the file cannot be read: see well-formed")
 
 
 class TestSelfContained:
@@ -112,37 +114,40 @@ class TestSelfContained:
     def asked(self, monkeypatch):
         """What the process without torch is asked; it has no problem."""
         asked = []
-        monkeypatch.setattr(file_checks, "run_without_torch", lambda *asks: asked.append(asks) or "")
+        monkeypatch.setattr(interface, "run_without_torch", lambda *asks: asked.append(asks) or "")
         return asked
 
     def test_right(self, right, asked):
         """The file is run on the example, with the provider of the conversion."""
-        assert seen(self_contained(right)) == (HOLDS, "runs alone")
+        assert seen(self_contained, right) == (CheckVerdict.HOLDS, "runs alone")
         ((path, inputs, provider),) = asked
-        assert (path, provider) == (right.given, "CPUExecutionProvider")
+        assert (path, provider) == (right.file.path, "CPUExecutionProvider")
         np.testing.assert_array_equal(inputs["x"], ROWS)
         np.testing.assert_array_equal(inputs["factor"], FACTOR)
 
     def test_does_not_run(self, given):
         """What the process says is the problem."""
-        finding = self_contained(given(scale_case(), edited(("Mul (", "Mool ("))))
-        assert finding.verdict == FAILS
+        finding = judge(self_contained, given(scale_case(), edited(("Mul (", "Mool ("))))
+        assert finding.verdict == CheckVerdict.FAILS
         assert "Mool" in finding.problem
-        assert finding.advice == "keep the file, its external data beside it, and a body for each operator of its own"
+        assert finding.advice == "Keep the file, its external data beside it, and a body for each custom operator."
 
     def test_unknown_input(self, given, asked):
         """An input that the case does not have cannot be fed."""
-        finding = self_contained(given(scale_case(), edited(("factor", "gain"))))
-        assert seen(finding) == (NOT_JUDGED, "the file asks for gain, which is no input of the case: see inputs-kept")
+        finding = judge(self_contained, given(scale_case(), edited(("factor", "gain"))))
+        assert said(finding) == (
+            CheckVerdict.NOT_JUDGED,
+            "the file asks for gain, which is not an input of the case: see inputs-kept",
+        )
         assert not asked
 
     def test_missing_data(self, right):
         """External data that is not there is this check's matter."""
-        model = onnx.load(right.given)
+        model = onnx.load(right.file.path)
         model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.array([2], np.float32), "two"))
-        onnx.save(model, str(right.given), save_as_external_data=True, location="weights", size_threshold=0)
-        right.given.with_name("weights").unlink()
-        finding = self_contained(right)
-        assert finding.verdict == FAILS
+        onnx.save(model, str(right.file.path), save_as_external_data=True, location="weights", size_threshold=0)
+        right.file.path.with_name("weights").unlink()
+        finding = judge(self_contained, right)
+        assert finding.verdict == CheckVerdict.FAILS
         assert "weights" in finding.problem
-        assert finding.advice == "keep the file, its external data beside it, and a body for each operator of its own"
+        assert finding.advice == "Keep the file, its external data beside it, and a body for each custom operator."

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onnxproof.files import made_once, write_whole
+from onnxproof._internal.files import write_whole
+from tests.once import made_once
 
 SPAWN = multiprocessing.get_context("spawn")
 OLD, NEW = b"old", bytes(range(256)) * 1000

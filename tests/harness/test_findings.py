@@ -1,69 +1,78 @@
 """A check's finding is its function's figure, or what it raised, held against what the case expects of it."""
 
+import json
+
 import numpy as np
 import pytest
 from torch import nn
 
+from onnxproof._internal.texts import one_line
 from onnxproof.case import Case
-from onnxproof.checks import CHECKS, findings
-from onnxproof.conversion import Conversion
-from onnxproof.exporting import ExportError
-from onnxproof.findings import (
-    EXPECTED,
-    FAILS,
-    HOLDS,
-    NOT_JUDGED,
-    CheckError,
-    Evidence,
-    Finding,
-    NotJudgedError,
-    check,
-    first_line,
-)
-from onnxproof.model_file import GraphError
+from onnxproof.checks.check import CheckError, NotJudgedError, judge
+from onnxproof.exporting.export import ExportError
+from onnxproof.findings import FailingRun, Finding
+from onnxproof.graph.load import GraphError
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
 from onnxproof.versions import TORCHSCRIPT
 
-EVIDENCE = Evidence({"x": np.zeros(1)}, {"y": np.ones(1)}, {"y": np.zeros(1)})
-FAILURE = CheckError("it is wrong", "mend it", EVIDENCE, "3 of 2")
+RUN = FailingRun({"x": np.zeros(1)}, {"y": np.ones(1)}, {"y": np.zeros(1)})
+FAILURE = CheckError("it is wrong", "Mend it.", evidence="line 3", figure="3 of 2", run=RUN)
 
 
 def finding_of(outcome, expected=None):
-    """What a check finds whose function gives or raises the outcome, of a case that expects something of checks."""
+    """The finding of a check that returns or raises the outcome, on a case that expects checks to fail."""
 
-    @check("its-id")
-    def judged(conversion):
-        """The sentence."""
+    def its_id(conversion):
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    assert (judged.id, judged.sentence) == ("its-id", "The sentence.")
     case = Case(nn.Identity(), {"x": np.zeros(1)}, expected=expected or {})
-    return judged(Conversion(case, exporter=TORCHSCRIPT))
+    return judge(its_id, exported(ReferenceModel(case), TORCHSCRIPT))
+
+
+def finding(verdict, **texts):
+    return Finding("Identity", "torchscript", "", 11, "its-id", verdict, **texts)
 
 
 class TestVerdict:
     """The verdict is what the function did."""
 
     @pytest.mark.parametrize(
-        ("outcome", "finding"),
+        ("outcome", "found"),
         [
-            pytest.param("1 of 2", Finding("its-id", HOLDS, "1 of 2"), id="holds"),
-            pytest.param(FAILURE, Finding("its-id", FAILS, "3 of 2", "it is wrong", "mend it", EVIDENCE), id="fails"),
-            pytest.param(NotJudgedError("no reason"), Finding("its-id", NOT_JUDGED, "", "no reason"), id="not-judged"),
+            pytest.param("1 of 2", finding(CheckVerdict.HOLDS, figure="1 of 2"), id="holds"),
             pytest.param(
-                ExportError("refused"), Finding("its-id", NOT_JUDGED, "", "there is no file: see exports"), id="no-file"
+                FAILURE,
+                finding(
+                    CheckVerdict.FAILS, figure="3 of 2", problem="it is wrong", advice="Mend it.", evidence="line 3"
+                ),
+                id="fails",
+            ),
+            pytest.param(
+                NotJudgedError("no reason"), finding(CheckVerdict.NOT_JUDGED, problem="no reason"), id="not-judged"
+            ),
+            pytest.param(
+                ExportError("refused"),
+                finding(CheckVerdict.NOT_JUDGED, problem="there is no file: see exports"),
+                id="no-file",
             ),
             pytest.param(
                 GraphError("cut"),
-                Finding("its-id", NOT_JUDGED, "", "the file cannot be read: see well-formed"),
+                finding(CheckVerdict.NOT_JUDGED, problem="the file cannot be read: see well-formed"),
                 id="no-model",
             ),
         ],
     )
-    def test_outcome(self, outcome, finding):
-        """What is given is a figure, and what is raised the problem or the reason."""
-        assert finding_of(outcome) == finding
+    def test_outcome(self, outcome, found):
+        """What is returned is a figure, and what is raised the problem or the reason."""
+        assert finding_of(outcome) == found
+
+    def test_run(self):
+        """The run that shows a failure goes along."""
+        assert finding_of(FAILURE).run is RUN
 
     def test_other_errors(self):
         """Any other error is not a finding."""
@@ -79,20 +88,26 @@ class TestExpected:
     """A case may expect a check to fail, and no other verdict."""
 
     def test_fails(self):
-        """A failure that is expected is told with the reason."""
-        assert finding_of(FAILURE, {"its-id": "known"}) == Finding(
-            "its-id", EXPECTED, "3 of 2", "it is wrong", "expected: known"
+        """A failure that is expected is reported with the reason."""
+        assert finding_of(FAILURE, {"its-id": "known"}) == finding(
+            CheckVerdict.EXPECTED, figure="3 of 2", problem="it is wrong", advice="expected: known"
         )
 
     def test_holds(self):
         """A check that holds although it was expected to fail, fails."""
-        assert finding_of("1 of 2", {"its-id": "known"}) == Finding(
-            "its-id",
-            FAILS,
-            "1 of 2",
-            "it holds, and was expected to fail: known",
-            "take it out of the case's `expected`",
+        assert finding_of("1 of 2", {"its-id": "known"}) == finding(
+            CheckVerdict.FAILS,
+            figure="1 of 2",
+            problem="the check holds, and was expected to fail: known",
+            advice="Take it out of the case's `expected`.",
         )
+
+    @pytest.mark.parametrize(
+        ("exporter", "verdict"), [("torchscript", CheckVerdict.EXPECTED), ("torch.export", CheckVerdict.FAILS)]
+    )
+    def test_exporter(self, exporter, verdict):
+        """It may be expected of one exporter."""
+        assert finding_of(FAILURE, {"its-id": {exporter: "known"}}).verdict == verdict
 
     @pytest.mark.parametrize(
         "outcome", [NotJudgedError("no reason"), ExportError("refused")], ids=["reason", "no-file"]
@@ -106,21 +121,27 @@ class TestExpected:
         assert finding_of(FAILURE, {"another-id": "known"}) == finding_of(FAILURE)
 
 
-class TestAll:
-    """`findings` are those of every check, in their order."""
+class TestText:
+    """A finding is text, and plain values for JSON."""
 
-    def test_order(self, monkeypatch):
-        """Each check is asked when its finding is."""
-        asked, conversion = [], Conversion(Case(nn.Identity(), {"x": np.zeros(1)}), exporter=TORCHSCRIPT)
-        monkeypatch.setattr("onnxproof.findings.Check.__call__", lambda check, of: asked.append((check.id, of)))
-        found = findings(conversion)
-        next(found)
-        assert asked == [("exports", conversion)]
-        assert len(list(found)) == len(CHECKS) - 1
-        assert asked == [(id, conversion) for id in CHECKS]
+    def test_failure(self):
+        """A failure has the problem, the advice and the evidence."""
+        text = "Identity-torchscript: its-id: it is wrong\n→ Mend it.\n  line 3"
+        assert str(finding_of(FAILURE)) == text
+
+    def test_holds(self):
+        """What holds has its figure."""
+        assert str(finding_of("1 of 2")) == "Identity-torchscript: its-id: holds: 1 of 2"
+
+    def test_dict(self):
+        """JSON has all but the arrays."""
+        found = finding_of(FAILURE).as_dict()
+        assert json.loads(json.dumps(found)) == found
+        assert (found["check"], found["verdict"], found["evidence"]) == ("its-id", "fails", "line 3")
+        assert "run" not in found
 
 
-class TestFirstLine:
+class TestOneLine:
     """What an error says is shortened to a line."""
 
     @pytest.mark.parametrize(
@@ -130,7 +151,7 @@ class TestFirstLine:
     )
     def test_text(self, said, line):
         """White space is a space, and what is past 300 characters is left out."""
-        assert first_line(ValueError(said)) == line
+        assert one_line(ValueError(said)) == line
 
     @pytest.mark.parametrize(
         ("said", "line"),
@@ -143,9 +164,9 @@ class TestFirstLine:
     )
     def test_commands(self, said, line):
         """What would command a terminal is written out."""
-        assert first_line(ValueError(said)) == line
+        assert one_line(ValueError(said)) == line
 
     def test_every_text(self):
         """So it is in all that a finding says, in which a new line stays one."""
-        finding = finding_of(CheckError("one\n\x07", "two\n\x07", figure="three\n\x07"))
-        assert (finding.problem, finding.advice, finding.figure) == ("one\n\\x07", "two\n\\x07", "three\n\\x07")
+        found = finding_of(CheckError("one\n\x07", "two\n\x07", figure="three\n\x07"))
+        assert (found.problem, found.advice, found.figure) == ("one\n\\x07", "two\n\\x07", "three\n\\x07")

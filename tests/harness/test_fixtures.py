@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from onnxproof.assets import AssetError, verify_sums
-from onnxproof.images import read_picture
+from onnxproof.claims.assets import AssetError, verify_sums
+from onnxproof.parity.images import read_picture
 from srcnn_models import SuperResolutionNet, load_checkpoint, strip_prefix
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 
+import cv2
 import ml_dtypes
 import numpy as np
 import onnx
@@ -18,13 +19,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 from onnx.parser import parse_model
 
-from onnxproof.graph import read_graph
-from onnxproof.model_file import GraphError, external_files, load_model
-from onnxproof.parity import Parity, Reference, compare, compare_pictures
-from onnxproof.report import page
-from onnxproof.results import Results, ResultsError, read_results
-from onnxproof.runs import read_runs
-from onnxproof.same_graph import graph_differences
+from onnxproof.graph.diff import graph_differences
+from onnxproof.graph.facts import read_graph
+from onnxproof.graph.load import GraphError, external_files, load_model
+from onnxproof.parity.compare import Reference, compare
+from onnxproof.parity.pixels import compare_pictures
+from onnxproof.report.page import page
+from onnxproof.report.pictures import PictureError, decode
+from onnxproof.report.runs import read_runs
+from onnxproof.results import Parity, Results, ResultsError, read_results
 from tests.harness.runs import RESULTS
 from tests.harness.test_graph import EXAMPLE
 from tests.harness.test_report import Markup
@@ -187,11 +190,12 @@ GRAPH = {
     "opset": 18,
     "inputs": [{"name": "x", "shape": "1", "folded": False}],
     "outputs": ["y"],
-    "nodes": [{"op_type": "Neg", "inputs": ["x"], "outputs": ["y"], "attributes": {}}],
+    "nodes": [{"op_type": "Neg", "inputs": ["x"], "roles": ["X"], "outputs": ["y"], "attributes": {}}],
     "constants": {"w": "1"},
 }
-RUN = EMPTY | {"comparisons": [COMPARISON], "conversions": [CHECKED], "graphs": [GRAPH]}
+RUN = EMPTY | {"comparisons": [COMPARISON], "findings": [CHECKED], "graphs": [GRAPH]}
 WHOLE_RUN = dataclasses.asdict(RESULTS)
+PNGS = [cv2.imencode(".png", np.arange(192, dtype=np.uint8).reshape(8, 8, 3))[1].tobytes()]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
@@ -220,11 +224,11 @@ def changed(draw, value):
 
 
 class TestResults:
-    """Any file is read as the results of a run, or refused by name."""
+    """Any file is read as the results of a run, or refused by name; so is any picture."""
 
     @given(content=changed(RUN).map(lambda run: json.dumps(run).encode()) | damaged([json.dumps(RUN).encode()]))
     def test_reading(self, tmp_path_factory, content):
-        """What is read has its types, and is the same when it is written and read again."""
+        """Results have their types, and stay the same when they are written and read again."""
         path = tmp_path_factory.getbasetemp() / "fuzz.json"
         path.write_bytes(content)
         problem = f"{path}: none"
@@ -240,7 +244,7 @@ class TestResults:
 
     @given(names=st.lists(st.sampled_from(["", "py", "py (2)", "py (3)", "torch ?"]) | st.text(max_size=9), max_size=6))
     def test_merging(self, tmp_path_factory, names):
-        """Runs that are read together keep their order, and each has a label of its own."""
+        """Runs that are read together keep their order, and have different labels."""
         paths = [tmp_path_factory.getbasetemp() / f"fuzz-{number}.json" for number in range(len(names))]
         for path, name in zip(paths, names, strict=True):
             path.write_text(json.dumps(RUN | {"name": name}))
@@ -250,7 +254,7 @@ class TestResults:
 
     @given(contents=st.lists(changed(WHOLE_RUN), min_size=1, max_size=4))
     def test_page(self, tmp_path_factory, contents):
-        """Runs that can be read make a page together, which has one script, its own."""
+        """Runs that can be read make a page together, which has its one script."""
         runs = []
         path = tmp_path_factory.getbasetemp() / "fuzz.json"
         for content in contents:
@@ -260,4 +264,10 @@ class TestResults:
         assume(runs)
         markup = Markup(page(runs))
         assert [element[0] for element in markup.elements].count("script") == 1
-        assert markup.text.count(str(path)) >= len(runs)
+        assert markup.text.count(path.name) >= len(runs)
+
+    @given(content=damaged(PNGS))
+    def test_picture(self, content):
+        """A damaged picture is read, or refused."""
+        with contextlib.suppress(PictureError):
+            assert decode(content).pixels.shape[2] == 3

@@ -3,19 +3,21 @@
 import numpy as np
 import pytest
 
-from onnxproof.checks import CHECKS, findings
-from onnxproof.conversion import Conversion
-from onnxproof.engines import torch_engine
-from onnxproof.findings import HOLDS
-from onnxproof.versions import EXPORTERS, torch_has_half_on_cpu
+from onnxproof.checks import CHECKS
+from onnxproof.engines.torch import TorchModel
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
+from onnxproof.versions import EXPORTERS
+from tests.facts import torch_has_half_on_cpu
 from tests.harness.good_conversions import GOOD
 from tests.harness.good_conversions.making import BOTH
-from tests.harness.proof import GOOD_PAIRS
+from tests.harness.proof import GOOD_PAIRS, findings
 
 
 def run(case) -> dict[str, np.ndarray]:
     """What the case's model gives on the inputs that it is traced with."""
-    return torch_engine(case.model, tuple(case.inputs), case.output_names).run(**case.inputs)
+    return TorchModel(case.model, tuple(case.inputs), case.output_names).run(case.inputs)
 
 
 CONVERTED = [good for good in GOOD if set(good.exporters) & set(EXPORTERS)]
@@ -59,5 +61,7 @@ def test_ids_are_unique():
 )
 def test_no_false_alarm(good, exporter):
     """Every check holds on the file that the exporter writes."""
-    conversion = Conversion(good.make(), exporter=exporter, opset=good.opset)
-    assert {finding.check: finding.verdict for finding in findings(conversion)} == dict.fromkeys(CHECKS, HOLDS)
+    conversion = exported(ReferenceModel(good.make()), exporter, good.opset)
+    assert {finding.check: finding.verdict for finding in findings(conversion)} == dict.fromkeys(
+        CHECKS, CheckVerdict.HOLDS
+    )

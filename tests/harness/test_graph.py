@@ -6,9 +6,9 @@ import pytest
 from onnx import TensorProto, helper
 from onnx.parser import parse_model
 
-from onnxproof import versions
-from onnxproof.graph import Value, read_graph
-from onnxproof.model_file import GraphError
+from onnxproof.graph.facts import Value, read_graph
+from onnxproof.graph.load import GraphError
+from tests import facts
 
 EXAMPLE = """
 <ir_version: 8, opset_import: ["": 18, "local": 1]>
@@ -26,7 +26,7 @@ example (float[N, 4] x, bool flag) => (float[N, 4] y, float[N, 2] z)
 leaky <slope> (given) => (result) { result = LeakyRelu <alpha: float = @slope> (given) }
 """
 
-FOUR_BITS = ("UINT4", "INT4") if versions.onnx_has_4_bit_integers else ()
+FOUR_BITS = ("UINT4", "INT4") if facts.onnx_has_4_bit_integers else ()
 
 ONE_NODE = '<ir_version: 8, opset_import: ["": 18]> one (float[2] x) => (float[2] y) { y = Neg (x) }'
 
@@ -154,7 +154,7 @@ class TestReading:
         """However a Constant node writes its value, the constant has the dtype that ONNX gives it."""
         np.testing.assert_array_equal(read_graph(constant(**{attribute: value})).constants["y"], expected, strict=True)
 
-    @pytest.mark.skipif(not versions.onnx_reads_bfloat16, reason="this onnx reads what is shorter than float32 as bits")
+    @pytest.mark.skipif(not facts.onnx_reads_bfloat16, reason="this onnx reads what is shorter than float32 as bits")
     @pytest.mark.parametrize("dtype", ["BFLOAT16", "FLOAT8E4M3FN", "FLOAT8E5M2", *FOUR_BITS, "BOOL", "FLOAT16"])
     def test_small_dtypes(self, dtype):
         """Constants of every width are read."""

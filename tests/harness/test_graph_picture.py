@@ -1,4 +1,4 @@
-"""A graph is a picture whose nodes stand below what they take from, with live and folded inputs told apart."""
+"""A graph is drawn with each node below those that it takes from, and live inputs apart from folded ones."""
 
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -6,8 +6,9 @@ from itertools import combinations, pairwise
 import pytest
 from onnx.parser import parse_model
 
-from onnxproof.graph import read_graph
-from onnxproof.graph_picture import FOLDED, LIVE, MOST_NODES, NODE, OUTPUT, draw, graph_result
+from onnxproof.graph.facts import read_graph
+from onnxproof.graph.record import graph_result
+from onnxproof.report.graphs import FOLDED, LIVE, MOST_NODES, NODE, OUTPUT, draw
 from onnxproof.results import GraphInput, GraphNode, GraphResult
 from tests.harness.runs import GRAPH
 
@@ -27,48 +28,67 @@ scaled (float[N, 3] x, float[1] shift) => (float[N, 3] y, float[8] z)
 
 @pytest.fixture(scope="module")
 def graph():
-    """The graph of a model that also had an input `factor`, which its file does not have."""
+    """The graph of a file without the input `factor` of its model."""
     return graph_result(read_graph(parse_model(SCALED)), "scaled.onnx", None, ("x", "shift", "factor"))
+
+
+def node(op_type, inputs, outputs, **attributes):
+    return GraphNode(op_type, inputs, [f"input {n}" for n in range(len(inputs))], outputs, attributes)
 
 
 def chain(length):
     """x → Relu → Relu → …"""
     names = ["x", *(f"v{number}" for number in range(length))]
-    nodes = [GraphNode("Relu", [a], [b], {}) for a, b in pairwise(names)]
+    nodes = [node("Relu", [a], [b]) for a, b in pairwise(names)]
     return GraphResult("chain.onnx", "", 17, [GraphInput("x", "float32 1", False)], [names[-1]], nodes, {})
 
 
 def overlap(a, b):
-    """Whether two boxes of one width do."""
+    """Whether two boxes overlap; all have the same width."""
     return abs(a.x - b.x) < a.width and a.y < b.y + b.height and b.y < a.y + a.height
 
 
 def bulge(edge):
-    """How far a path `Mx yCx y x y x y` goes aside between two ends of one x: three quarters of what its cubic asks."""
+    """How far a path `Mx yCx y x y x y` goes aside: three quarters of the way to its control points."""
     start, _, control, *_ = map(float, edge.removeprefix("M").replace("C", " ").split())
     return 0.75 * (control - start)
 
 
 class TestGraphResult:
-    """What results.json holds of a graph."""
+    """results.json has the inputs, nodes and constants of a graph."""
 
     def test_inputs(self, graph):
-        """The file's inputs have their dtype and shape; a model's input that the file lacks is folded."""
+        """The file's inputs have their dtype and shape; an input of the model alone is folded."""
         found = [(value.name, value.shape, value.folded) for value in graph.inputs]
         assert found == [("x", "float32 N×3", False), ("shift", "float32 1", False), ("factor", "", True)]
 
     def test_nodes(self, graph):
-        """The nodes have their attributes as text; the value of a Constant is among the constants, and is no node."""
+        """The nodes have their attributes as text; a Constant node is a constant."""
         found = {node.op_type: node.attributes for node in graph.nodes}
         assert found == {"Mul": {}, "Add": {}, "Softmax": {"axis": "1"}, "Sub": {}}
         assert graph.constants == {"two": "2", "one": "1", "weights": "float32 8"}
+
+    @pytest.mark.parametrize(
+        ("operator", "opset", "roles"),
+        [
+            pytest.param("Sum", 17, ["data_0", "data_0"], id="variadic"),
+            pytest.param("own.Sum", 17, ["input 0", "input 1"], id="own-operator"),
+            pytest.param("Sum", 1 << 40, ["input 0", "input 1"], id="unknown-opset"),
+        ],
+    )
+    def test_roles(self, operator, opset, roles):
+        """Inputs have the operator's names; a further one has the last name, and one without a name has its place."""
+        head = f'<ir_version: 8, opset_import: ["": {opset}, "own": 1]>'
+        text = f"{head} twice (float[1] x) => (float[1] y) {{ y = {operator} (x, x) }}"
+        (found,) = graph_result(read_graph(parse_model(text)), "twice.onnx", None, ("x",)).nodes
+        assert found.roles == roles
 
 
 class TestDraw:
     """A box for each input, node and output."""
 
     def test_kinds(self):
-        """Inputs are told apart in words."""
+        """Live and folded inputs differ in kind and text."""
         boxes = draw(GRAPH).boxes
         assert [(box.kind, box.title) for box in boxes] == [
             (LIVE, "input"),
@@ -78,28 +98,14 @@ class TestDraw:
             (OUTPUT, "output"),
         ]
         assert boxes[0].lines == ("live: float32 1×3×256×256",)
-        assert boxes[1].lines == ("folded: a constant in the file, no input of it",)
+        assert boxes[1].lines == ("folded: a constant of the file",)
 
     def test_facts(self):
-        """A node tells its inputs by what the operator calls them, then its attributes; one left out is no line."""
+        """A node lists its inputs under the operator's names, then its attributes; it skips an absent input."""
         assert draw(GRAPH).boxes[2].lines == ("X ← input", "scales = 1, 1, 3, 3", "mode: cubic")
 
-    @pytest.mark.parametrize(
-        ("op_type", "opset", "role"),
-        [
-            pytest.param("Sum", 13, "data_0", id="variadic"),
-            pytest.param("Own", 13, "input 1", id="own-operator"),
-            pytest.param("Sum", 1 << 40, "input 1", id="no-opset"),
-        ],
-    )
-    def test_role(self, op_type, opset, role):
-        """An input that the operator does not name has the name of the last, or its place."""
-        node = GraphNode(op_type, ["x", "c"], ["y"], {})
-        graph = replace(GRAPH, nodes=[node], constants={"c": "2"}, opset=opset)
-        assert draw(graph).boxes[-2].lines == (f"{role} = 2",)
-
     def test_edges(self):
-        """An edge leads from the foot of a box to the head of another, in the middle."""
+        """An edge leads from the middle of a box's foot to the middle of another's head."""
         picture = draw(GRAPH)
         source, _, resize, conv, output = picture.boxes
         assert len(picture.edges) == 3
@@ -108,7 +114,7 @@ class TestDraw:
             assert edge.endswith(f" {below.x + below.width // 2} {below.y}")
 
     def test_live_and_folded(self, graph):
-        """A model's inputs are told apart in a drawn file too, and each output has a box of its own."""
+        """The drawing of a file has a box for each input of the model and each output."""
         kinds = {box.title: box.kind for box in draw(graph).boxes}
         assert kinds == {
             "x": LIVE,
@@ -121,7 +127,7 @@ class TestDraw:
 
     def test_no_overlap(self):
         """No two boxes overlap, and all are within the picture."""
-        graph = replace(chain(4), nodes=[*chain(4).nodes, GraphNode("Sin", ["x"], ["other"], {"a": "1", "b": "2"})])
+        graph = replace(chain(4), nodes=[*chain(4).nodes, node("Sin", ["x"], ["other"], a="1", b="2")])
         picture = draw(graph)
         assert all(0 <= box.x <= picture.width - box.width for box in picture.boxes)
         assert all(0 <= box.y <= picture.height - box.height for box in picture.boxes)
@@ -129,19 +135,19 @@ class TestDraw:
 
     def test_edge_past_rows(self):
         """An edge that passes a box goes around it."""
-        nodes = [*chain(2).nodes, GraphNode("Add", ["v1", "x"], ["sum"], {})]
+        nodes = [*chain(2).nodes, node("Add", ["v1", "x"], ["sum"])]
         picture = draw(replace(chain(2), nodes=nodes, outputs=["sum"]))
         asides = [bulge(edge) for edge in picture.edges]
         assert asides == [0, 0, 0, max(asides), 0]
         assert picture.boxes[0].width / 2 < max(asides) < picture.width / 2
 
     def test_absent_values(self):
-        """An output that a node leaves out, and an input that one does, are no edge."""
-        nodes = [GraphNode("Dropout", ["x"], ["v", ""], {}), GraphNode("Clip", ["v", "", ""], ["y"], {})]
+        """Absent inputs and outputs have no edge."""
+        nodes = [node("Dropout", ["x"], ["v", ""]), node("Clip", ["v", "", ""], ["y"])]
         assert len(draw(replace(chain(1), nodes=nodes, outputs=["y"])).edges) == 3
 
     def test_large_graph(self):
-        """Of a large graph the first nodes are drawn, and the others counted."""
+        """Of a large graph, the first nodes are drawn and the others counted."""
         picture = draw(chain(MOST_NODES + 5))
         assert sum(box.kind == NODE for box in picture.boxes) == MOST_NODES
         assert picture.left_out == 5

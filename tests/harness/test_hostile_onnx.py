@@ -8,13 +8,13 @@ import pytest
 from onnx import AttributeProto, ModelProto, NodeProto, SparseTensorProto, TensorProto, ValueInfoProto, helper
 from onnx.parser import parse_model
 
-from onnxproof import versions
-from onnxproof.checks import CHECKS
+from onnxproof.checks.run import CHECKS
 from onnxproof.cli import main
-from onnxproof.engines import EngineError, onnxruntime_engine, opencv_engine, reference_engine
-from onnxproof.graph import read_graph
-from onnxproof.model_file import GraphError, external_files, load_model
-from onnxproof.same_graph import graph_differences
+from onnxproof.engines.base import EngineError, engine
+from onnxproof.graph.diff import graph_differences
+from onnxproof.graph.facts import read_graph
+from onnxproof.graph.load import GraphError, external_files, load_model
+from tests import facts
 
 RIGHT = """
 <ir_version: 8, opset_import: ["": 18]>
@@ -59,7 +59,7 @@ def write(monkeypatch, tmp_path):
 def run(monkeypatch, capfd):
     """Runs `onnxproof check` on hostile.onnx, and gives its status and what it printed; the checks run in here."""
     monkeypatch.setenv("COLUMNS", "400")
-    monkeypatch.setattr("onnxproof.file_checks.run_without_torch", lambda *_: "")
+    monkeypatch.setattr("onnxproof.checks.interface.run_without_torch", lambda *_: "")
 
     def check():
         status = main(["check", "models.py:double", "--onnx", "hostile.onnx"])
@@ -160,7 +160,7 @@ class TestExternalData:
         path.with_name("beside").write_bytes(secret.read_bytes())
         np.testing.assert_array_equal(read_graph(path).constants["two"], [3, 4])
 
-    @pytest.mark.skipif(not versions.onnx_checks_external_data, reason="this onnx opens whatever is named")
+    @pytest.mark.skipif(not facts.onnx_checks_external_data, reason="this onnx opens whatever is named")
     @pytest.mark.parametrize(
         "entries",
         [
@@ -273,13 +273,13 @@ class TestDamage:
         with pytest.raises(GraphError, match=r"hostile\.onnx: not a readable ONNX file \(.+\); export it again"):
             read_graph(write(model))
 
-    @pytest.mark.parametrize("engine", [onnxruntime_engine, reference_engine, opencv_engine])
+    @pytest.mark.parametrize("name", ["onnxruntime", "reference", "opencv"])
     @pytest.mark.parametrize("damage", [DAMAGES["dims-huge"], DAMAGES["operator-not-utf8"]], ids=["dims", "name"])
-    def test_engines(self, model, write, capfd, damage, engine):
+    def test_engines(self, model, write, capfd, damage, name):
         """An engine refuses it, or its inputs, and prints nothing."""
         damage(model)
         with pytest.raises(EngineError):
-            engine(write(model)).run(x=np.ones((2, 4), np.float32))
+            engine(name).open(write(model)).run({"x": np.ones((2, 4), np.float32)})
         assert capfd.readouterr() == ("", "")
 
     @pytest.mark.parametrize("damage", (DAMAGES | ILL_FORMED).values(), ids=[*DAMAGES, *ILL_FORMED])

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as stn
 
-from onnxproof import images
-from onnxproof.images import read_picture, to_nchw, to_picture, write_picture
+from onnxproof.parity import images
+from onnxproof.parity.images import read_picture, to_nchw, to_picture, write_picture
 
 
 @pytest.fixture(scope="module")

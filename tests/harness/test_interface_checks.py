@@ -5,12 +5,15 @@ import pytest
 import torch
 from onnx.parser import parse_model
 
-from onnxproof.conversion import Conversion
-from onnxproof.engines import Engine, EngineError
-from onnxproof.file_checks import dims_kept, inputs_kept, outputs_kept, shapes_honest
-from onnxproof.findings import FAILS, HOLDS, NOT_JUDGED
+from onnxproof.checks.check import judge
+from onnxproof.checks.interface import KEEP_A_TENSOR, dims_kept, inputs_kept, outputs_kept, shapes_honest
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
 from onnxproof.versions import TORCHSCRIPT
-from tests.harness.by_hand import FACTOR, FILE, ROWS, Scale, edited, scale_case, seen
+from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Scale, edited, in_engines, said, scale_case, seen
 
 
 class ItemFactor(Scale):
@@ -21,13 +24,12 @@ class ItemFactor(Scale):
 
 
 @pytest.fixture
-def exported_as(tmp_path):
+def exported_as():
     """A conversion whose export is the file that is written out as text."""
 
     def make(case, text):
-        conversion = Conversion(case, exporter=TORCHSCRIPT)
-        onnx.save(parse_model(text), tmp_path / "model.onnx")
-        conversion.path = tmp_path / "model.onnx"
+        conversion = exported(ReferenceModel(case), TORCHSCRIPT)
+        onnx.save(parse_model(text), conversion.file.path)
         return conversion
 
     return make
@@ -40,7 +42,7 @@ class TestInputs:
 
     def test_right(self, right):
         """The figure is their names."""
-        assert seen(inputs_kept(right)) == (HOLDS, "x, factor")
+        assert seen(inputs_kept, right) == (CheckVerdict.HOLDS, "x, factor")
 
     @pytest.mark.parametrize(
         ("changes", "problem"),
@@ -48,12 +50,13 @@ class TestInputs:
             pytest.param(FOLDED, "the file has no input factor; its inputs are x", id="folded"),
             pytest.param(
                 [("factor", "scale")],
-                "the file has no input factor; it has an input scale of its own; its inputs are x, scale",
+                "the file has no input factor; it has an input scale that the model does not have; "
+                "its inputs are x, scale",
                 id="renamed",
             ),
             pytest.param(
                 [("float[1] factor)", "float[1] factor, float gain)")],
-                "it has an input gain of its own; its inputs are x, factor, gain",
+                "it has an input gain that the model does not have; its inputs are x, factor, gain",
                 id="added",
             ),
             pytest.param(
@@ -65,16 +68,16 @@ class TestInputs:
     )
     def test_others(self, given, changes, problem):
         """Every input that is not there, or that the model does not have, is named."""
-        finding = inputs_kept(given(scale_case(), edited(*changes)))
-        assert seen(finding) == (FAILS, problem)
-        assert finding.advice == "a value that the model takes out of a tensor, or a Python number, is folded"
+        finding = judge(inputs_kept, given(scale_case(), edited(*changes)))
+        assert said(finding) == (CheckVerdict.FAILS, problem)
+        assert finding.advice.startswith("Pass each input as a tensor")
 
     def test_order(self, given):
         """Inputs in another order are told: some callers feed by position."""
         swapped = ("float[rows, 4] x, float[1] factor", "float[1] factor, float[rows, 4] x")
-        finding = inputs_kept(given(scale_case(), edited(swapped)))
-        assert seen(finding) == (FAILS, "the inputs are in the order factor, x, the model's are x, factor")
-        assert finding.advice == "feed by name"
+        finding = judge(inputs_kept, given(scale_case(), edited(swapped)))
+        assert said(finding) == (CheckVerdict.FAILS, "the inputs are in the order factor, x, the model's are x, factor")
+        assert finding.advice == "Feed the file by name."
 
     @pytest.mark.parametrize(
         "changes", [[], [(", float[1] factor", ""), ("x, factor", "x, two")]], ids=["kept", "left"]
@@ -82,13 +85,13 @@ class TestInputs:
     def test_number(self, given, changes):
         """A Python number may be an input of the file, and need not be."""
         case = scale_case(inputs={"x": ROWS, "factor": 2.0})
-        assert inputs_kept(given(case, edited(*changes))).verdict == HOLDS
+        assert judge(inputs_kept, given(case, edited(*changes))).verdict == CheckVerdict.HOLDS
 
     def test_folded(self):
-        """The advice is what the tracer warned of, where it did."""
-        finding = inputs_kept(Conversion(scale_case(ItemFactor()), exporter=TORCHSCRIPT))
-        assert seen(finding) == (FAILS, "the file has no input factor; its inputs are x")
-        assert finding.advice.startswith("the tracer warned of `return super().forward(x, factor.item())`")
+        """The tracer's warning is the evidence."""
+        finding = judge(inputs_kept, exported(ReferenceModel(scale_case(ItemFactor())), TORCHSCRIPT))
+        assert said(finding) == (CheckVerdict.FAILS, "the file has no input factor; its inputs are x")
+        assert finding.evidence.endswith(": `return super().forward(x, factor.item())`")
 
 
 class TestOutputs:
@@ -100,7 +103,7 @@ class TestOutputs:
     @pytest.mark.parametrize("case", [NAMED, scale_case()], ids=["named", "unnamed"])
     def test_right(self, given, case):
         """The figure is their names; those of a given file are its own, where the case names none."""
-        assert seen(outputs_kept(given(case, FILE))) == (HOLDS, "scaled, total")
+        assert seen(outputs_kept, given(case, FILE)) == (CheckVerdict.HOLDS, "scaled, total")
 
     @pytest.mark.parametrize(
         ("changes", "problem", "advice"),
@@ -108,46 +111,49 @@ class TestOutputs:
             pytest.param(
                 [(", float[rows] total)", ")")],
                 "the file has 1 outputs (scaled), the model 2 (scaled, total)",
-                "export every output; one that a consumer does not need can be left out when the file is run",
+                "Export every output; a consumer can leave out those that it does not need when it runs the file.",
                 id="dropped",
             ),
             pytest.param(
-                [("total", "sum")], "output total is called sum", "give the exporter `output_names`", id="renamed"
+                [("total", "sum")], "output total is called sum", "Give the exporter `output_names`.", id="renamed"
             ),
-            pytest.param([SWAPPED], "output scaled is called total", "give the exporter `output_names`", id="order"),
+            pytest.param([SWAPPED], "output scaled is called total", "Give the exporter `output_names`.", id="order"),
             pytest.param(
                 [("float[rows] total", "double[rows] total")],
                 "output total is float64, the model's is float32",
-                "cast it in the model",
+                "Cast it in the model.",
                 id="dtype",
             ),
             pytest.param(
                 [("float[rows] total", "float[rows, 1] total")],
                 "output total has 2 dimensions, the model's has 1",
-                "reshape it in the model",
+                "Reshape it in the model.",
                 id="rank",
             ),
         ],
     )
     def test_others(self, given, changes, problem, advice):
         """What is not as in the model is told with both."""
-        finding = outputs_kept(given(self.NAMED, edited(*changes)))
-        assert (finding.verdict, finding.problem, finding.advice) == (FAILS, problem, advice)
+        finding = judge(outputs_kept, given(self.NAMED, edited(*changes)))
+        assert (finding.verdict, finding.problem, finding.advice) == (CheckVerdict.FAILS, problem, advice)
 
     def test_both_named(self, given):
         """Where the numbers of outputs differ, all of both are named."""
         added = ("float[rows] total)", "float[rows] total, float[1] two)")
-        assert outputs_kept(given(self.NAMED, edited(added))).problem == (
+        assert judge(outputs_kept, given(self.NAMED, edited(added))).problem == (
             "the file has 3 outputs (scaled, total, two), the model 2 (scaled, total)"
         )
 
     def test_unknown_rank(self, given):
         """An output that is declared without dimensions says nothing of its rank."""
-        assert outputs_kept(given(self.NAMED, edited(("float[rows] total", "float[] total")))).verdict == HOLDS
+        assert (
+            judge(outputs_kept, given(self.NAMED, edited(("float[rows] total", "float[] total")))).verdict
+            == CheckVerdict.HOLDS
+        )
 
     def test_exported(self, exported_as):
         """Names of an exported file's matter also where the case names none: the exporter was given the model's."""
-        assert outputs_kept(exported_as(scale_case(), FILE)).problem == "output output_0 is called scaled"
+        assert judge(outputs_kept, exported_as(scale_case(), FILE)).problem == "output output_0 is called scaled"
 
 
 class TestDims:
@@ -158,7 +164,7 @@ class TestDims:
 
     def test_right(self, given):
         """The figure is the names of the dimensions."""
-        assert seen(dims_kept(given(self.SQUARE, edited(self.FREE)))) == (HOLDS, "rows, columns")
+        assert seen(dims_kept, given(self.SQUARE, edited(self.FREE))) == (CheckVerdict.HOLDS, "rows, columns")
 
     @pytest.mark.parametrize(
         ("declared", "problem"),
@@ -169,9 +175,9 @@ class TestDims:
     )
     def test_frozen(self, given, declared, problem):
         """Every dimension that the file freezes is named, with its input and size."""
-        finding = dims_kept(given(self.SQUARE, edited(("[rows, 4] x", declared))))
-        assert seen(finding) == (FAILS, f"the file froze a dimension: {problem}")
-        assert finding.advice.endswith("keep it a tensor in the model")
+        finding = judge(dims_kept, given(self.SQUARE, edited(("[rows, 4] x", declared))))
+        assert said(finding) == (CheckVerdict.FAILS, f"the file froze a dimension: {problem}")
+        assert finding.advice == KEEP_A_TENSOR
 
     @pytest.mark.parametrize(
         "change",
@@ -180,18 +186,18 @@ class TestDims:
     )
     def test_nothing_said(self, given, change):
         """Where the file says nothing of an input's size, or does not have it, nothing is frozen."""
-        assert dims_kept(given(self.SQUARE, edited(change))).verdict == HOLDS
+        assert judge(dims_kept, given(self.SQUARE, edited(change))).verdict == CheckVerdict.HOLDS
 
     def test_traced(self, exported_as):
-        """The advice is what the tracer warned of, where it did."""
+        """The tracer's warning is the evidence."""
         conversion = exported_as(scale_case(ItemFactor()), edited(("[rows, 4] x", "[6, 4] x")))
-        assert "`return super().forward(x, factor.item())`" in dims_kept(conversion).advice
+        assert "`return super().forward(x, factor.item())`" in judge(dims_kept, conversion).evidence
 
     def test_static(self, given):
         """Without a dynamic dimension there is nothing to keep."""
-        assert seen(dims_kept(given(scale_case(dynamic={}), FILE))) == (
-            NOT_JUDGED,
-            "no dimension was asked to be dynamic",
+        assert seen(dims_kept, given(scale_case(dynamic={}), FILE)) == (
+            CheckVerdict.NOT_JUDGED,
+            "the case names no dynamic dimension",
         )
 
 
@@ -209,8 +215,8 @@ class TestShapes:
     def test_kept(self, given, declared, figure):
         """The figure is what is declared, and in how many runs it was kept."""
         conversion = given(scale_case(), edited(("[rows, 4] scaled", declared)))
-        runs = len(conversion.original.judged)
-        assert seen(shapes_honest(conversion)) == (HOLDS, f"{figure} in {runs} runs")
+        runs = len(conversion.model.judged)
+        assert seen(shapes_honest, conversion) == (CheckVerdict.HOLDS, f"{figure} in {runs} runs")
 
     @pytest.mark.parametrize(
         ("change", "problem"),
@@ -242,32 +248,32 @@ class TestShapes:
         conversion = given(scale_case(), edited(change))
         net = Scale()
 
-        def run(x, factor):
-            scaled, total = net(torch.tensor(x), torch.tensor(factor))
+        def run(inputs):
+            scaled, total = net(torch.tensor(inputs["x"]), torch.tensor(inputs["factor"]))
             return {"scaled": scaled.numpy(), "total": total.numpy()}
 
-        conversion._engines["onnxruntime"] = Engine("lenient", run)  # ONNX Runtime refuses some of these files
-        finding = shapes_honest(conversion)
-        assert seen(finding) == (FAILS, problem)
-        assert finding.advice == "an engine that plans memory by the declared shape goes wrong: try the other exporter"
+        lenient = in_engines(conversion, onnxruntime=FakeEngine(run))  # ONNX Runtime refuses some of these files
+        finding = judge(shapes_honest, lenient)
+        assert (finding.verdict, finding.problem) == (CheckVerdict.FAILS, problem)
+        assert finding.advice == "Try the other exporter: an engine that plans memory by the declared shape fails."
 
     def test_refused_once(self, given):
         """Probes that the engine refuses are not counted, and those after them are looked at."""
         conversion = given(
             scale_case(also=[{"x": ROWS[:0], "factor": FACTOR}, {"x": ROWS[:5], "factor": FACTOR}]), FILE
         )
-        engine = conversion.engine("onnxruntime")
+        session = OnnxRuntime().open(conversion.file.path)
 
-        def refuses_empty(x, factor):
-            if not x.size:
+        def refuses_empty(inputs):
+            if not inputs["x"].size:
                 raise EngineError("too small")
-            return engine.run(x=x, factor=factor)
+            return session.run(inputs)
 
-        conversion._engines["onnxruntime"] = Engine("choosy", refuses_empty)
-        runs = len(conversion.original.judged) - 1
-        assert seen(shapes_honest(conversion)) == (HOLDS, f"rows×4, rows in {runs} runs")
+        choosy = in_engines(conversion, onnxruntime=FakeEngine(refuses_empty))
+        runs = len(conversion.model.judged) - 1
+        assert seen(shapes_honest, choosy) == (CheckVerdict.HOLDS, f"rows×4, rows in {runs} runs")
 
     def test_refused(self, given):
         """A file that does not run keeps to nothing."""
         conversion = given(scale_case(), edited(("Mul (", "Mool (")))
-        assert seen(shapes_honest(conversion)) == (NOT_JUDGED, "the file does not run: see same-values")
+        assert seen(shapes_honest, conversion) == (CheckVerdict.NOT_JUDGED, "the file does not run: see same-values")

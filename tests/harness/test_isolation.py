@@ -6,9 +6,9 @@ from onnx import SparseTensorProto, TensorProto
 from onnx.external_data_helper import set_external_data
 from onnx.parser import parse_model
 
-from onnxproof import isolation
-from onnxproof.isolation import copy_with_data, run_without_torch
-from onnxproof.model_file import GraphError
+from onnxproof.engines import isolated as isolation
+from onnxproof.engines.isolated import run_without_torch
+from onnxproof.graph.load import GraphError, copy_with_data
 
 CPU = "CPUExecutionProvider"
 INPUTS = {"x": np.arange(4, dtype=np.float32)}

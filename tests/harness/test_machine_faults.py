@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import onnx
@@ -15,13 +16,16 @@ import pytest
 import torch
 from onnx.parser import parse_model
 
-from onnxproof import __main__, recording, repro, versions
+from onnxproof import __main__
+from onnxproof._internal.files import replace_folder, write_whole
 from onnxproof.cli import main
-from onnxproof.exporting import ExportError, export
-from onnxproof.files import made_once, replace_folder, write_whole
-from onnxproof.model_file import load_model
+from onnxproof.exporting.export import ExportError, export
+from onnxproof.graph.load import load_model
+from onnxproof.report import page
 from onnxproof.results import read_results
 from onnxproof.versions import TORCHSCRIPT
+from tests import facts
+from tests.once import made_once
 
 MODELS = """
 import os
@@ -106,11 +110,13 @@ class TestStopped:
             }
             command = [sys.executable, "-m", "onnxproof", *CHECK]
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+            deadline = time.monotonic() + 120
             with subprocess.Popen(command, env=os.environ | environment, **pipes) as process:
-                while process.poll() is None and not Path("halfway").exists():
+                while process.poll() is None and not Path("halfway").exists() and time.monotonic() < deadline:
                     time.sleep(0.02)
                 process.send_signal(sent)
                 out, err = process.communicate(timeout=60)
+            assert Path("halfway").exists(), (process.returncode, out, err)
             return process.returncode, out, err
 
         return check
@@ -183,7 +189,7 @@ class TestNoRoom:
         assert (made_once(tmp_path, "export", make) / "model").stat().st_size == 1000
 
     @pytest.mark.skipif(
-        not versions.torch_is_ready_after_a_failed_print, reason="this torch exports nothing after a print that failed"
+        not facts.torch_is_ready_after_a_failed_print, reason="this torch exports nothing after a print that failed"
     )
     @pytest.mark.parametrize("layer", [torch.nn.Linear, LoudLinear])
     def test_export(self, tmp_path, no_room, layer):
@@ -196,7 +202,7 @@ class TestNoRoom:
 
     def test_report(self, monkeypatch, folder, no_room, capsys):
         """A report that does not fit is one line, and no part of a folder is left for the whole."""
-        monkeypatch.setattr("onnxproof.file_checks.run_without_torch", lambda *_: "")
+        monkeypatch.setattr("onnxproof.checks.interface.run_without_torch", lambda *_: "")
         with no_room():
             assert main(CHECK_WRONG) == 2
         reason = f"onnxproof: --report report: {os.strerror(errno.EFBIG)}; name a folder that can be written\n"
@@ -220,7 +226,8 @@ class TestNoRoom:
     def test_output(self):
         """Output that cannot be written ends with status 2 and the reason in one line."""
         command = (
-            "import sys; from onnxproof import cli; cli.official = lambda *_, **__: ''; sys.exit(cli.main(['fetch']))"
+            "import sys; from onnxproof.cli import fetch, main; "
+            "fetch.official = lambda *_, **__: ''; sys.exit(main(['fetch']))"
         )
         with Path("/dev/full").open("w") as full:
             done = subprocess.run([sys.executable, "-c", command], stdout=full, stderr=subprocess.PIPE, text=True)
@@ -231,8 +238,8 @@ class TestNoRoom:
 RECORDED = """
 from onnxproof.parity import Parity
 
-def test_recorded(record_comparison):
-    record_comparison(Parity("case", "y"))
+def test_recorded(onnx_record_comparison):
+    onnx_record_comparison(Parity("case", "y"))
 """
 SPECS = f"""{RECORDED}
 import numpy as np
@@ -244,8 +251,8 @@ class Root(nn.Module):
         return x.sqrt()
 
 @conversion_checks(Case(Root(), {{"x": np.linspace(-1, 1, 24, dtype=np.float32).reshape(6, 4)}}))
-def test_conversion(case, check):
-    check(case)
+def test_conversion(onnx_check):
+    onnx_check()
 """
 
 
@@ -262,21 +269,23 @@ class TestNoRoomInPytest:
         def specs(module, name, *arguments):
             pytester.makepyfile(test_no_room=SPECS)
             monkeypatch.setattr(module, name, fail)
-            return pytester.runpytest("--report=report", "--exporter", TORCHSCRIPT, *arguments)
+            return pytester.runpytest("--onnx-report=report", "--onnx-exporter", TORCHSCRIPT, *arguments)
 
         return specs
 
     def test_results(self, pytester, run):
         """The results that an earlier run left stay, the summary is shown, and the exit status says that it failed."""
         results = pytester.makefile(".json", **{"report/results": "old"})
-        done = run(recording, "write_whole", "-k", "recorded")
+        done = run(page, "write_whole", "-k", "recorded")
         done.assert_outcomes(passed=1, deselected=15)
-        done.stdout.fnmatch_lines(f"--report *report: no whole report, {os.strerror(errno.ENOSPC)}; what an earlier *")
+        done.stdout.fnmatch_lines(
+            f"--onnx-report *report: the report is incomplete, {os.strerror(errno.ENOSPC)}; make room, *"
+        )
         assert (done.ret, results.read_text()) == (pytest.ExitCode.USAGE_ERROR, "old")
 
     def test_script(self, run):
         """A check that fails says what it found, and why there is no script."""
-        done = run(repro, "write_repro", "-k", "probes-adequate")
+        done = run(import_module("onnxproof.checks.run"), "write_repro", "-k", "probes-adequate")
         done.assert_outcomes(failed=1, deselected=15)
         done.stdout.fnmatch_lines(["Root-torchscript: probes-adequate: *", f"→ *{os.strerror(errno.ENOSPC)}"])
 
@@ -284,7 +293,7 @@ class TestNoRoomInPytest:
 def test_two_runs_at_once(pytester):
     """Two runs that report into one folder leave the results of one of them, whole, and nothing beside them."""
     pytester.makepyfile(test_two_runs=RECORDED)
-    command = [sys.executable, "-m", "pytest", "--report=report", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "--onnx-report=report", "-p", "no:cacheprovider"]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     running = [pytester.popen(command, **silent) for _ in range(2)]
     assert [process.wait(120) for process in running] == [0, 0]

@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from onnx.parser import parse_model
 
-from onnxproof import versions
-from onnxproof.graph import read_graph
-from onnxproof.model_file import GraphError, external_files, is_outside, load_model
+from onnxproof.graph.facts import read_graph
+from onnxproof.graph.load import GraphError, external_files, is_outside, load_model
+from tests import facts
 
 ONE_NODE = (
     '<ir_version: 8, opset_import: ["": 18]> one (float[2] x) => (float[2] y) <float[2] w = {1, 2}> { y = Add (x, w) }'
 )
 
 needs_split_data = pytest.mark.skipif(
-    not versions.onnx_splits_external_data_in_attributes, reason="this onnx reads no external data of an attribute"
+    not facts.onnx_splits_external_data_in_attributes, reason="this onnx reads no external data of an attribute"
 )
 
 
@@ -77,7 +77,7 @@ class TestFile:
         assert external_files(split_path) == (Path("held"), Path("w"))
 
     @needs_split_data
-    @pytest.mark.skipif(not versions.onnx_checks_external_data, reason="this onnx reads data that is too short")
+    @pytest.mark.skipif(not facts.onnx_checks_external_data, reason="this onnx reads data that is too short")
     @pytest.mark.parametrize("spoil", [Path.unlink, lambda data: data.write_bytes(b"1234")], ids=["missing", "short"])
     def test_spoilt_external_data(self, split_path, spoil):
         """External data that is missing or too short is an error; its name can still be read."""

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from onnxproof.case import Case, CaseError
-from onnxproof.original import MOST_BYTES, Original, same_bits
-from onnxproof.probes import resized
+from onnxproof.probing.probes import resized
+from onnxproof.probing.reference import MOST_BYTES, Change, ReferenceModel, same_bits
 from tests.harness.by_hand import FACTOR, ROWS, Scale, scale_case
 
 ONE = {"y": np.array([1.0, 2.0])}
@@ -55,7 +55,7 @@ class Gives(nn.Module):
 @pytest.fixture
 def scale():
     """The original of `Scale`."""
-    return Original(scale_case())
+    return ReferenceModel(scale_case())
 
 
 class TestReference:
@@ -69,23 +69,23 @@ class TestReference:
 
     def test_names(self):
         """Both have the names that the case gives."""
-        asked = Original(scale_case(output_names=["scaled", "total"])).ask({"x": ROWS, "factor": FACTOR})
+        asked = ReferenceModel(scale_case(output_names=["scaled", "total"])).ask({"x": ROWS, "factor": FACTOR})
         assert list(asked.values) == list(asked.exact) == ["scaled", "total"]
 
     def test_float32_alone(self):
         """A model that does not run in float64 has no exact values."""
-        asked = Original(Case(Float32Alone(), {"x": ROWS})).ask({"x": ROWS})
+        asked = ReferenceModel(Case(Float32Alone(), {"x": ROWS})).ask({"x": ROWS})
         assert (asked.values["output"].shape, asked.exact) == ((6, 2), None)
 
     def test_refused(self):
         """Inputs that the model refuses have none."""
         case = scale_case(Choosy())
-        assert Original(case).ask(resized(case, {"rows": 9}).inputs) is None
+        assert ReferenceModel(case).ask(resized(case, {"rows": 9}).inputs) is None
 
     def test_model_stays(self):
         """The model that the user gave is not run, and so not changed."""
         model = Counts()
-        Original(Case(model, {"x": ROWS})).ask({"x": ROWS})
+        ReferenceModel(Case(model, {"x": ROWS})).ask({"x": ROWS})
         assert model.runs == 0
 
 
@@ -94,7 +94,7 @@ class TestJudged:
 
     def test_refused(self):
         """Those that it refuses are left out; the example is first, and is the traced one."""
-        original = Original(scale_case(Choosy()))
+        original = ReferenceModel(scale_case(Choosy()))
         assert [judged.probe.sizes["rows"] for judged in original.judged] == [6, 6, 6, 6, 6, 7, 1]
         assert original.traced is original.judged[0]
         assert original.traced.probe.id == "traced"
@@ -113,18 +113,18 @@ class TestJudged:
         assert judged.reference.values["output_0"].shape == (4, 4)
         assert judged.reference.rounding == scale.traced.reference.rounding
         choosy = scale_case(Choosy())
-        assert Original(choosy).judge(resized(choosy, {"rows": 9})) is None
+        assert ReferenceModel(choosy).judge(resized(choosy, {"rows": 9})) is None
 
     def test_refuses_example(self):
         """A model that refuses its example is told with the first line of its error."""
         case = scale_case(Choosy(), inputs={"x": np.resize(ROWS, (9, 4)), "factor": FACTOR})
         with pytest.raises(CaseError, match=r"^the model refuses its inputs: ValueError: too many$"):
-            _ = Original(case).judged
+            _ = ReferenceModel(case).judged
 
     def test_no_tensor(self):
         """What it gives has to be tensors."""
-        with pytest.raises(CaseError, match="the model's output is a str; an ONNX file gives tensors alone"):
-            _ = Original(Case(Gives("text"), {"x": ROWS})).traced
+        with pytest.raises(CaseError, match="the model's output is a str; an ONNX file has tensors alone"):
+            _ = ReferenceModel(Case(Gives("text"), {"x": ROWS})).traced
 
     @pytest.mark.parametrize("kind", ["parameter", "buffer"])
     def test_large(self, kind):
@@ -136,7 +136,10 @@ class TestJudged:
         else:
             model.register_buffer("weights", weights)
         with pytest.raises(CaseError, match=r"^the model holds 2\.0 GiB of weights; up to 2 GiB can be checked$"):
-            _ = Original(Case(model, {"x": ROWS})).traced
+            _ = ReferenceModel(Case(model, {"x": ROWS})).traced
+
+
+ROWS_CHANGE = Change("size", "rows")
 
 
 class TestReactions:
@@ -145,26 +148,26 @@ class TestReactions:
     def test_changes(self, scale):
         """Each is told with the changed inputs and what the model gives."""
         reactions = scale.reactions
-        assert list(reactions) == ["the input x", "the input factor", "the size of rows"]
-        assert [len(inputs["x"]) for inputs, _ in reactions["the size of rows"]] == [7, 9]
-        inputs, values = reactions["the input factor"][0]
+        assert list(reactions) == [Change("input", "x"), Change("input", "factor"), ROWS_CHANGE]
+        assert [len(inputs["x"]) for inputs, _ in reactions[ROWS_CHANGE]] == [7, 9]
+        inputs, values = reactions[Change("input", "factor")][0]
         assert inputs["factor"] == [3]
         np.testing.assert_array_equal(inputs["x"], ROWS)
         np.testing.assert_array_equal(values["output_0"], ROWS * 3)
 
     def test_none(self):
         """A change that its outputs do not show is no reaction."""
-        deaf = Original(scale_case(Gives(torch.ones(2))))
-        assert deaf.reactions == {"the input x": [], "the input factor": [], "the size of rows": []}
+        deaf = ReferenceModel(scale_case(Gives(torch.ones(2))))
+        assert deaf.reactions == {Change("input", "x"): [], Change("input", "factor"): [], ROWS_CHANGE: []}
 
     def test_refused(self):
         """A change that it refuses is none either."""
-        reactions = Original(scale_case(Choosy())).reactions
-        assert [len(inputs["x"]) for inputs, _ in reactions["the size of rows"]] == [7]
+        reactions = ReferenceModel(scale_case(Choosy())).reactions
+        assert [len(inputs["x"]) for inputs, _ in reactions[ROWS_CHANGE]] == [7]
 
     def test_one_output(self):
         """One output of several that shows it is enough."""
-        assert Original(scale_case()).reactions["the input factor"]  # the sum does not show it
+        assert ReferenceModel(scale_case()).reactions[Change("input", "factor")]  # the sum does not show it
 
 
 class TestRepeats:
@@ -176,7 +179,7 @@ class TestRepeats:
 
     def test_does_not(self):
         """One that keeps state does not."""
-        assert not Original(Case(Counts(), {"x": ROWS})).repeats
+        assert not ReferenceModel(Case(Counts(), {"x": ROWS})).repeats
 
 
 class TestSameBits:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnxproof.parity import Parity, Reference, assert_same, compare
-from onnxproof.rounding import LEAN, RUNGS, SLACK
+from onnxproof.parity.compare import Reference, assert_same, compare
+from onnxproof.parity.rounding import BIAS, SLACK, TOLERANCES
+from onnxproof.results import Parity
 
 SHAPE = (2, 3, 4)
 VALUES = np.linspace(-8, 8, 24, dtype=np.float32).reshape(SHAPE)
@@ -20,7 +21,7 @@ EXACT[0, 1, 2] += ROUNDING
 BOUND = SLACK * ROUNDING + 2.0**-20
 """What the referee allows: 2**-20 is the last bit of 8."""
 
-MEAN_BOUND = LEAN * ROUNDING / 24**0.5 + 2.0**-21
+MEAN_BOUND = BIAS * ROUNDING / 24**0.5 + 2.0**-21
 
 
 def problem(actual, expected, exact=None) -> str:
@@ -106,7 +107,7 @@ class TestReferee:
         assert problem((EXACT + sign * 0.9 * MEAN_BOUND).astype(np.float32), VALUES, EXACT) == ""
         leaning = problem((EXACT + sign * 1.1 * MEAN_BOUND).astype(np.float32), VALUES, EXACT)
         assert leaning.startswith(f"the mean error is {sign * 1.1 * MEAN_BOUND:.3g}, ")
-        assert leaning.endswith("allowed: each value is close enough, but they lean")
+        assert leaning.endswith("allowed: every value is within tolerance, but the errors are biased")
 
     def test_exact_hit(self):
         """Where the model hits the exact values, one last bit of the largest is allowed and two are not."""
@@ -245,7 +246,7 @@ class TestRungs:
 
     def test_bound(self, dtype):
         """A value within the rung passes and one beyond it fails, the largest as well as the smallest."""
-        rung = RUNGS[np.dtype(dtype).name]
+        rung = TOLERANCES[np.dtype(dtype).name]
         expected = np.array([0, 1, 64], dtype)
         small, large = 64 * rung.atol, 64 * (rung.atol + rung.rtol)
         assert problem(moved(expected, 0, 0.9 * small), expected) == ""
@@ -255,14 +256,14 @@ class TestRungs:
 
     def test_worst(self, dtype):
         """The value that is farthest beyond its own bound is told: a larger one may be off by more."""
-        rung = RUNGS[np.dtype(dtype).name]
+        rung = TOLERANCES[np.dtype(dtype).name]
         expected = np.array([0, 64], dtype)
         actual = moved(moved(expected, 0, 64 * (rung.atol + 0.6 * rung.rtol)), 1, 64 * (rung.atol + 0.8 * rung.rtol))
         assert "at (0,), expected 0.0: " in problem(actual, expected)
 
     def test_reason(self, dtype):
         """The rung says why it is where it is."""
-        assert RUNGS[np.dtype(dtype).name].why
+        assert TOLERANCES[np.dtype(dtype).name].why
 
 
 class TestAssertSame:

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from onnxproof.images import to_picture
-from onnxproof.parity import Parity, PixelParity, compare_pictures
+from onnxproof.parity.images import to_picture
+from onnxproof.parity.pixels import compare_pictures
+from onnxproof.results import Parity, PixelParity
 
 SAME, OTHER = Parity("case-x3", "y"), Parity("case-x3", "y", "7.5 at ...")
 

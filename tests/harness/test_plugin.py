@@ -12,8 +12,9 @@ from types import SimpleNamespace
 import onnx
 import pytest
 
-from onnxproof import files, versions
-from onnxproof.results import Pixels, read_results
+from onnxproof import versions
+from onnxproof._internal import files
+from onnxproof.results import PixelParity, read_results
 from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
 
 FAULTS = Path(__file__).parents[2] / "docs" / "faults.json"
@@ -21,7 +22,7 @@ FAULTS = Path(__file__).parents[2] / "docs" / "faults.json"
 CONFTEST = """
 import pytest
 from onnxproof.claims import Claim, Deviation, NotApplicable
-from onnxproof.ledger import Ledger
+from onnxproof.claims.ledger import Ledger
 
 CLAIMS = (Claim("sum", "numbers", "One and one is two."), Claim("order", "letters", "B comes before A."))
 DEVIATIONS = (
@@ -39,20 +40,20 @@ from onnxproof.parity import Parity, PixelParity
 
 @pytest.mark.claim("sum")
 @pytest.mark.parametrize("case", ["face-x3", "face-x4"])
-def test_sum(case, record_comparison):
-    record_comparison(Parity(case, "y", difference=0.5), PixelParity(1000, 7, 0), {"torch": f"{case}.png"})
-    record_comparison(Parity(f"small-{case}", "y"))
+def test_sum(case, onnx_record_comparison):
+    onnx_record_comparison(Parity(case, "y", difference=0.5), PixelParity(1000, 7, 0), {"torch": f"{case}.png"})
+    onnx_record_comparison(Parity(f"small-{case}", "y"))
 
 @pytest.mark.claim("sum")
 def test_other_sum():
     pass
 
 @pytest.mark.claim("order")
-def test_order(target):
+def test_order(onnx_target):
     assert sorted("ab") == ["b", "a"]
 
 @pytest.mark.instead("order")
-def test_instead(every_target):
+def test_instead(onnx_every_target):
     assert sorted("ab") == ["a", "b"]
 """
 
@@ -61,7 +62,7 @@ DOUBLED = """
 doubled (float[N] x) => (float[N] y) <float two = {2}> { y = Mul(x, two) }
 """
 
-WITHOUT_TARGETS = SPECS.replace("(target)", "()").replace("(every_target)", "()")
+WITHOUT_TARGETS = SPECS.replace("(onnx_target)", "()").replace("(onnx_every_target)", "()")
 
 ANOTHER_PROJECT = """
 import pytest
@@ -70,15 +71,17 @@ import pytest
 def target():
     return "a fixture of this project"
 
-def test_fixture(target):
+def test_fixture(target, request):
     assert target == "a fixture of this project"
-
-@pytest.mark.parametrize("every_target", [1, 2])
-def test_parameter(every_target):
-    assert every_target in (1, 2)
+    assert request.config.option.report == "its own"
 
 def test_speed(benchmark):
     assert benchmark(sum, [1, 1]) == 2
+"""
+ANOTHER_CONFTEST = """
+def pytest_addoption(parser):
+    for name in ("report", "exporter", "opset", "claim"):
+        parser.addoption(f"--{name}", default="its own")
 """
 
 
@@ -98,7 +101,7 @@ def data_in(folder):
 
 
 class TestTargets:
-    """`target` and `every_target` are what the options ask for."""
+    """`onnx_target` and `onnx_every_target` are what the options ask for."""
 
     @pytest.fixture
     def ids(self, pytester):
@@ -113,27 +116,27 @@ class TestTargets:
         return collect
 
     def test_target(self, ids):
-        """Without options `target` is each exporter of the installed torch at its lowest opset."""
-        assert ids("target") == [f"{exporter}-opset{LOWEST_OPSET[exporter]}" for exporter in EXPORTERS]
+        """Without options `onnx_target` is each exporter of the installed torch at its lowest opset."""
+        assert ids("onnx_target") == [f"{exporter}-opset{LOWEST_OPSET[exporter]}" for exporter in EXPORTERS]
 
     def test_every_target(self, ids):
-        """`every_target` is each exporter at each opset that it writes."""
-        found = ids("every_target", "--exporter", TORCHSCRIPT)
+        """`onnx_every_target` is each exporter at each opset that it writes."""
+        found = ids("onnx_every_target", "--onnx-exporter", TORCHSCRIPT)
         assert found == [f"torchscript-opset{opset}" for opset in versions.opsets(TORCHSCRIPT)]
 
-    @pytest.mark.parametrize("fixture", ["target", "every_target"])
+    @pytest.mark.parametrize("fixture", ["onnx_target", "onnx_every_target"])
     def test_asked_for(self, ids, fixture):
         """With options both are what is asked for, each once."""
         asked = [
-            "--exporter",
+            "--onnx-exporter",
             TORCHSCRIPT,
-            "--exporter",
+            "--onnx-exporter",
             TORCHSCRIPT,
-            "--opset",
+            "--onnx-opset",
             "12",
-            "--opset",
+            "--onnx-opset",
             "14",
-            "--opset",
+            "--onnx-opset",
             "12",
         ]
         assert ids(fixture, *asked) == ["torchscript-opset12", "torchscript-opset14"]
@@ -141,10 +144,12 @@ class TestTargets:
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
-            pytest.param(["--opset", "10"], "--opset 10: no exporter to run; torchscript writes 11 to *", id="opset"),
-            pytest.param(["--opset", "x"], "*argument --opset: invalid int value: 'x'", id="no-number"),
             pytest.param(
-                ["--exporter", "torchscrip"], "*'torchscrip' is unknown, did you mean 'torchscript'?", id="slip"
+                ["--onnx-opset", "10"], "--onnx-opset 10: no exporter to run; torchscript writes 11 to *", id="opset"
+            ),
+            pytest.param(["--onnx-opset", "x"], "*argument --onnx-opset: invalid int value: 'x'", id="no-number"),
+            pytest.param(
+                ["--onnx-exporter", "torchscrip"], "*'torchscrip' is unknown, did you mean 'torchscript'?", id="slip"
             ),
         ],
     )
@@ -161,15 +166,15 @@ class TestTargets:
 
 
 class TestReport:
-    """`--report` leaves results.json."""
+    """`--onnx-report` leaves results.json."""
 
     def test_results(self, suite):
         """The file has the environment, the targets, the comparisons with their specs, and the claims with verdicts."""
-        suite.runpytest_inprocess("--report", "report")
+        suite.runpytest_inprocess("--onnx-report", "report")
         results = json.loads(Path("report/results.json").read_text())
         assert results["environment"] == versions.environment()
         assert results["targets"] == [{"exporter": name, "opset": LOWEST_OPSET[name]} for name in EXPORTERS]
-        assert [(found["spec"], found["case"]) for found in results["comparisons"]] == [
+        assert [(found["spec"], found["parity"]["case"]) for found in results["comparisons"]] == [
             ("test_specs.py::test_sum[face-x3]", "face-x3"),
             ("test_specs.py::test_sum[face-x3]", "small-face-x3"),
             ("test_specs.py::test_sum[face-x4]", "face-x4"),
@@ -186,8 +191,8 @@ class TestReport:
         pytester.makeconftest(CONFTEST)
         pytester.makepyfile(test_specs=WITHOUT_TARGETS)
         pytester.makepyfile(test_misfit='import pytest\n@pytest.mark.claim("summ")\ndef test_summ(): pass')
-        alone = pytester.runpytest_inprocess("--report", "alone", "--continue-on-collection-errors")
-        shared = pytester.runpytest_subprocess("--report", "shared", "-n2", "-pno:hypothesispytest")
+        alone = pytester.runpytest_inprocess("--onnx-report", "alone", "--continue-on-collection-errors")
+        shared = pytester.runpytest_subprocess("--onnx-report", "shared", "-n2", "-pno:hypothesispytest")
         alone.stdout.fnmatch_lines(["  test_misfit.py::test_summ: the claim 'summ' is unknown, *"])
         shared.stdout.fnmatch_lines(["  test_misfit.py::test_summ: the claim 'summ' is unknown, *"])
         assert shared.parseoutcomes() == alone.parseoutcomes()
@@ -197,26 +202,28 @@ class TestReport:
         """With two workers, each in a checkout of its own, all is the same, and lies in the folder asked for."""
         pytester.makeconftest(CONFTEST)
         pytester.makepyfile(test_specs=WITHOUT_TARGETS)
-        pytester.makepyfile(test_keep="def test_keep(keep): keep(__import__('pathlib').Path(__file__), 'kept.py')")
+        pytester.makepyfile(
+            test_keep="def test_keep(onnx_keep): onnx_keep(__import__('pathlib').Path(__file__), 'kept.py')"
+        )
         checkouts = [shutil.copytree(pytester.path, tmp_path_factory.mktemp(name) / "checkout") for name in "ab"]
-        alone = pytester.runpytest_inprocess("--report", "alone")
+        alone = pytester.runpytest_inprocess("--onnx-report", "alone")
         workers = [f"--tx=popen//chdir={checkout}" for checkout in checkouts]
-        shared = pytester.runpytest_subprocess("--report=shared", "--dist=load", *workers, "-pno:hypothesispytest")
+        shared = pytester.runpytest_subprocess("--onnx-report=shared", "--dist=load", *workers, "-pno:hypothesispytest")
         assert shared.parseoutcomes() == alone.parseoutcomes()
         assert data_in("shared") == data_in("alone")
 
     def test_read(self, suite):
         """What a run leaves is what `read_results` reads, with the name of the tox environment."""
-        suite.runpytest_inprocess("--report", "report")
+        suite.runpytest_inprocess("--onnx-report", "report")
         results = read_results("report/results.json")
         assert results.label == "py311-torch2.6"
         assert [claim.verdicts for claim in results.claims] == [{"": "holds"}, dict.fromkeys(EXPORTERS, "departs")]
         assert results.comparisons[0].pictures == {"torch": "face-x3.png"}
-        assert results.comparisons[0].pixels == Pixels(1000, 7, 0)
+        assert results.comparisons[0].pixels == PixelParity(1000, 7, 0)
 
     def test_page(self, suite):
         """Beside the results is the page about them, and the run ends with its path."""
-        result = suite.runpytest_inprocess("--report", "report")
+        result = suite.runpytest_inprocess("--onnx-report", "report")
         result.stdout.fnmatch_lines(["*= report =*", str(suite.path / "report" / "index.html")])
         page = Path("report/index.html").read_text()
         assert "One and one is two." in page
@@ -224,21 +231,21 @@ class TestReport:
 
     def test_page_with_faults(self, suite):
         """The page has the table of faults that the project's ini file names."""
-        suite.makeini(f"[pytest]\nreport_faults = {FAULTS}")
-        suite.runpytest_inprocess("--report", "report")
+        suite.makeini(f"[pytest]\nonnx_report_faults = {FAULTS}")
+        suite.runpytest_inprocess("--onnx-report", "report")
         assert 'id="faults"' in Path("report/index.html").read_text()
 
     def test_no_faults(self, suite):
         """A table of faults that cannot be read is a usage error before anything runs."""
-        suite.makeini("[pytest]\nreport_faults = faults.json")
-        result = suite.runpytest_inprocess("--report", "report")
+        suite.makeini("[pytest]\nonnx_report_faults = faults.json")
+        result = suite.runpytest_inprocess("--onnx-report", "report")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines([f"ERROR: report_faults: {suite.path / 'faults.json'}: No such file*"])
+        result.stderr.fnmatch_lines([f"ERROR: onnx_report_faults: {suite.path / 'faults.json'}: No such file*"])
 
     def test_no_claims(self, pytester):
         """A suite without claims has results too."""
         pytester.makepyfile("def test_nothing(): pass")
-        pytester.runpytest_inprocess("--report", "report")
+        pytester.runpytest_inprocess("--onnx-report", "report")
         results = json.loads(Path("report/results.json").read_text())
         assert (results["claims"], results["comparisons"]) == ([], [])
 
@@ -264,9 +271,11 @@ class TestReport:
     def test_no_folder(self, suite, folder):
         """A folder that cannot be is a usage error with the system's reason."""
         Path("file").touch()
-        result = suite.runpytest_inprocess("--report", folder)
+        result = suite.runpytest_inprocess("--onnx-report", folder)
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines([f"ERROR: --report {suite.path / folder}: *; name a folder that can be written"])
+        result.stderr.fnmatch_lines(
+            [f"ERROR: --onnx-report {suite.path / folder}: *; name a folder that can be written"]
+        )
 
     def test_read_only_folder(self, monkeypatch, suite):
         """A folder that cannot be written is a usage error before anything runs, not after."""
@@ -275,18 +284,18 @@ class TestReport:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
         monkeypatch.setattr(files, "tempfile", SimpleNamespace(TemporaryFile=refuse))
-        result = suite.runpytest_inprocess("--report", "report")
+        result = suite.runpytest_inprocess("--onnx-report", "report")
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([f"*{os.strerror(errno.EROFS)}; name a folder that can be written"])
 
 
 class TestKeep:
-    """`keep` copies what a spec made into the report."""
+    """`onnx_keep` copies what a spec made into the report."""
 
     SPEC = """
-    def test_export(keep, target, tmp_path):
-        (tmp_path / "model").write_text(str(target))
-        keep(tmp_path / "model", "srcnn.onnx", target)
+    def test_export(onnx_keep, onnx_target, tmp_path):
+        (tmp_path / "model").write_text(str(onnx_target))
+        onnx_keep(tmp_path / "model", "srcnn.onnx", onnx_target)
     """
 
     GRAPH_SPECS = """
@@ -294,14 +303,16 @@ class TestKeep:
     import pytest
 
     @pytest.mark.parametrize("time", range(4))
-    def test_export(keep, target, time):
-        keep(pathlib.Path("doubled.onnx"), "doubled.onnx", target, inputs=("x", "factor"))
+    def test_export(onnx_keep, onnx_target, time):
+        onnx_keep(pathlib.Path("doubled.onnx"), "doubled.onnx", onnx_target, inputs=("x", "factor"))
     """
 
     def test_folders(self, pytester):
         """What the first target made lies at the top, the others' in a folder each."""
         pytester.makepyfile(self.SPEC)
-        pytester.runpytest_inprocess("--report", "report", "--exporter", TORCHSCRIPT, "--opset=13", "--opset=14")
+        pytester.runpytest_inprocess(
+            "--onnx-report", "report", "--onnx-exporter", TORCHSCRIPT, "--onnx-opset=13", "--onnx-opset=14"
+        )
         assert Path("report/srcnn.onnx").read_text() == "torchscript-opset13"
         assert Path("report/torchscript-opset14/srcnn.onnx").read_text() == "torchscript-opset14"
 
@@ -311,7 +322,9 @@ class TestKeep:
         model = onnx.parser.parse_model(DOUBLED)
         onnx.save(model, pytester.path / "doubled.onnx")
         pytester.makepyfile(self.GRAPH_SPECS)
-        pytester.runpytest_inprocess("--report", "report", "--exporter", TORCHSCRIPT, "--opset=13", *options)
+        pytester.runpytest_inprocess(
+            "--onnx-report", "report", "--onnx-exporter", TORCHSCRIPT, "--onnx-opset=13", *options
+        )
         (graph,) = read_results("report/results.json").graphs
         assert (graph.file, graph.target, graph.opset) == ("doubled.onnx", "torchscript-opset13", 17)
         assert [(value.name, value.folded) for value in graph.inputs] == [("x", False), ("factor", True)]
@@ -319,7 +332,7 @@ class TestKeep:
     def test_nothing(self, pytester):
         """Without a report nothing is kept."""
         pytester.makepyfile(self.SPEC)
-        result = pytester.runpytest_inprocess("--exporter", TORCHSCRIPT)
+        result = pytester.runpytest_inprocess("--onnx-exporter", TORCHSCRIPT)
         result.assert_outcomes(passed=1)
         assert not list(pytester.path.rglob("srcnn.onnx"))
 
@@ -333,10 +346,10 @@ class TestLoad:
         assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
     def test_report_elsewhere(self, pytester, tmp_path_factory):
-        """A folder elsewhere after `--report` and a space, which pytest would take for the project's, is refused."""
-        result = pytester.runpytest("--report", tmp_path_factory.mktemp("elsewhere"))
+        """A folder elsewhere after `--onnx-report` and a space, which pytest takes for the project's, is refused."""
+        result = pytester.runpytest("--onnx-report", tmp_path_factory.mktemp("elsewhere"))
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*write --report=*"])
+        result.stderr.fnmatch_lines(["*write --onnx-report=*"])
 
 
 class TestTogether:
@@ -344,6 +357,7 @@ class TestTogether:
 
     def test_another_project(self, pytester):
         """Fixtures and parameters of the same names are that project's own, and benchmarks run."""
+        pytester.makeconftest(ANOTHER_CONFTEST)
         pytester.makepyfile(ANOTHER_PROJECT)
         result = pytester.runpytest_inprocess("-Werror", "--strict-markers")
-        result.assert_outcomes(passed=4)
+        result.assert_outcomes(passed=2)

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from onnxproof.case import Case
-from onnxproof.probes import MOST_VALUES, other_values, probes, replaced, resized, same_inputs
+from onnxproof.probing.probes import MOST_VALUES, other_values, probes, replaced, resized, same_inputs
 
 MODEL = nn.Identity()
 IMAGE = np.random.default_rng(0).normal(size=(1, 3, 8, 6)).astype(np.float32)

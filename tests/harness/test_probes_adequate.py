@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from onnxproof.case import Case
-from onnxproof.conversion import Conversion
-from onnxproof.findings import FAILS, HOLDS
-from onnxproof.value_checks import probes_adequate
+from onnxproof.checks.check import judge
+from onnxproof.checks.values import probes_adequate
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
 from onnxproof.versions import TORCHSCRIPT
-from tests.harness.by_hand import ROWS, Gives, seen
+from tests.harness.by_hand import ROWS, Gives, said, seen
 
 
 def only(accepts, x):
@@ -27,13 +29,13 @@ class TestProbes:
         """The finding on a model's inputs; no file is needed for it."""
 
         def ask(make, inputs, **options):
-            return probes_adequate(Conversion(Case(Gives(make), inputs, **options), exporter=TORCHSCRIPT))
+            return judge(probes_adequate, exported(ReferenceModel(Case(Gives(make), inputs, **options)), TORCHSCRIPT))
 
         return ask
 
     def test_right(self, right):
         """The figure is how many there are."""
-        assert seen(probes_adequate(right)) == (HOLDS, f"{len(right.original.judged)} probes")
+        assert seen(probes_adequate, right) == (CheckVerdict.HOLDS, f"{len(right.model.judged)} probes")
 
     @pytest.mark.parametrize(
         ("make", "inputs", "problem", "advice"),
@@ -42,35 +44,35 @@ class TestProbes:
                 lambda x: x * 2,
                 {"x": np.full((5, 4), 7, np.float32)},
                 "the input x is constant",
-                "give an example with different values",
+                "Give an example with different values.",
                 id="constant-input",
             ),
             pytest.param(
                 lambda x: (x, x.sqrt()),
                 {"x": ROWS},
                 "the model's own output output_1 is not finite on the example",
-                "give inputs of its domain",
+                "Give inputs that the model is made for.",
                 id="not-finite",
             ),
             pytest.param(
                 lambda x, y: torch.arange(3.0) + y,
                 {"x": np.ones(1, np.float32), "y": np.float32(2)},
-                "the inputs have one value each",
-                "give a larger example",
+                "no input has more than one value",
+                "Give a larger example.",
                 id="one-value",
             ),
             pytest.param(
                 lambda x: only(torch.equal(x, torch.tensor(ROWS).to(x)), x),
                 {"x": ROWS},
-                "the model accepts none but the traced inputs",
-                "give more of them in the case's `also`",
+                "the model accepts only the traced inputs",
+                "Give more of them in the case's `also`.",
                 id="example-alone",
             ),
             pytest.param(
                 lambda x: (torch.ones(2), torch.arange(1)),
                 {"x": ROWS},
                 "the model's outputs are constant on every probe",
-                "give inputs that it reacts to",
+                "Give inputs that it reacts to.",
                 id="constant-outputs",
             ),
         ],
@@ -78,7 +80,7 @@ class TestProbes:
     def test_inadequate(self, asked, make, inputs, problem, advice):
         """What hides faults is told, with what would show them."""
         finding = asked(make, inputs)
-        assert (finding.verdict, finding.problem, finding.advice) == (FAILS, problem, advice)
+        assert (finding.verdict, finding.problem, finding.advice) == (CheckVerdict.FAILS, problem, advice)
 
     @pytest.mark.parametrize(
         ("make", "inputs"),
@@ -93,36 +95,39 @@ class TestProbes:
     )
     def test_adequate(self, asked, make, inputs):
         """Parameters may be constant, and so may be one of the outputs."""
-        assert asked(make, inputs).verdict == HOLDS
+        assert asked(make, inputs).verdict == CheckVerdict.HOLDS
 
     def test_two_values(self, asked):
         """Two values are enough, where there are others of them."""
-        assert asked(lambda x: x, {"x": ROWS[0, :2]}, also=[{"x": ROWS[1, :2]}]).verdict == HOLDS
+        assert asked(lambda x: x, {"x": ROWS[0, :2]}, also=[{"x": ROWS[1, :2]}]).verdict == CheckVerdict.HOLDS
 
     def test_two_free_values(self, asked):
         """Two equal values of an input that is data are constant."""
         finding = asked(lambda x: x + torch.arange(len(x)), {"x": np.ones(2)}, dynamic={"x": {0: "n"}})
-        assert seen(finding) == (FAILS, "the input x is constant")
+        assert said(finding) == (CheckVerdict.FAILS, "the input x is constant")
 
     def test_one_free_value(self, asked):
         """A single value is not called constant."""
         finding = asked(lambda x: x + torch.arange(len(x)), {"x": ROWS[0, :1]}, dynamic={"x": {0: "n"}})
-        assert seen(finding) == (FAILS, "the inputs have one value each")
+        assert said(finding) == (CheckVerdict.FAILS, "no input has more than one value")
 
     @pytest.mark.parametrize(
         ("accepts", "problem"),
         [
-            pytest.param({6}, "the model accepts rows = 6 of the sizes that were drawn", id="one"),
-            pytest.param({6, 1}, "the model accepts rows = 1, 6 of the sizes that were drawn", id="one-and-1"),
+            pytest.param({6}, "of the drawn sizes, the model accepts rows = 6 alone", id="one"),
+            pytest.param({6, 1}, "of the drawn sizes, the model accepts rows = 1, 6 alone", id="one-and-1"),
         ],
     )
     def test_sizes(self, asked, accepts, problem):
         """A dimension that is free was seen at two sizes above 1."""
         finding = asked(lambda x: only(len(x) in accepts, x), {"x": ROWS}, dynamic={"x": {0: "rows"}})
-        assert seen(finding) == (FAILS, problem)
-        assert finding.advice == "give inputs of other rows in the case's `also`"
+        assert said(finding) == (CheckVerdict.FAILS, problem)
+        assert finding.advice == "Give inputs of other rows in the case's `also`."
 
     def test_two_sizes(self, asked):
         """Two sizes are enough."""
         two = {6, 7}
-        assert asked(lambda x: only(len(x) in two, x), {"x": ROWS}, dynamic={"x": {0: "rows"}}).verdict == HOLDS
+        assert (
+            asked(lambda x: only(len(x) in two, x), {"x": ROWS}, dynamic={"x": {0: "rows"}}).verdict
+            == CheckVerdict.HOLDS
+        )

@@ -5,14 +5,14 @@ import pytest
 import torch
 from torch import nn
 
-from onnxproof import conversion
 from onnxproof.case import Case
-from onnxproof.conversion import Conversion
-from onnxproof.exporting import ExportError, export
-from onnxproof.findings import FAILS, HOLDS, NOT_JUDGED
-from onnxproof.value_checks import inputs_live, repeatable
+from onnxproof.checks.check import judge
+from onnxproof.checks.values import inputs_live, repeatable
+from onnxproof.probing.conversion import exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
 from onnxproof.versions import TORCHSCRIPT
-from tests.harness.by_hand import FILE, ROWS, Gives, Scale, edited, scale_case, seen
+from tests.harness.by_hand import FILE, ROWS, Gives, Scale, edited, said, scale_case, seen
 
 DOES_NOT_RUN = edited(("Mul (", "Mool ("))
 DRAWS = edited(("scaled =", "drawn = RandomNormalLike (x) scaled ="), ("Mul (x", "Mul (drawn"))
@@ -23,12 +23,12 @@ class TestRepeatable:
 
     def test_given(self, right):
         """A file that was given gives the same bits again."""
-        assert seen(repeatable(right)) == (HOLDS, "same bits")
+        assert seen(repeatable, right) == (CheckVerdict.HOLDS, "same bits")
 
     def test_exported(self):
         """One that is exported again is the same graph too."""
-        conversion = Conversion(scale_case(), exporter=TORCHSCRIPT)
-        assert seen(repeatable(conversion)) == (HOLDS, "same graph, same bits")
+        conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
+        assert seen(repeatable, conversion) == (CheckVerdict.HOLDS, "same graph, same bits")
 
     def test_model(self, given):
         """A model that gives something else again is told first."""
@@ -37,19 +37,19 @@ class TestRepeatable:
             def forward(self, x, factor):
                 return super().forward(x, torch.rand_like(factor))
 
-        finding = repeatable(given(scale_case(Draws()), FILE))
-        assert seen(finding) == (FAILS, "the model itself gives other outputs when it is run again")
-        assert finding.advice == "call `model.eval()`, or seed it"
+        finding = judge(repeatable, given(scale_case(Draws()), FILE))
+        assert said(finding) == (CheckVerdict.FAILS, "the model itself has other outputs when it runs again")
+        assert finding.advice == "Call `model.eval()`, or seed it."
 
     def test_file(self, given):
         """So is a file that does."""
-        finding = repeatable(given(scale_case(), DRAWS))
-        assert seen(finding) == (FAILS, "the file gives other outputs when it is run again")
-        assert finding.advice == "it draws random numbers: export in eval mode"
+        finding = judge(repeatable, given(scale_case(), DRAWS))
+        assert said(finding) == (CheckVerdict.FAILS, "the file has other outputs when it runs again")
+        assert finding.advice == "Export in eval mode: the file draws random numbers."
 
     def test_does_not_run(self, given):
         """A file that does not run on the example is another check's matter."""
-        assert repeatable(given(scale_case(), DOES_NOT_RUN)).verdict == NOT_JUDGED
+        assert judge(repeatable, given(scale_case(), DOES_NOT_RUN)).verdict == CheckVerdict.NOT_JUDGED
 
     @pytest.mark.parametrize("free", [True, False], ids=["exported-elsewhere", "example-alone"])
     def test_export(self, free):
@@ -65,17 +65,17 @@ class TestRepeatable:
                 return x * 1
 
         case = Case(Counts(), {"x": np.array([1.5] if free else [], np.float32)})
-        finding = repeatable(Conversion(case, exporter=TORCHSCRIPT))
-        assert finding.verdict == FAILS
-        assert finding.problem.startswith("exported again it differs: only in the first: ")
-        assert finding.advice == "the model keeps state, or draws random numbers"
+        finding = judge(repeatable, exported(ReferenceModel(case), TORCHSCRIPT))
+        assert finding.verdict == CheckVerdict.FAILS
+        assert finding.problem.startswith("exported again, the file differs: only in the first: ")
+        assert finding.advice.endswith("the model keeps state or draws random numbers.")
 
     def test_exported_elsewhere(self):
         """What is the same graph on other inputs needs no export more."""
-        conversion = Conversion(scale_case(), exporter=TORCHSCRIPT)
-        conversion.exported_elsewhere = conversion.original.judged[1].probe, ()
-        conversion.differences_when_traced_on = None
-        assert seen(repeatable(conversion)) == (HOLDS, "same graph, same bits")
+        conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
+        conversion.file.elsewhere = conversion.model.judged[1].probe, ()
+        conversion.file.differences_when_traced_on = None
+        assert seen(repeatable, conversion) == (CheckVerdict.HOLDS, "same graph, same bits")
 
     def test_values_in_the_file(self):
         """One that differs on other inputs alone is the same again, and another check's matter."""
@@ -84,34 +84,37 @@ class TestRepeatable:
             def forward(self, x):
                 return x + float(x[0, 0])
 
-        conversion = Conversion(Case(Frozen(), {"x": ROWS}), exporter=TORCHSCRIPT)
-        assert seen(repeatable(conversion)) == (HOLDS, "same graph, same bits")
+        conversion = exported(ReferenceModel(Case(Frozen(), {"x": ROWS})), TORCHSCRIPT)
+        assert seen(repeatable, conversion) == (CheckVerdict.HOLDS, "same graph, same bits")
 
 
 class TestRefusedAgain:
     """A model that the exporter takes once and not again has a file, and is not repeatable."""
 
     @pytest.fixture
-    def exported_once(self, monkeypatch):
-        """A conversion whose exporter refuses from the second time on."""
-        exports = []
+    def exported_once(self):
+        """A conversion whose model raises when it is traced for the second time."""
+        traces = []
 
-        def once(*args, **options):
-            if exports:
-                raise ExportError("refused the second time")
-            exports.append(export(*args, **options))
-            return exports[0]
+        def forward(x):
+            if torch.jit.is_tracing():
+                traces.append(x.shape)
+                if len(traces) > 1:
+                    raise ArithmeticError("not again")
+            return x * 2 + x.mean()
 
-        monkeypatch.setattr(conversion, "export", once)
-        return Conversion(Case(Gives(lambda x: x * 2 + x.mean()), {"x": ROWS}), exporter=TORCHSCRIPT)
+        return exported(ReferenceModel(Case(Gives(forward), {"x": ROWS})), TORCHSCRIPT)
 
     def test_repeatable(self, exported_once):
-        """The refusal is told as what differs."""
-        found = repeatable(exported_once)
-        assert (found.verdict, found.problem) == (FAILS, "exported again it differs: refused the second time")
+        """The refusal is what differs."""
+        found = judge(repeatable, exported_once)
+        assert found.verdict == CheckVerdict.FAILS
+        assert found.problem.startswith("exported again, the file differs: the torchscript exporter refused the model")
+        assert "not again" in found.problem
 
     def test_inputs_live(self, exported_once):
         """So it is where the model is traced on other inputs."""
-        found = inputs_live(exported_once)
-        assert found.verdict == FAILS
-        assert found.problem.endswith("it differs: refused the second time")
+        found = judge(inputs_live, exported_once)
+        assert found.verdict == CheckVerdict.FAILS
+        assert "it differs: the torchscript exporter refused the model" in found.problem
+        assert "not again" in found.problem

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
-from onnxproof.report import write_report
+from onnxproof.report.page import write_report
+from onnxproof.results import ClaimVerdict
 from tests.harness.runs import CLAIM, HOLDING, RESULTS, write_pictures, write_results
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -20,11 +21,12 @@ ONLY_HOLDS = replace(HOLDING, id="only-holds", statement="It holds in every envi
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
-    """The page of ten runs, of which the last departs from a claim more than the others do."""
+    """The page of ten runs; the last one fails a claim that the others hold."""
     folder = tmp_path_factory.mktemp("report")
     paths = []
     for number in range(10):
-        claim = replace(HOLDING, verdicts={"": "failing" if number == 9 else "holds"})
+        verdict = ClaimVerdict.FAILING if number == 9 else ClaimVerdict.HOLDS
+        claim = replace(HOLDING, verdicts={"": verdict})
         write_pictures(folder / f"{number}", size=256)
         results = replace(RESULTS, name=f"py311-torch2.{number}", claims=[CLAIM, claim, ONLY_HOLDS])
         paths.append(write_results(folder / f"{number}", results))
@@ -41,7 +43,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser, address):
-    """Opens the page in a window; at the end nothing was complained of on the console, and nothing was fetched."""
+    """Opens the page in a window; in the end, the console is empty and nothing was fetched."""
     contexts, heard = [], []
 
     def get(**window):
@@ -62,7 +64,7 @@ def opened(browser, address):
 
 
 def seen(target):
-    """What a page or a part of it shows, as (H, W, 3)."""
+    """A screenshot of a page or an element, as (H, W, 3)."""
     return cv2.imdecode(np.frombuffer(target.screenshot(), np.uint8), cv2.IMREAD_COLOR)
 
 
@@ -71,14 +73,14 @@ def rows(page):
 
 
 class TestClaims:
-    """The matrix is read, filtered and opened."""
+    """The matrix is filtered and opened."""
 
     def test_sentence(self, opened):
         """The page opens with its sentence."""
         assert opened().locator("h1").inner_text().startswith("In 10 environments, 1 of 3 claims holds everywhere, ")
 
     def test_words(self, opened):
-        """Words leave the claims that have all of them, in any order, and the number of these."""
+        """Only claims with all words, in any order, are shown and counted."""
         page = opened()
         page.get_by_label("Find").fill("height FACTOR")
         assert rows(page) == ["operator-order"]
@@ -96,13 +98,13 @@ class TestClaims:
         ],
     )
     def test_verdict(self, opened, choice, expected):
-        """A verdict leaves the claims that have it in some environment."""
+        """Only claims with the verdict in some environment are shown."""
         page = opened()
         page.get_by_label("Show").select_option(choice)
         assert rows(page) == expected
 
     def test_dialog(self, opened):
-        """A cell is reached and opened by keys, tells its reason and evidence, and gives the focus back."""
+        """Keys reach and open a cell; it shows its reason and evidence, and gives the focus back."""
         page = opened()
         page.get_by_label("Show").focus()
         for key in ("Tab", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowUp", "Enter"):
@@ -128,10 +130,10 @@ class TestClaims:
 
 
 class TestPictures:
-    """Two pictures lie over each other, and a slider shows more of one or the other."""
+    """Two pictures lie over each other, with a slider between them."""
 
     def test_slider(self, opened):
-        """At its ends the slider shows one picture alone, and between them a part of each."""
+        """At its ends the slider shows one picture, between them a part of each."""
         page = opened()
         viewer = page.locator(".viewer")
         viewer.get_by_role("combobox", name="Left").select_option("difference × 64")
@@ -149,7 +151,7 @@ class TestPictures:
         np.testing.assert_array_equal(middle[:, columns[1]], right[:, columns[1]])
 
     def test_drag(self, opened):
-        """The picture itself is dragged as well."""
+        """A click on the picture moves the slider."""
         page = opened()
         stage = page.locator(".stage")
         stage.scroll_into_view_if_needed()
@@ -157,10 +159,11 @@ class TestPictures:
         assert page.get_by_role("slider").input_value() == "25"
 
     def test_all_are_there(self, opened):
-        """Every picture is decoded."""
+        """Every picture is decoded, and the difference has white marks."""
         page = opened()
         widths = page.locator(".strip img").evaluate_all("images => images.map((image) => image.naturalWidth)")
-        assert widths == [256] * 5
+        assert widths == [256] * 4 + [64]
+        assert seen(page.locator(".marks")).max() == 255
 
 
 class TestWindow:
@@ -168,13 +171,16 @@ class TestWindow:
 
     @pytest.mark.parametrize("width", [pytest.param(360, id="phone"), pytest.param(1280, id="desk")])
     def test_width(self, opened, width):
-        """The page is as wide as the window: what is wider scrolls in its own box."""
+        """The page is as wide as the window; wide tables scroll in their boxes, and reasons do not."""
         page = opened(viewport={"width": width, "height": 780})
         page.locator("details").evaluate_all("all => all.forEach((details) => (details.open = true))")
         assert page.evaluate("document.documentElement.scrollWidth") == width
+        boxes = [reason.bounding_box() for reason in page.locator(".conversion li p").all()]
+        assert len(boxes) == 3
+        assert all(box["width"] > width / 2 and box["x"] + box["width"] <= width for box in boxes)
 
     def test_dark(self, opened):
-        """Where dark is asked for, the page is dark and its text light."""
+        """With a dark colour scheme, the page is dark and its text light."""
         light, dark = (
             opened(color_scheme=scheme)
             .locator("body")
@@ -185,11 +191,11 @@ class TestWindow:
         assert dark == ["rgb(21, 24, 27)", "rgb(230, 232, 234)"]
 
     def test_screenshot(self, opened):
-        """The first screen has more than one colour: it was drawn."""
+        """The first screen has many colours."""
         assert len(np.unique(seen(opened()).reshape(-1, 3), axis=0)) > 100
 
     def test_paper(self, opened):
-        """On paper everything is open, and nothing scrolls."""
+        """On paper all details are open, and nothing scrolls."""
         page = opened()
         page.emulate_media(media="print")
         page.evaluate("window.dispatchEvent(new Event('beforeprint'))")

@@ -1,37 +1,37 @@
-"""The report shows the pictures that runs compared, as they are, and none that is not a run's own."""
+"""The page shows the pictures that runs compared, unchanged, within its size, and no other files."""
 
 import base64
+import re
 import struct
+import subprocess
+import sys
+import zlib
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
+from PIL import ImageFile
 
-from onnxproof.report_pictures import (
-    LEFT_OUT,
-    MOST_PIXELS,
-    NOT_KEPT,
-    PictureError,
-    difference,
-    make_album,
-    read_bounded,
-)
-from onnxproof.results import Pixels
-from onnxproof.runs import Run
-from tests.harness.runs import CHANGED, COMPARISON, PICTURES, RESULTS, write_pictures
+from onnxproof.report import page as pages
+from onnxproof.report import pictures
+from onnxproof.report.pictures import LEFT_OUT, NOT_KEPT, Album, Picture, PictureError, decode, difference, read_bounded
+from onnxproof.report.runs import Run
+from onnxproof.results import PixelParity
+from tests.harness.runs import CHANGED, CLAIM, COMPARISON, PICTURES, RESULTS, write_pictures, write_results
 
 PLENTY = 1_000_000
+WRONG = PixelParity(9, 1, 1)
 
 
 @pytest.fixture
 def run(tmp_path):
-    """A run with its pictures, of a label and with fields of its comparison changed."""
+    """Makes a run with its pictures, with a label and changed fields of its comparison."""
 
-    def make(label="run", seed=0, **changes):
-        write_pictures(tmp_path / label, seed=seed)
-        results = replace(RESULTS, comparisons=[replace(COMPARISON, **changes)])
-        return Run(label, tmp_path / label / "results.json", results)
+    def make(label="run", seed=0, case="face", size=24, **changes) -> Run:
+        write_pictures(tmp_path / label, size, seed)
+        comparison = replace(COMPARISON, parity=replace(COMPARISON.parity, case=case), **changes)
+        return Run(label, tmp_path / label / "results.json", replace(RESULTS, comparisons=[comparison]))
 
     return make
 
@@ -40,16 +40,22 @@ def decoded(album, digest):
     return cv2.imdecode(np.frombuffer(base64.b64decode(album.data[digest]), np.uint8), cv2.IMREAD_COLOR)
 
 
-def reasons(album):
-    return list(album.left_out)
+def labels(viewers):
+    return [labels for viewer in viewers for _, labels in viewer.counts]
+
+
+def only_problem(album):
+    (viewer,) = album.unseen
+    assert (album.viewers, album.data) == ([], {})
+    return viewer.problems
 
 
 class TestViewer:
-    """A comparison's pictures are shown side by side."""
+    """The pictures of a comparison stand side by side."""
 
     def test_order(self, run):
-        """They stand in the order in which they come about, with the difference at the end."""
-        (viewer,) = make_album([run()], PLENTY).viewers
+        """The input is first and the difference last."""
+        (viewer,) = Album([run()], PLENTY).viewers
         assert [shown.role for shown in viewer.shown] == [
             "input",
             "bicubic",
@@ -58,86 +64,90 @@ class TestViewer:
             "difference × 64",
         ]
 
-    def test_pictures_are_whole(self, run):
-        """What is shown is the file's picture, value by value."""
+    def test_pictures_are_unchanged(self, run):
+        """The page has the values of the files."""
         given = run()
-        album = make_album([given], PLENTY)
+        album = Album([given], PLENTY)
         shown = {shown.role: shown.digest for shown in album.viewers[0].shown}
         for role, name in PICTURES.items():
             np.testing.assert_array_equal(decoded(album, shown[role]), cv2.imread(str(given.folder / name)))
 
     def test_difference(self, run):
-        """The difference has 64 where the pictures are one level apart, and 0 elsewhere; its note counts them."""
-        album = make_album([run()], PLENTY)
+        """The difference is 64 where the pictures are one level apart; its note counts these values."""
+        album = Album([run()], PLENTY)
         shown = album.viewers[0].shown[-1]
-        assert np.unique(decoded(album, shown.digest), return_counts=True)[1].tolist() == [
-            24 * 24 * 3 - CHANGED,
-            CHANGED,
-        ]
-        assert decoded(album, shown.digest).max() == 64
-        assert shown.note == f"{CHANGED} values differ"
+        values, counts = np.unique(decoded(album, shown.digest), return_counts=True)
+        assert (values.tolist(), counts.tolist()) == ([0, 64], [24 * 24 * 3 - CHANGED, CHANGED])
+        assert shown.note.startswith(f"{CHANGED} values differ")
 
-    def test_same_pictures(self, run):
-        """Runs with the same pictures share a viewer, also where their files differ."""
+    def test_thumbnail(self, run):
+        """A single differing pixel of a large picture is a white mark of the thumbnail, at its place."""
+        pixels = np.zeros((600, 900, 3), np.uint8)
+        pixels[300, 890, 1] = 64
+        marks = Picture(pixels, is_difference=True).thumbnail.pixels
+        assert marks.shape == (40, 60, 3)
+        assert (np.argwhere(marks.all(axis=2)).tolist(), np.count_nonzero(marks)) == ([[20, 59]], 3)
+
+    def test_same_pictures(self, run, monkeypatch):
+        """Runs with the same pictures share a viewer, even if their files differ; equal files are decoded once."""
         runs = [run("a"), run("b"), run("c", pictures={**PICTURES, "input": "again.png"})]
         picture = cv2.imread(str(runs[2].folder / "face.png"))
         cv2.imwrite(str(runs[2].folder / "again.png"), picture, [cv2.IMWRITE_PNG_COMPRESSION, 0])
-        (viewer,) = make_album(runs, PLENTY).viewers
-        assert [counts.labels for counts in viewer.counts] == [("a", "b", "c")]
+        calls = []
+        monkeypatch.setattr(pictures, "decode", lambda data: calls.append(data) or decode(data))
+        assert labels(Album(runs, PLENTY).viewers) == [["a", "b", "c"]]
+        assert len(calls) == len(set(calls)) == 3
 
     def test_other_pictures(self, run):
-        """A run with other pictures has a viewer of its own."""
-        assert len(make_album([run("a"), run("b", seed=1)], PLENTY).viewers) == 2
+        """A run with other pictures has another viewer."""
+        assert labels(Album([run("a"), run("b", seed=1)], PLENTY).viewers) == [["a"], ["b"]]
 
     def test_other_counts(self, run):
-        """Runs that share pictures are told apart where they counted otherwise."""
-        runs = [run("a"), run("b", pixels=Pixels(9, 1, 1))]
-        (viewer,) = make_album(runs, PLENTY).viewers
-        assert [(counts.labels, counts.pixels.wrong) for counts in viewer.counts] == [(("b",), 1), (("a",), 0)]
+        """Runs that share pictures are listed apart if their counts differ."""
+        (viewer,) = Album([run("a"), run("b", pixels=WRONG)], PLENTY).viewers
+        assert [(labels, each.pixels.wrong) for each, labels in viewer.counts] == [(["b"], 1), (["a"], 0)]
 
-    def test_viewers_in_order(self, run):
-        """Viewers are in the order of their cases, those with wrong values before all others."""
-        wrong = Pixels(9, 1, 1)
-        runs = [run("a", 0, case="y"), run("b", 1, case="x"), run("c", 2, case="z", pixels=wrong)]
-        assert [viewer.counts[0].case for viewer in make_album(runs, PLENTY).viewers] == ["z", "x", "y"]
+    def test_order_of_viewers(self, run):
+        """Viewers with wrong values are first; the others are in the order of their cases."""
+        runs = [run("a", 0, "y"), run("b", 1, "x"), run("c", 2, "z", pixels=WRONG)]
+        assert [viewer.case for viewer in Album(runs, PLENTY).viewers] == ["z", "x", "y"]
 
     def test_other_sizes(self, run):
-        """Pictures of two sizes have no difference, which is said."""
+        """Pictures of different sizes have no difference."""
         given = run()
         cv2.imwrite(str(given.folder / "torch.png"), np.zeros((8, 8, 3), np.uint8))
-        (viewer,) = make_album([given], PLENTY).viewers
-        assert viewer.problems == ("difference: torch and ONNX Runtime have other sizes",)
+        (viewer,) = Album([given], PLENTY).viewers
+        assert viewer.problems == ("no difference: torch and ONNX Runtime have different sizes",)
         assert len(viewer.shown) == 4
 
 
-class TestBudget:
-    """What does not fit is left out, and said to be."""
+class TestSize:
+    """The page stays below its limit, and names the pictures that it leaves out."""
 
     def test_left_out(self, run):
-        """A budget that is full shows no further picture, and tells the counts all the same."""
-        one = sum(map(len, make_album([run("a")], PLENTY).data.values()))
-        album = make_album([run("a"), run("b", seed=1)], one + 5000)
-        assert [counts.labels for viewer in album.viewers for counts in viewer.counts] == [("a",)]
-        assert [(reason, counts.labels) for reason, (counts,) in album.left_out.items()] == [(LEFT_OUT, ("b",))]
-
-    def test_wrong_ones_first(self, run):
-        """Pictures with wrong values are the last to be left out."""
-        one = sum(map(len, make_album([run("a")], PLENTY).data.values()))
-        album = make_album([run("a"), run("b", seed=1, pixels=Pixels(9, 1, 1))], one + 5000)
-        assert [counts.labels for viewer in album.viewers for counts in viewer.counts] == [("b",)]
-
-    def test_no_budget(self, run):
-        """Without a budget nothing is shown."""
-        album = make_album([run()], 0)
-        assert (album.viewers, album.data, reasons(album)) == ([], {}, [LEFT_OUT])
+        """Pictures are left out after those with wrong values, and their counts are still there."""
+        album = Album([run("a"), run("b", seed=1, pixels=WRONG), run("c", seed=1)], 1)
+        assert (labels(album.viewers), labels(album.unseen)) == ([["b"], ["c"]], [["a"]])
+        assert album.unseen[0].problems == (LEFT_OUT,)
 
     def test_no_pictures(self, run):
-        """A comparison that kept no pictures says so, and still has its counts."""
-        assert reasons(make_album([run(pictures={})], PLENTY)) == [NOT_KEPT]
+        """A comparison without pictures says so."""
+        assert only_problem(Album([run(pictures={})], PLENTY)) == (NOT_KEPT,)
+
+    @pytest.mark.parametrize(("limit", "shown"), [(0, 0), (140_000, 2), (10_000_000, 6)])
+    def test_page(self, run, monkeypatch, limit, shown):
+        """The page has the pictures that fit, each once, and a note for every other set."""
+        monkeypatch.setattr(pages, "LARGEST", limit)
+        content = pages.page([run(f"{number}", number % 6, size=64) for number in range(12)])
+        assert not shown or len(content) <= limit
+        assert content.count(b'class="sides"') == shown
+        assert (LEFT_OUT.encode() in content) == (shown < 6)
+        embedded = re.findall(rb'id="picture-(\w+)"', content)
+        assert sorted(embedded) == sorted({*re.findall(rb'(?:data-picture|value)="([0-9a-f]{32})"', content)})
 
 
 class TestUntrusted:
-    """A results.json shows no file but small PNG files of its own folder."""
+    """A results.json shows small PNG files in its folder only."""
 
     @pytest.mark.parametrize(
         ("name", "problem"),
@@ -145,72 +155,95 @@ class TestUntrusted:
             pytest.param("../secret.png", "outside of the run's folder", id="up"),
             pytest.param("ort/../../secret.png", "outside of the run's folder", id="down-and-up"),
             pytest.param("link.png", "outside of the run's folder", id="link"),
-            pytest.param("none.png", "is missing", id="missing"),
-            pytest.param("ort", "is missing", id="folder"),
-            pytest.param("nul\0.png", "cannot be read", id="nul"),
-            pytest.param("n" * 5000, "cannot be read", id="long"),
+            pytest.param("none.png", "missing", id="missing"),
+            pytest.param("ort", "missing", id="folder"),
+            pytest.param("nul\0.png", "unreadable", id="nul"),
+            pytest.param("n" * 5000, "unreadable", id="long"),
         ],
     )
     def test_name(self, run, name, problem):
-        """The name of a file that is not the run's is refused."""
+        """The name of another file is refused."""
         given = run(pictures={"torch": name})
         (given.folder.parent / "secret.png").write_bytes((given.folder / "torch.png").read_bytes())
         (given.folder / "link.png").symlink_to("../secret.png")
-        with pytest.raises(PictureError, match=problem):
-            read_bounded(given.folder, name)
-        assert make_album([given], PLENTY).data == {}
+        assert only_problem(Album([given], PLENTY)) == (f"{problem}: {name}",)
 
     def test_absolute(self, run):
-        """The name of a file anywhere is refused, even of one that is a picture."""
+        """The absolute path of a picture elsewhere is refused."""
         given, other = run("a"), run("b")
         with pytest.raises(PictureError, match="outside of the run's folder"):
             read_bounded(given.folder, str(other.folder / "torch.png"))
 
     @pytest.mark.parametrize(
-        ("width", "height"),
-        [
-            pytest.param(1 << 16, 1 << 16, id="large"),
-            pytest.param(1 << 31, 0, id="long"),
-            pytest.param(2049, 2048, id="just"),
-        ],
+        ("width", "height", "depth"),
+        [(1 << 15, 1 << 15, 1), (2049, 2048, 8), (16_384, 1, 8)],
+        ids=["bomb", "area", "side"],
     )
-    def test_size(self, run, width, height):
-        """A picture is not decoded when its head announces one that is too large."""
-        given = run()
-        data = bytearray((given.folder / "torch.png").read_bytes())
-        data[16:24] = struct.pack(">II", width, height)
-        (given.folder / "torch.png").write_bytes(data)
-        with pytest.raises(PictureError, match=r"torch\.png is too large"):
-            read_bounded(given.folder, "torch.png")
-        assert MOST_PIXELS == 2048 * 2048
+    def test_size(self, monkeypatch, width, height, depth):
+        """A small file that declares a large picture is not decoded."""
+        monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decoded"))
+        channels = 1 if depth == 1 else 3
+        rows = zlib.compress(bytes((width * depth * channels // 8 + 1) * height), 9)
+        head = struct.pack(">IIBBBBB", width, height, depth, channels - 1, 0, 0, 0)
+        data = b"\x89PNG\r\n\x1a\n"
+        for kind, content in ((b"IHDR", head), (b"IDAT", rows), (b"IEND", b"")):
+            data += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        assert len(data) < 150_000
+        with pytest.raises(PictureError, match="too large to show"):
+            decode(data)
 
-    @pytest.mark.parametrize(
-        ("data", "problem"),
-        [
-            pytest.param(b"", "is no PNG file", id="empty"),
-            pytest.param(b"\xff\xd8\xff\xe0 JPEG", "is no PNG file", id="other-format"),
-            pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01", "is no PNG file", id="head-alone"),
-        ],
-    )
-    def test_format(self, run, data, problem):
-        """A file that is no PNG is refused."""
-        given = run()
-        (given.folder / "torch.png").write_bytes(data)
-        with pytest.raises(PictureError, match=problem):
-            read_bounded(given.folder, "torch.png")
+    def test_file_size(self, run, monkeypatch):
+        """No more of a file is read than a picture may have."""
+        monkeypatch.setattr(pictures, "MOST_BYTES", 100)
+        assert only_problem(Album([run(pictures={"torch": "torch.png"})], PLENTY)) == ("too large to show: torch.png",)
+
+    @pytest.mark.parametrize("data", [b"", b"\xff\xd8\xff\xe0 JPEG", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01"])
+    def test_format(self, data):
+        """A file that is not a PNG is refused."""
+        with pytest.raises(PictureError, match="not a readable PNG file"):
+            decode(data)
+
+    def test_other_format(self):
+        """A picture in another format is refused, even one that Pillow can read."""
+        with pytest.raises(PictureError, match="not a readable PNG file"):
+            decode(cv2.imencode(".bmp", np.zeros((4, 4, 3), np.uint8))[1].tobytes())
 
     def test_broken(self, run):
-        """A picture that cannot be decoded is named, and the others are shown."""
+        """A damaged picture is named, and the others are shown."""
         given = run()
         data = (given.folder / "torch.png").read_bytes()
         (given.folder / "torch.png").write_bytes(data[:33] + bytes(len(data) - 33))
-        (viewer,) = make_album([given], PLENTY).viewers
+        (viewer,) = Album([given], PLENTY).viewers
         assert [shown.role for shown in viewer.shown] == ["input", "bicubic", "ONNX Runtime"]
-        assert viewer.problems == ("torch: OpenCV cannot read the file",)
+        assert viewer.problems == ("not a readable PNG file: torch.png",)
 
 
 def test_difference_ends_at_white():
     """Four levels and more are white, in either direction."""
-    levels = np.array([[[0, 1, 3], [4, 5, 255]]], np.uint8)
-    assert difference(levels, np.zeros_like(levels)).tolist() == [[[0, 64, 192], [255, 255, 255]]]
-    assert difference(np.zeros_like(levels), levels).tolist() == [[[0, 64, 192], [255, 255, 255]]]
+    levels = Picture(np.array([[[0, 1, 3], [4, 5, 255]]], np.uint8))
+    black = Picture(np.zeros_like(levels.pixels))
+    for found in (difference(levels, black), difference(black, levels)):
+        assert found.pixels.tolist() == [[[0, 64, 192], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param("from onnxproof.report.page import write_report; write_report([run], out)", id="function"),
+        pytest.param(
+            "sys.argv[1:] = ['report', run, '-o', out]; runpy.run_module('onnxproof', None, '__main__')", id="command"
+        ),
+    ],
+)
+def test_imports(tmp_path, call):
+    """A page with pictures, a graph and claims is made without a framework."""
+    write_pictures(tmp_path)
+    start = (
+        "import atexit, runpy, sys; run, out = sys.argv[1:]; atexit.register(lambda: print(*sys.modules, sep='\\n'))"
+    )
+    command = [sys.executable, "-c", f"{start}\n{call}", str(write_results(tmp_path)), str(tmp_path)]
+    loaded = set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    assert "onnxproof.report.page" in loaded
+    assert loaded & {"torch", "pytest", "onnx", "onnxruntime", "cv2"} == set()
+    content = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert [part for part in ('class="sides"', 'class="drawing"', CLAIM.statement) if part not in content] == []

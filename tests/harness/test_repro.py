@@ -10,10 +10,14 @@ from onnx.parser import parse_model
 from torch import nn
 
 from onnxproof.case import Case
-from onnxproof.conversion import Conversion
-from onnxproof.findings import FAILS, Finding
-from onnxproof.repro import write_repro
-from onnxproof.value_checks import same_values
+from onnxproof.checks.check import judge
+from onnxproof.checks.values import same_values
+from onnxproof.findings import Finding
+from onnxproof.locating.repro import write_repro
+from onnxproof.probing.conversion import Conversion
+from onnxproof.probing.files import GivenFile
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
 
 NAME = 'a"""b\n\'); raise SystemExit("ran") #'
 WITHOUT_TORCH = "import sys, runpy; sys.modules['torch'] = None; runpy.run_path(sys.argv[1], run_name='__main__')"
@@ -38,7 +42,7 @@ def conversion(tmp_path):
         model.graph.input[0].name = model.graph.node[0].input[0] = input_name
         onnx.save(model, tmp_path / "triple.onnx")
         case = Case(network(), {given or input_name: np.array([1, -4], np.float32)}, name=name)
-        return Conversion(case, exporter="", given=tmp_path / "triple.onnx")
+        return Conversion(ReferenceModel(case), GivenFile(tmp_path / "triple.onnx"))
 
     return make
 
@@ -49,9 +53,13 @@ def repro(conversion, tmp_path):
 
     def write(**names):
         made = conversion(**names)
-        return write_repro(tmp_path / "report", made, same_values(made))
+        return write_repro(tmp_path / "report", made, judge(same_values, made))
 
     return write
+
+
+def finding(check, problem=""):
+    return Finding("double", "", "triple.onnx", None, check, CheckVerdict.FAILS, problem=problem)
 
 
 def run(folder, *, code=WITHOUT_TORCH):
@@ -91,13 +99,13 @@ class TestFolder:
 
     def test_no_evidence(self, conversion, tmp_path):
         """A check that is not about values leaves the example's."""
-        folder = write_repro(tmp_path, conversion(), Finding("opset-kept", FAILS, problem="opset 18"))
+        folder = write_repro(tmp_path, conversion(), finding("opset-kept", "opset 18"))
         assert np.load(folder / "actual.npz")["arr_0"].tolist() == [3, -12]
 
     def test_no_file(self, conversion, tmp_path):
         """Where the file cannot be fed there is nothing to show."""
         made = conversion(given="other")
-        assert write_repro(tmp_path / "report", made, Finding("inputs-kept", FAILS)) is None
+        assert write_repro(tmp_path / "report", made, finding("inputs-kept")) is None
         assert not (tmp_path / "report").exists()
 
 
@@ -129,7 +137,7 @@ class TestScript:
     def test_dropped_output(self, conversion, tmp_path):
         """A file with fewer outputs than the model is shown too."""
         made = conversion(network=Both)
-        folder = write_repro(tmp_path, made, Finding("outputs-kept", FAILS, problem="1 output"))
+        folder = write_repro(tmp_path, made, finding("outputs-kept", "1 output"))
         shown = run(folder)
         assert (shown.stderr, shown.returncode) == ("", 0)
         assert shown.stdout.startswith("1 outputs, the model gives 2")

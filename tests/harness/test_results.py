@@ -8,11 +8,10 @@ import pytest
 
 from onnxproof.results import SCHEMA, ResultsError, read_results
 
-LISTS = ("targets", "claims", "comparisons", "conversions", "graphs", "latency")
+LISTS = ("targets", "claims", "comparisons", "findings", "graphs", "latency")
 EMPTY = {"schema": SCHEMA, "name": "", "environment": {}} | {name: [] for name in LISTS}
-COMPARISON = {"case": "face", "spec": "test_face", "same": True, "problem": ""} | dict.fromkeys(
-    ("difference", "error", "bound"), 0.5
-)
+PARITY = {"case": "face", "output": "y", "problem": ""} | dict.fromkeys(("difference", "error", "bound"), 0.5)
+COMPARISON = {"parity": PARITY, "spec": "test_face", "pixels": None, "pictures": {}}
 CHECKED = dict.fromkeys(("case", "exporter", "file", "check", "figure", "problem", "advice"), "") | {
     "opset": None,
     "verdict": "holds",
@@ -52,7 +51,8 @@ def refusal(write):
 
 
 def with_comparison(**changed) -> dict:
-    return EMPTY | {"comparisons": [COMPARISON | changed]}
+    parity = PARITY | {name: changed.pop(name) for name in PARITY if name in changed}
+    return EMPTY | {"comparisons": [COMPARISON | {"parity": parity} | changed]}
 
 
 def text_with(text: str, **place) -> str:
@@ -71,11 +71,11 @@ class TestRead:
     @pytest.mark.parametrize("value", [math.inf, -math.inf, 1e300, 5e-324, -0.0, 3])
     def test_numbers(self, write, value):
         """Every float that a run can leave comes back, also those that JSON does not know."""
-        assert read_results(write(with_comparison(error=value))).comparisons[0].error == value
+        assert read_results(write(with_comparison(error=value))).comparisons[0].parity.error == value
 
     def test_nan(self, write):
         """So does NaN."""
-        assert math.isnan(read_results(write(with_comparison(error=math.nan))).comparisons[0].error)
+        assert math.isnan(read_results(write(with_comparison(error=math.nan))).comparisons[0].parity.error)
 
     def test_newer_field(self, write):
         """A field that a later version added is passed over."""
@@ -139,8 +139,6 @@ class TestRefused:
         [
             ("case", None),
             ("case", 3),
-            ("same", "true"),
-            ("same", 1),
             ("error", "0.5"),
             ("error", None),
             ("error", True),
@@ -153,11 +151,12 @@ class TestRefused:
     )
     def test_field_of_another_type(self, refusal, field, value):
         """A field of another type is named with its place."""
-        assert f"$.comparisons[0].{field}" in refusal(with_comparison(**{field: value}))
+        place = field if field in COMPARISON else f"parity.{field}"
+        assert f"$.comparisons[0].{place}" in refusal(with_comparison(**{field: value}))
 
     def test_unknown_verdict(self, refusal):
         """A verdict that there is not is refused with its place."""
-        assert "$.conversions[0].verdict" in refusal(EMPTY | {"conversions": [CHECKED | {"verdict": "<b>holds</b>"}]})
+        assert "$.findings[0].verdict" in refusal(EMPTY | {"findings": [CHECKED | {"verdict": "<b>holds</b>"}]})
 
     @pytest.mark.parametrize(
         ("schema", "advice"),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from onnxproof.parity import Reference, compare, pooled
-from onnxproof.rounding import SLACK, Rounding, median
+from onnxproof.parity.compare import Reference, compare, pooled
+from onnxproof.parity.rounding import SLACK, Rounding, median
 
 OWN = np.array([0.25, -0.5, 0.125])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from onnxproof.trees import is_named_tuple, leaves, map_leaves, to_array, to_tensor
+from onnxproof._internal.trees import is_named_tuple, leaves, map_leaves, to_array, to_tensor
 
 
 class State(NamedTuple):

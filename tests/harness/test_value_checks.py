@@ -1,5 +1,6 @@
 """What a file gives is the model's, on the example and elsewhere, and reacts to what the model reacts to."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,12 +9,15 @@ import torch
 from torch import nn
 
 from onnxproof.case import Case
-from onnxproof.conversion import Conversion
-from onnxproof.findings import FAILS, HOLDS, NOT_JUDGED
-from onnxproof.parity import Parity
-from onnxproof.value_checks import inputs_live, same_values, same_values_unseen
+from onnxproof.checks.check import judge
+from onnxproof.checks.interface import KEEP_A_TENSOR
+from onnxproof.checks.values import inputs_live, same_values, same_values_unseen
+from onnxproof.graph.diff import Difference
+from onnxproof.probing.conversion import Outcome, exported
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict, Parity
 from onnxproof.versions import TORCHSCRIPT
-from tests.harness.by_hand import FACTOR, FILE, ROWS, Gives, Scale, edited, scale_case, seen
+from tests.harness.by_hand import FACTOR, FILE, ROWS, Gives, Scale, edited, said, scale_case, seen
 
 WRONG = edited(("Mul (", "Div ("))
 DOES_NOT_RUN = edited(("Mul (", "Mool ("))
@@ -27,32 +31,30 @@ g (float[6, 4] x) => (int64[2] output) <int64[2] output_size = {6, 4}> { output 
 class TestInputsLive:
     """`inputs-live`: the file reacts to what the model reacts to."""
 
-    FREEZES = "an `.item()`, an `int(x.shape[i])`, a Python `if` or number freezes it: keep it a tensor in the model"
-
     def test_right(self, right):
         """The figure is what both react to."""
-        assert seen(inputs_live(right)) == (HOLDS, "x, factor, rows")
+        assert seen(inputs_live, right) == (CheckVerdict.HOLDS, "x, factor, rows")
 
     def test_dead(self, given):
         """An input that the file does not use is told, with what the model and the file gave."""
-        finding = inputs_live(given(scale_case(), edited(("x, factor", "x, two"))))
-        assert seen(finding) == (
-            FAILS,
+        finding = judge(inputs_live, given(scale_case(), edited(("x, factor", "x, two"))))
+        assert said(finding) == (
+            CheckVerdict.FAILS,
             "the file does not react to the input factor: "
             "its outputs stay those of the traced inputs, the model's change",
         )
-        assert finding.advice == self.FREEZES
-        assert finding.evidence.inputs["factor"] == [3]
-        np.testing.assert_array_equal(finding.evidence.expected["output_0"], ROWS * 3)
-        np.testing.assert_array_equal(finding.evidence.actual["scaled"], ROWS * 2)
+        assert finding.advice == KEEP_A_TENSOR
+        assert finding.run.inputs["factor"] == [3]
+        np.testing.assert_array_equal(finding.run.expected["output_0"], ROWS * 3)
+        np.testing.assert_array_equal(finding.run.actual["scaled"], ROWS * 2)
 
     def test_refused_size(self, given):
         """A size that the file refuses is told with what the engine said."""
-        finding = inputs_live(given(scale_case(), SIX_ROWS))
-        assert finding.verdict == FAILS
+        finding = judge(inputs_live, given(scale_case(), SIX_ROWS))
+        assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith("the file refuses another value of the size of rows: ")
         assert "Got: 7 Expected: 6" in finding.problem
-        assert finding.advice == self.FREEZES
+        assert finding.advice == KEEP_A_TENSOR
 
     def test_model_does_not_react(self, given):
         """Of an input that the model does not react to either, nothing is asked."""
@@ -62,7 +64,7 @@ class TestInputsLive:
                 return super().forward(x, torch.full_like(factor, 2))
 
         conversion = given(scale_case(Doubles()), edited(("x, factor", "x, two")))
-        assert seen(inputs_live(conversion)) == (HOLDS, "x, rows")
+        assert seen(inputs_live, conversion) == (CheckVerdict.HOLDS, "x, rows")
 
     def test_nothing_reacts(self, given):
         """A model that reacts to nothing says nothing."""
@@ -73,12 +75,15 @@ class TestInputsLive:
 
         text = '<ir_version: 8, opset_import: ["": 18]> g (float[20] x) => (float[3] y) <float[3] y = {1, 1, 1}> {}'
         conversion = given(Case(Deaf(), {"x": np.zeros(20, np.float32)}), text)
-        assert seen(inputs_live(conversion)) == (NOT_JUDGED, "the model reacts to nothing that could be changed")
+        assert seen(inputs_live, conversion) == (
+            CheckVerdict.NOT_JUDGED,
+            "the model reacts to no change that was tried",
+        )
 
     def test_does_not_run(self, given):
         """A file that does not run on the example is another check's matter."""
-        assert seen(inputs_live(given(scale_case(), DOES_NOT_RUN))) == (
-            NOT_JUDGED,
+        assert seen(inputs_live, given(scale_case(), DOES_NOT_RUN)) == (
+            CheckVerdict.NOT_JUDGED,
             "the file does not run on the traced inputs: see same-values",
         )
 
@@ -86,36 +91,37 @@ class TestInputsLive:
         ("difference", "problem", "advice"),
         [
             pytest.param(
-                "only in the first: Mul → y",
+                Difference("part", "only in the first: Mul → y"),
                 "values of the traced inputs are in the file; traced on shuffled inputs it differs: "
                 "only in the first: Mul → y",
-                "a branch or a number that depends on a tensor's values is frozen: keep it a tensor",
+                "Keep it a tensor in the model: a branch or a number that depends on a tensor's values is frozen.",
                 id="values",
             ),
             pytest.param(
-                "inputs: x against y",
-                "exported again the file has other inputs: inputs: x against y",
-                "try the other exporter",
+                Difference("inputs", "inputs: x against y"),
+                "exported again, the file has other inputs: inputs: x against y",
+                "Try the other exporter.",
                 id="inputs",
             ),
         ],
     )
-    def test_traced_elsewhere(self, right, difference, problem, advice):
+    def test_traced_elsewhere(self, difference, problem, advice):
         """A file that differs when it is traced on other values has values of the example in it."""
-        right.exported_elsewhere = SimpleNamespace(id="shuffled"), (difference, "more")
-        finding = inputs_live(right)
-        assert (finding.verdict, finding.problem, finding.advice) == (FAILS, problem, advice)
+        conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
+        conversion.file.elsewhere = SimpleNamespace(id="shuffled"), (difference, "more")
+        finding = judge(inputs_live, conversion)
+        assert (finding.verdict, finding.problem, finding.advice) == (CheckVerdict.FAILS, problem, advice)
 
     def test_warned(self):
-        """The advice is what the tracer warned of, where it did."""
+        """The tracer's warning is the evidence."""
 
         class Frozen(nn.Module):
             def forward(self, x):
                 return x + float(x[0, 0])
 
-        finding = inputs_live(Conversion(Case(Frozen(), {"x": ROWS}), exporter=TORCHSCRIPT))
+        finding = judge(inputs_live, exported(ReferenceModel(Case(Frozen(), {"x": ROWS})), TORCHSCRIPT))
         assert "values of the traced inputs are in the file" in finding.problem
-        assert finding.advice.startswith("the tracer warned of `return x + float(x[0, 0])`")
+        assert re.fullmatch(r"The tracer warned at .*:\d+: `return x \+ float\(x\[0, 0\]\)`", finding.evidence)
 
 
 class TestSameValues:
@@ -124,23 +130,23 @@ class TestSameValues:
     @pytest.mark.parametrize("check", [same_values, same_values_unseen])
     def test_right(self, right, check):
         """The figure is the error that is nearest to its bound, with the bound."""
-        verdict, figure = seen(check(right))
+        verdict, figure = seen(check, right)
         error, bound = (float(word) for word in figure.removesuffix(" allowed").split(" of "))
-        assert verdict == HOLDS
+        assert verdict == CheckVerdict.HOLDS
         assert 0 < error < bound < 1e-5
 
     def test_wrong(self, given):
         """A wrong output is told with its place, what made it wrong, and evidence."""
         conversion = given(scale_case(), WRONG)
-        finding = same_values(conversion)
-        assert finding.verdict == FAILS
+        finding = judge(same_values, conversion)
+        assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith("on traced: output output_0: 2.0 at (5, 3), expected 8.0: 6 apart, ")
         assert finding.problem.endswith("; the file: it is wrong in the reference evaluator too")
-        assert finding.advice == "export it again, and compare the nodes"
+        assert finding.advice == "Export it again, and compare the nodes."
         assert finding.figure.startswith("6 of ")  # the worst value, 4 / 2 for 4 * 2
-        np.testing.assert_array_equal(finding.evidence.inputs["x"], ROWS)
-        np.testing.assert_array_equal(finding.evidence.expected["output_0"], ROWS * 2)
-        np.testing.assert_array_equal(finding.evidence.actual["scaled"], ROWS / 2)
+        np.testing.assert_array_equal(finding.run.inputs["x"], ROWS)
+        np.testing.assert_array_equal(finding.run.expected["output_0"], ROWS * 2)
+        np.testing.assert_array_equal(finding.run.actual["scaled"], ROWS / 2)
 
     def test_wrong_unseen(self, given):
         """What is wrong on other inputs alone is told on the smallest of them."""
@@ -150,29 +156,29 @@ class TestSameValues:
                 return super().forward(x, factor + float(x.shape[0] >= 8))
 
         conversion = given(scale_case(WrongFromEight()), FILE)
-        assert same_values(conversion).verdict == HOLDS
-        finding = same_values_unseen(conversion)
+        assert judge(same_values, conversion).verdict == CheckVerdict.HOLDS
+        finding = judge(same_values_unseen, conversion)
         assert finding.problem.startswith("on rows 8: output output_0: ")
-        assert len(finding.evidence.inputs["x"]) == 8
+        assert len(finding.run.inputs["x"]) == 8
 
     def test_first_unseen(self, given):
         """The first of them counts as the others do."""
         case = scale_case(also=[{"x": -ROWS, "factor": FACTOR + 1}])
-        finding = same_values_unseen(given(case, edited(("x, factor", "x, two"))))
+        finding = judge(same_values_unseen, given(case, edited(("x, factor", "x, two"))))
         assert finding.problem.startswith("on also[0]: output output_0: ")
 
     def test_does_not_run(self, given):
         """A file that does not run fails, and there is nothing to show."""
-        finding = same_values(given(scale_case(), DOES_NOT_RUN))
-        assert finding.verdict == FAILS
+        finding = judge(same_values, given(scale_case(), DOES_NOT_RUN))
+        assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith("on traced: output *: it does not run: ")
-        assert finding.evidence is None
+        assert finding.run is None
 
     @pytest.mark.parametrize("check", [same_values, same_values_unseen])
     def test_unreadable(self, right, check):
         """A file that cannot be read is another check's matter."""
-        right.given.write_bytes(b"no model")
-        assert seen(check(right)) == (NOT_JUDGED, "the file cannot be read: see well-formed")
+        right.file.path.write_bytes(b"no model")
+        assert seen(check, right) == (CheckVerdict.NOT_JUDGED, "the file cannot be read: see well-formed")
 
     def test_nothing_unseen(self, given):
         """Where the model accepts nothing but the example, there is nothing unseen."""
@@ -182,9 +188,9 @@ class TestSameValues:
                 assert torch.equal(x, torch.tensor(ROWS).to(x))
                 return super().forward(x, factor)
 
-        assert seen(same_values_unseen(given(scale_case(Particular()), FILE))) == (
-            NOT_JUDGED,
-            "there are no other inputs that the model accepts: see probes-adequate",
+        assert seen(same_values_unseen, given(scale_case(Particular()), FILE)) == (
+            CheckVerdict.NOT_JUDGED,
+            "the model accepts no other inputs: see probes-adequate",
         )
 
 
@@ -199,16 +205,16 @@ class TestFigure:
 
     def test_equal(self, counted):
         """Integers that are the same are equal."""
-        assert same_values(counted(COUNT)).figure == "equal"
+        assert judge(same_values, counted(COUNT)).figure == "equal"
 
     def test_apart(self, counted):
         """Of others the largest distance is told."""
-        assert same_values(counted(COUNT.replace("{6, 4}", "{6, 9}"))).figure == "5 apart"
+        assert judge(same_values, counted(COUNT.replace("{6, 4}", "{6, 9}"))).figure == "5 apart"
 
     def test_does_not_run(self, counted):
         """A file that does not run has none."""
-        found = same_values(counted(COUNT.replace("Identity", "local.Odd")))
-        assert (found.verdict, found.figure) == (FAILS, "")
+        found = judge(same_values, counted(COUNT.replace("Identity", "local.Odd")))
+        assert (found.verdict, found.figure) == (CheckVerdict.FAILS, "")
 
     @pytest.mark.parametrize(
         ("parities", "figure"),
@@ -221,12 +227,12 @@ class TestFigure:
     def test_figure(self, right, monkeypatch, parities, figure):
         """The figure is that of the output whose error is the largest share of what is allowed."""
         found = tuple(Parity("", "y", error=error, bound=bound) for error, bound in parities)
-        monkeypatch.setattr(right, "parities", lambda *_: found)
-        assert seen(same_values(right)) == (HOLDS, figure)
+        monkeypatch.setattr(right, "outcome", lambda *_: Outcome(found))
+        assert seen(same_values, right) == (CheckVerdict.HOLDS, figure)
 
     def test_figure_of_several(self, right, monkeypatch):
         """It is that of all the inputs."""
         shares = {"shuffled": 3, "rows 7": 2}
-        found = lambda judged, *_: (Parity("", "y", error=shares.get(judged.probe.id, 1), bound=4),)  # noqa: E731
-        monkeypatch.setattr(right, "parities", found)
-        assert seen(same_values_unseen(right)) == (HOLDS, "3 of 4 allowed")
+        share = lambda judged: Parity("", "y", error=shares.get(judged.probe.id, 1), bound=4)  # noqa: E731
+        monkeypatch.setattr(right, "outcome", lambda judged, *_: Outcome((share(judged),)))
+        assert seen(same_values_unseen, right) == (CheckVerdict.HOLDS, "3 of 4 allowed")

@@ -2,27 +2,26 @@
 
 from dataclasses import replace
 
-import msgspec
 import pytest
 from packaging.requirements import Requirement
 
 from docs.verdict_page import PAGE, RUNS, read_runs, render
-from onnxproof.results import ClaimResult, Departure, Results, ResultsError, read_results
+from onnxproof.results import ClaimResult, ClaimVerdict, Departure, Results, ResultsError, as_json, read_results
 
 STACKS = {path.stem: path for path in (PAGE.parents[1] / "stacks").glob("*.txt")}
 RECORDED = sorted(RUNS.glob("*.json"))
 
-SUM = ClaimResult("sum", "numbers", "One and one is two.", {"": "holds"}, [], [], [])
+SUM = ClaimResult("sum", "numbers", "One and one is two.", {"": ClaimVerdict.HOLDS}, [], [], [])
 ORDER = ClaimResult(
     "order",
     "letters",
     "B comes before A.",
-    {"one": "departs", "two": "not applicable"},
+    {"one": ClaimVerdict.DEPARTS, "two": ClaimVerdict.NOT_APPLICABLE},
     [Departure("one", "A | B", "test_a_comes_first", "https://a.org")],
     ["two has no letters"],
     [],
 )
-NEW = Results(2, "new", {"torch": "2.13.0+cpu", "numpy": "2.4.6"}, [], [SUM, ORDER], [], [], [], [])
+NEW = replace(Results.of_run({"torch": "2.13.0+cpu", "numpy": "2.4.6"}, claims=[SUM, ORDER]), name="new")
 OLD = replace(NEW, name="old", environment={"torch": "2.9.1"}, claims=[SUM])
 
 
@@ -76,23 +75,23 @@ class TestPage:
         assert line in page
 
     def test_exporters_of_a_claim_are_neighbours(self):
-        """What an exporter that came later finds stands below the claim's other rows."""
-        earlier = replace(ORDER, verdicts={"one": "holds"})
+        """An exporter that only a later run has is next to the claim's other exporters."""
+        earlier = replace(ORDER, verdicts={"one": ClaimVerdict.HOLDS})
         last = replace(earlier, id="last")
         page = render({"old": replace(NEW, claims=[earlier, last]), "new": replace(NEW, claims=[ORDER, last])})
         assert "| `order` | one | ✓ | ≠ |\n| `order` | two |  | – |\n| `last` | one | ✓ | ✓ |" in page
 
     def test_everywhere(self):
-        """What every run departs in is said to be so in all of them."""
+        """A departure of every run has the word "all" in place of the environments."""
         assert "| `test_a_comes_first` | all |" in render({"new": NEW, "newer": NEW})
 
     @pytest.mark.parametrize(
-        ("verdict", "holding", "failing"), [pytest.param("holds", 1, "none"), pytest.param("failing", 0, 1)]
+        ("verdict", "holding", "failing"), [(ClaimVerdict.HOLDS, 1, "none"), (ClaimVerdict.FAILING, 0, 1)]
     )
     def test_summary(self, verdict, holding, failing):
         """The first sentence counts each claim once, by the gravest of its verdicts."""
         page = render({"old": replace(OLD, claims=[replace(SUM, verdicts={"": verdict})]), "new": NEW})
-        departing = "1 depart from the document in one at least"
+        departing = "1 depart from the document in at least one"
         assert f"Of 2 claims, {holding} hold in all 2, {departing}, and {failing} fail." in page
 
 
@@ -103,7 +102,7 @@ class TestReading:
     def folder(self, tmp_path):
         """A folder with runs in two environments."""
         for name, run in {"torch2.13": NEW, "torch2.9": OLD}.items():
-            (tmp_path / f"{name}.json").write_bytes(msgspec.json.encode(run))
+            (tmp_path / f"{name}.json").write_text(as_json(run), encoding="utf-8")
         return tmp_path
 
     def test_order(self, folder):

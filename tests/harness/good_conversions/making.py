@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from onnxproof.case import Case
-from onnxproof.probes import SEED
+from onnxproof.probing.probes import SEED
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 
 BOTH = (TORCHSCRIPT, TORCH_EXPORT)

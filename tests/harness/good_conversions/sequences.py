@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from onnxproof.case import Case
-from onnxproof.probes import SEED
+from onnxproof.probing.probes import SEED
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.harness.good_conversions.making import GoodConversion, built, fixed, normal
 

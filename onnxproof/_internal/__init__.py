@@ -1,0 +1,1 @@
+"""Files, names, nested values and texts: what the package itself needs."""

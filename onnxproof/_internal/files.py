@@ -1,0 +1,48 @@
+"""Atomic writes."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+
+def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
+    """Writes `data` under a temporary name beside `path` and renames it."""
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        whole = Path(folder, path.name)
+        whole.write_bytes(data)
+        whole.replace(path)
+    return path
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file has this path, which may be too long or malformed."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def make_writable(folder: str | os.PathLike[str]) -> None:
+    """Makes a folder before the work whose result it takes. Raises `OSError` if it cannot be written."""
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
+
+
+def replace_folder(target: Path, make: Callable[[Path], None]) -> Path:
+    """Replaces the folder `target` atomically by one that `make` fills; another run that writes it waits."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.parent / f".{target.name}.lock"):
+        unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        try:
+            make(unfinished)
+            unfinished.chmod(0o755)
+            shutil.rmtree(target, ignore_errors=True)
+            unfinished.rename(target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    return target

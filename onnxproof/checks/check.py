@@ -1,0 +1,70 @@
+"""What a check is, and how it becomes a finding.
+
+A check is a function of a `Conversion`: its name is the id (`inputs_kept` is `inputs-kept`), its docstring what the
+file does. It returns a figure, or raises `CheckError` or `NotJudgedError`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from onnxproof._internal.texts import printable
+from onnxproof.exporting.export import ExportError
+from onnxproof.findings import FailingRun, Finding
+from onnxproof.graph.load import GraphError
+from onnxproof.probing.conversion import Conversion
+from onnxproof.results import CheckVerdict
+
+Check = Callable[[Conversion], str]
+"""Judges a conversion: returns a figure, or raises `CheckError` or `NotJudgedError`."""
+
+
+class CheckError(Exception):
+    """A check that fails: what is wrong, what to do, a fact behind it, and the run that shows it."""
+
+    def __init__(
+        self, problem: str, advice: str, *, evidence: str = "", figure: str = "", run: FailingRun | None = None
+    ) -> None:
+        super().__init__(problem)
+        self.texts = {"problem": problem, "advice": advice, "evidence": evidence, "figure": figure}
+        self.run = run
+
+
+class NotJudgedError(Exception):
+    """A check that cannot judge a conversion; the message says why."""
+
+
+def id_of(check: Check) -> str:
+    """The id of a check: its name, with dashes."""
+    return check.__name__.replace("_", "-")
+
+
+def judge(check: Check, conversion: Conversion) -> Finding:
+    """The finding of a check on a conversion. Raises `CaseError` for a case that cannot be checked."""
+    id, file = id_of(check), conversion.file
+    verdict, texts, run = _verdict(check, conversion)
+    reason = conversion.case.why_expected(id, file.written_by)
+    if reason and verdict == CheckVerdict.FAILS:
+        verdict, run = CheckVerdict.EXPECTED, None
+        texts = texts | {"advice": f"expected: {reason}", "evidence": ""}
+    elif reason and verdict == CheckVerdict.HOLDS:
+        verdict = CheckVerdict.FAILS
+        texts = texts | {
+            "problem": f"the check holds, and was expected to fail: {reason}",
+            "advice": "Take it out of the case's `expected`.",
+        }
+    shown = {name: printable(text) for name, text in texts.items()}  # names in a file may command the terminal
+    return Finding(conversion.case.name, file.exporter, file.given, file.opset, id, verdict, run=run, **shown)
+
+
+def _verdict(check: Check, conversion: Conversion) -> tuple[CheckVerdict, dict[str, Any], FailingRun | None]:
+    try:
+        return CheckVerdict.HOLDS, {"figure": check(conversion)}, None
+    except CheckError as failure:
+        return CheckVerdict.FAILS, failure.texts, failure.run
+    except NotJudgedError as reason:
+        problem = str(reason)
+    except ExportError:
+        problem = "there is no file: see exports"
+    except GraphError:
+        problem = "the file cannot be read: see well-formed"
+    return CheckVerdict.NOT_JUDGED, {"problem": problem}, None

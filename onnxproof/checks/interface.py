@@ -1,0 +1,165 @@
+"""Checks of the file itself: what it declares, and whether it is complete."""
+
+import onnx
+
+from onnxproof._internal.texts import one_line
+from onnxproof._internal.trees import leaves
+from onnxproof.checks.check import CheckError, NotJudgedError
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.isolated import run_without_torch
+from onnxproof.exporting.export import ExportError
+from onnxproof.graph.dims import SymbolError, bind
+from onnxproof.graph.load import GraphError, external_files
+from onnxproof.graph.record import shape_text
+from onnxproof.probing.conversion import Conversion
+from onnxproof.probing.files import GivenFile
+
+KEEP_A_TENSOR = (
+    "Keep it a tensor in the model: an `.item()`, an `int(x.shape[i])`, a Python `if` or a Python number freezes it."
+)
+
+
+def exports(conversion: Conversion) -> str:
+    """The file is written by the exporter without an error."""
+    if isinstance(conversion.file, GivenFile):
+        raise NotJudgedError("nothing to export: a file was given")
+    try:
+        count = len(conversion.file.export.graph.nodes)
+    except ExportError as error:
+        raise CheckError(str(error), "Read the exporter's message; try another opset or the other exporter.") from error
+    return f"{conversion.file.exporter}, {count} node{'s' * (count != 1)}"
+
+
+def opset_kept(conversion: Conversion) -> str:
+    """The file has the opset asked for."""
+    asked, written = conversion.file.opset, conversion.graph.opset
+    if asked is None:
+        raise NotJudgedError("no opset was asked for")
+    if written != asked:
+        raise CheckError(
+            f"opset {asked} was asked for, the file has {written}",
+            f"Ask for {written}, or use an exporter that writes {asked}.",
+        )
+    return f"opset {written}"
+
+
+def well_formed(conversion: Conversion) -> str:
+    """The file passes onnx's full checker and strict shape inference."""
+    try:
+        conversion.graph  # noqa: B018
+    except GraphError as error:
+        raise CheckError(one_line(error), "Export it again.") from error
+    try:
+        onnx.checker.check_model(str(conversion.file.path), full_check=True)
+    except Exception as error:
+        raise CheckError(
+            one_line(error), "Export it again: engines may misread a file that onnx's checker refuses."
+        ) from error
+    return "onnx.checker, strict"
+
+
+def inputs_kept(conversion: Conversion) -> str:
+    """The file has every input of the model, under its name and in order."""
+    wanted, found = conversion.case.required_inputs, conversion.graph.input_names
+    missing = [f"the file has no input {name}" for name in wanted if name not in found]
+    strange = [
+        f"it has an input {name} that the model does not have"
+        for name in found
+        if name not in leaves(conversion.case.inputs)
+    ]
+    if missing or strange:
+        raise CheckError(
+            f"{'; '.join(missing + strange)}; its inputs are {', '.join(found) or 'none'}",
+            "Pass each input as a tensor, and do not take its value out: a Python number is folded into the file.",
+            evidence=conversion.file.tracer_evidence,
+        )
+    if tuple(wanted) != tuple(name for name in found if name in wanted):
+        raise CheckError(
+            f"the inputs are in the order {', '.join(found)}, the model's are {', '.join(wanted)}",
+            "Feed the file by name.",
+        )
+    return ", ".join(found)
+
+
+def outputs_kept(conversion: Conversion) -> str:
+    """The file has every output of the model, in order, with its name, dtype and rank."""
+    wanted, found = conversion.model.traced.reference.values, conversion.graph.outputs
+    if len(found) != len(wanted):
+        names = ", ".join(value.name for value in found)
+        raise CheckError(
+            f"the file has {len(found)} outputs ({names}), the model {len(wanted)} ({', '.join(wanted)})",
+            "Export every output; a consumer can leave out those that it does not need when it runs the file.",
+        )
+    names_matter = not isinstance(conversion.file, GivenFile) or bool(conversion.case.output_names)
+    for value, (name, own) in zip(found, wanted.items(), strict=True):
+        if names_matter and value.name != name:
+            raise CheckError(f"output {name} is called {value.name}", "Give the exporter `output_names`.")
+        if value.dtype != own.dtype.name:
+            raise CheckError(
+                f"output {name} is {value.dtype}, the model's is {own.dtype.name}", "Cast it in the model."
+            )
+        if value.shape is not None and len(value.shape) != own.ndim:
+            raise CheckError(
+                f"output {name} has {len(value.shape)} dimensions, the model's has {own.ndim}",
+                "Reshape it in the model.",
+            )
+    return ", ".join(value.name for value in found)
+
+
+def dims_kept(conversion: Conversion) -> str:
+    """The file keeps every dimension dynamic that the case names."""
+    dynamic = conversion.case.dynamic
+    if not dynamic:
+        raise NotJudgedError("the case names no dynamic dimension")
+    shapes = {value.name: value.shape for value in conversion.graph.inputs}
+    declared = [
+        (symbol, name, shape[axis])
+        for name, axes in dynamic.items()
+        for axis, symbol in axes.items()
+        if (shape := shapes.get(name)) is not None
+    ]
+    frozen = [f"{symbol} of {name} is {size}" for symbol, name, size in declared if isinstance(size, int)]
+    if frozen:
+        raise CheckError(
+            f"the file froze a dimension: {'; '.join(frozen)}", KEEP_A_TENSOR, evidence=conversion.file.tracer_evidence
+        )
+    return ", ".join(conversion.case.sizes)
+
+
+def shapes_honest(conversion: Conversion) -> str:
+    """The file declares output dimensions, fixed or symbolic, that its outputs have."""
+    outputs = conversion.graph.outputs
+    ran = [judged for judged in conversion.model.judged if not conversion.outcome(judged).refusal]
+    for judged in ran:
+        fed = (array.shape for array in conversion.feeds(judged.probe.inputs).values())
+        sizes: dict[str, int] = {}
+        try:
+            for value, shape in zip(conversion.graph.inputs, fed, strict=True):
+                bind(value, shape, sizes)
+            for value, shape in zip(outputs, conversion.outcome(judged).shapes, strict=True):
+                bind(value, shape, sizes)
+        except SymbolError as error:
+            raise CheckError(
+                f"on {judged.probe.id}: {error}",
+                "Try the other exporter: an engine that plans memory by the declared shape fails.",
+            ) from error
+    if not ran:
+        raise NotJudgedError("the file does not run: see same-values")
+    return f"{', '.join(shape_text(value.shape) for value in outputs)} in {len(ran)} runs"
+
+
+def self_contained(conversion: Conversion) -> str:
+    """The file loads and runs without torch, from the files that it names alone."""
+    advice = "Keep the file, its external data beside it, and a body for each custom operator."
+    try:
+        inputs = conversion.feeds(conversion.case.inputs)
+    except EngineError as error:
+        raise NotJudgedError(f"{error}: see inputs-kept") from error
+    except GraphError as error:
+        if external_files(conversion.file.path):
+            raise CheckError(one_line(error), advice) from error
+        raise
+    problem = run_without_torch(conversion.file.path, inputs, conversion.provider)
+    if problem:
+        raise CheckError(problem, advice)
+    return "runs alone"

@@ -1,0 +1,140 @@
+"""The door to the checks: a case in, findings out."""
+
+import functools
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ParamSpec
+
+from onnxproof import versions
+from onnxproof._internal.names import unknown
+from onnxproof.case import Case, CaseError
+from onnxproof.checks import interface, values
+from onnxproof.checks.check import Check, id_of, judge
+from onnxproof.engines.base import Engine
+from onnxproof.findings import Finding
+from onnxproof.locating.repro import repro_folder, write_repro
+from onnxproof.probing.conversion import Conversion, exported
+from onnxproof.probing.files import GivenFile
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
+
+Asked = ParamSpec("Asked")
+
+CHECKS: dict[str, Check] = {
+    id_of(check): check
+    for check in (
+        interface.exports,
+        interface.opset_kept,
+        interface.well_formed,
+        interface.inputs_kept,
+        interface.outputs_kept,
+        interface.dims_kept,
+        values.inputs_live,
+        values.same_values,
+        values.same_values_unseen,
+        interface.shapes_honest,
+        interface.self_contained,
+        values.optimizer_neutral,
+        values.engines_agree,
+        values.repeatable,
+        values.probes_adequate,
+    )
+}
+"""The checks by id, in the order in which they run."""
+
+
+def findings(
+    case: Case,
+    exporters: Sequence[str] | None = None,
+    opset: int | None = None,
+    only: Iterable[str] | None = None,
+    *,
+    skip: Iterable[str] = (),
+    checks: Iterable[Check] = (),
+    file: str | os.PathLike[str] | None = None,
+    engines: Mapping[str, Engine] | None = None,
+    report: str | os.PathLike[str] | None = None,
+    watch: Callable[[Conversion, str], None] = lambda conversion, check: None,
+) -> Iterator[Finding]:
+    """Checks the conversion of a case by each exporter, or a file that is already exported.
+
+    `exporters` are by default those of the installed torch, `opset` is the lowest of each exporter. With a `file`
+    nothing is exported, and `opset` is the one that it is held to. `only` and `skip` choose checks by id; `checks` are
+    further ones of yours, see `onnxproof.checks.Check`. `engines` replace ONNX Runtime on the CPU and the reference
+    evaluator, see `default_engines`. With a `report` folder each failure leaves a script there that shows it. `watch`
+    is called before each check.
+
+    Raises `CaseError` for a case that cannot be checked, and for an exporter or a check that does not exist.
+    """
+    chosen = choose(only, skip, checks, [case])
+    for conversion in conversions(case, exporters, opset, file, engines):
+        for id, check in chosen.items():
+            watch(conversion, id)
+            yield with_repro(judge(check, conversion), conversion, report)
+
+
+def _as_list(found: Callable[Asked, Iterator[Finding]]) -> Callable[Asked, list[Finding]]:
+    """The same function, with all its findings at once."""
+
+    @functools.wraps(found)
+    def run(*args: Asked.args, **options: Asked.kwargs) -> list[Finding]:
+        return list(found(*args, **options))
+
+    return run
+
+
+run = _as_list(findings)
+
+
+def choose(
+    only: Iterable[str] | None = None,
+    skip: Iterable[str] = (),
+    checks: Iterable[Check] = (),
+    cases: Iterable[Case] = (),
+) -> dict[str, Check]:
+    """The checks to run by id. Raises `CaseError` for an id that does not exist, also in the cases' `expected`."""
+    known = CHECKS | {id_of(check): check for check in checks}
+    only, skip = None if only is None else tuple(only), tuple(skip)
+    named = [("only", only or ()), ("skip", skip), *((f"{case.name}: expected", case.expected) for case in cases)]
+    for what, ids in named:
+        for id in ids:
+            if id not in known:
+                raise CaseError(f"{what}: the check {unknown(id, known)}")
+    return {id: check for id, check in known.items() if (only is None or id in only) and id not in skip}
+
+
+def conversions(
+    case: Case,
+    exporters: Sequence[str] | None = None,
+    opset: int | None = None,
+    file: str | os.PathLike[str] | None = None,
+    engines: Mapping[str, Engine] | None = None,
+) -> Iterator[Conversion]:
+    """The conversion of a case by each exporter, or the one of its file; `run` has the arguments."""
+    model = ReferenceModel(case)
+    if file and exporters:
+        raise CaseError("a file that is given is already exported; leave out the exporters, or the file")
+    if file:
+        yield Conversion(model, GivenFile(file, opset), engines)
+        return
+    for exporter in dict.fromkeys(exporters or versions.EXPORTERS):
+        if exporter not in versions.EXPORTERS:
+            raise CaseError(f"the exporter {unknown(exporter, versions.EXPORTERS)}")
+        yield exported(model, exporter, opset, engines=engines)
+
+
+def with_repro(finding: Finding, conversion: Conversion, report: str | os.PathLike[str] | None) -> Finding:
+    """The finding with a folder in `report` that shows a failure; one that an earlier run left for it is removed.
+
+    Raises `OSError` if it cannot be written.
+    """
+    if not report:
+        return finding
+    folder = write_repro(Path(report), conversion, finding) if finding.verdict == CheckVerdict.FAILS else None
+    if folder is None:
+        shutil.rmtree(repro_folder(Path(report), conversion, finding), ignore_errors=True)
+        return finding
+    return replace(finding, repro=folder.relative_to(report).as_posix())

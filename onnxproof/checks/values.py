@@ -1,0 +1,218 @@
+"""Checks of the file's outputs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from onnxproof._internal.texts import one_line
+from onnxproof._internal.trees import Array, leaves
+from onnxproof.checks.check import CheckError, NotJudgedError
+from onnxproof.checks.interface import KEEP_A_TENSOR
+from onnxproof.engines.base import EngineError
+from onnxproof.findings import FailingRun
+from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
+from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
+from onnxproof.probing.files import GivenFile
+from onnxproof.probing.reference import Change, JudgedProbe, same_bits
+from onnxproof.results import Parity
+
+
+def inputs_live(conversion: Conversion) -> str:
+    """The file reacts to each input and to each dynamic dimension that the model reacts to."""
+    base = _run_on_example(conversion)
+    live = [change for change, shown in conversion.model.reactions.items() if shown]
+    for change in live:
+        _require_reaction(conversion, base, change)
+    _require_same_file_elsewhere(conversion)
+    if not live:
+        raise NotJudgedError("the model reacts to no change that was tried")
+    return ", ".join(change.name for change in live)
+
+
+def _run_on_example(conversion: Conversion) -> dict[str, Array]:
+    try:
+        return conversion.outputs(conversion.model.traced)
+    except EngineError as error:
+        raise NotJudgedError("the file does not run on the traced inputs: see same-values") from error
+
+
+def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Change) -> None:
+    evidence = conversion.file.tracer_evidence
+    for inputs, values in conversion.model.reactions[change]:
+        try:
+            actual = conversion.run(inputs)
+        except EngineError as error:
+            raise CheckError(
+                f"the file refuses another value of {change}: {one_line(error)}", KEEP_A_TENSOR, evidence=evidence
+            ) from error
+        if same_bits(actual, base):
+            raise CheckError(
+                f"the file does not react to {change}: its outputs stay those of the traced inputs, the model's change",
+                KEEP_A_TENSOR,
+                evidence=evidence,
+                run=FailingRun(conversion.feeds(inputs), dict(values), actual),
+            )
+
+
+def _require_same_file_elsewhere(conversion: Conversion) -> None:
+    """A file that is another one when it is traced on other inputs holds values of the traced ones."""
+    if isinstance(conversion.file, GivenFile) or not (elsewhere := conversion.file.elsewhere):
+        return
+    probe, differences = elsewhere
+    if not differences:
+        return
+    if differences[0].kind == "inputs":
+        raise CheckError(f"exported again, the file has other inputs: {differences[0]}", "Try the other exporter.")
+    raise CheckError(
+        f"values of the traced inputs are in the file; traced on {probe.id} inputs it differs: {differences[0]}",
+        "Keep it a tensor in the model: a branch or a number that depends on a tensor's values is frozen.",
+        evidence=conversion.file.tracer_evidence,
+    )
+
+
+def same_values(conversion: Conversion) -> str:
+    """The file has the model's outputs on the traced inputs."""
+    return _same_values(conversion, [conversion.model.traced])
+
+
+def same_values_unseen(conversion: Conversion) -> str:
+    """The file has the model's outputs on inputs and sizes that it was not traced with."""
+    unseen = conversion.model.judged[1:]
+    if not unseen:
+        raise NotJudgedError("the model accepts no other inputs: see probes-adequate")
+    return _same_values(conversion, unseen)
+
+
+def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
+    conversion.graph  # noqa: B018  # an unreadable file is not a value error
+    parities: list[Parity] = []
+    for judged in probes:
+        outcome = conversion.outcome(judged)
+        if not outcome.is_right:
+            failing = judged if judged is conversion.model.traced else smallest_failing(conversion, judged)
+            wrong = conversion.outcome(failing).wrong
+            culprit = where_it_goes_wrong(conversion, failing)
+            raise CheckError(
+                f"on {failing.probe.id}: output {wrong.output}: {wrong.problem}; {culprit.text}",
+                culprit.advice,
+                evidence=culprit.evidence,
+                figure=_figure(outcome.parities),
+                run=_failing_run(conversion, failing),
+            )
+        parities += outcome.parities
+    return _figure(parities)
+
+
+def _figure(parities: Sequence[Parity]) -> str:
+    worst = max(parities, key=lambda parity: parity.error / parity.bound if parity.bound else parity.difference)
+    if worst.bound:
+        return f"{worst.error:.2g} of {worst.bound:.2g} allowed"
+    if worst.difference:
+        return f"{worst.difference:.2g} apart"
+    return "equal" if worst.same else ""
+
+
+def _failing_run(conversion: Conversion, judged: JudgedProbe) -> FailingRun | None:
+    try:
+        inputs = conversion.feeds(judged.probe.inputs)
+        return FailingRun(inputs, dict(judged.reference.values), conversion.outputs(judged))
+    except EngineError:
+        return None
+
+
+def optimizer_neutral(conversion: Conversion) -> str:
+    """The file has the same outputs with ONNX Runtime's graph optimization on and off."""
+    largest = 0.0
+    for judged in conversion.model.judged:
+        on, off = (conversion.outcome(judged, name) for name in (ONNXRUNTIME, UNOPTIMIZED))
+        if on.is_right != off.is_right:
+            wrong = on if off.is_right else off
+            raise CheckError(
+                f"on {judged.probe.id} it is right only with optimization {'off' if off.is_right else 'on'}: "
+                f"{wrong.wrong.problem}",
+                "Lower ONNX Runtime's graph_optimization_level, and report the model to onnxruntime.",
+            )
+        if on.is_right:
+            a, b = (conversion.outputs(judged, name).values() for name in (ONNXRUNTIME, UNOPTIMIZED))
+            largest = max(largest, *(_distance(x, y) for x, y in zip(a, b, strict=True)))
+    return f"{largest:.2g} apart"
+
+
+def engines_agree(conversion: Conversion) -> str:
+    """The file has the same outputs in the ONNX reference evaluator."""
+    judged = min(
+        conversion.model.judged,
+        key=lambda j: (1 in j.probe.sizes.values(), sum(map(np.size, leaves(j.probe.inputs).values()))),
+    )
+    theirs, ours = (conversion.outcome(judged, name) for name in (REFERENCE, ONNXRUNTIME))
+    if theirs.refusal:
+        raise NotJudgedError(f"the reference evaluator does not run it: {one_line(theirs.refusal)}")
+    if not (ours.is_right or theirs.is_right):
+        raise NotJudgedError("it is wrong in both: see same-values")
+    if not theirs.is_right:
+        raise CheckError(
+            f"on {judged.probe.id} the reference evaluator has another result: {theirs.wrong.problem}",
+            "Run the file in the engine that you deploy to: it may mean something else there.",
+        )
+    if not ours.is_right:
+        raise CheckError(
+            f"on {judged.probe.id} the reference evaluator is right, onnxruntime is not: {ours.wrong.problem}",
+            "Try another opset or provider, and report the model to onnxruntime.",
+        )
+    return _figure(theirs.parities)
+
+
+def repeatable(conversion: Conversion) -> str:
+    """The file is the same graph when it is exported again, and has the same bits when it runs again."""
+    if not conversion.model.repeats:
+        raise CheckError("the model itself has other outputs when it runs again", "Call `model.eval()`, or seed it.")
+    base = _run_on_example(conversion)
+    if not same_bits(conversion.run(conversion.case.inputs), base):
+        raise CheckError(
+            "the file has other outputs when it runs again", "Export in eval mode: the file draws random numbers."
+        )
+    if isinstance(conversion.file, GivenFile):
+        return "same bits"
+    elsewhere = conversion.file.elsewhere
+    if elsewhere is None or elsewhere[1]:
+        differences = conversion.file.differences_when_traced_on(conversion.case.inputs, "again")
+        if differences:
+            raise CheckError(
+                f"exported again, the file differs: {differences[0]}",
+                "Call `model.eval()`, and let `forward` change nothing: the model keeps state or draws random numbers.",
+            )
+    return "same graph, same bits"
+
+
+def probes_adequate(conversion: Conversion) -> str:
+    """The file was judged on inputs that could have shown a fault."""
+    case, judged = conversion.case, conversion.model.judged
+    for name, leaf in leaves(case.inputs).items():
+        if name in case.data_inputs and leaf.size > 1 and leaf.min() == leaf.max():
+            raise CheckError(f"the input {name} is constant", "Give an example with different values.")
+    for name, values in conversion.model.traced.reference.values.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise CheckError(
+                f"the model's own output {name} is not finite on the example", "Give inputs that the model is made for."
+            )
+    if all(np.size(leaf) <= 1 for leaf in leaves(case.inputs).values()):
+        raise CheckError("no input has more than one value", "Give a larger example.")
+    if len(judged) == 1:
+        raise CheckError("the model accepts only the traced inputs", "Give more of them in the case's `also`.")
+    if not any(value.size and value.min() < value.max() for j in judged for value in j.reference.values.values()):
+        raise CheckError("the model's outputs are constant on every probe", "Give inputs that it reacts to.")
+    for symbol in case.sizes:
+        sizes = {j.probe.sizes[symbol] for j in judged}
+        if len({size for size in sizes if size > 1}) < 2:
+            raise CheckError(
+                f"of the drawn sizes, the model accepts {symbol} = {', '.join(map(str, sorted(sizes)))} alone",
+                f"Give inputs of other {symbol} in the case's `also`.",
+            )
+    return f"{len(judged)} probes"
+
+
+def _distance(a: Array, b: Array) -> float:
+    if a.dtype.kind not in "fiu" or not a.size:
+        return 0.0
+    with np.errstate(invalid="ignore"):
+        return float(np.nanmax(np.abs(a.astype(np.float64) - b.astype(np.float64)), initial=0))

@@ -1,0 +1,154 @@
+"""The command `onnxproof`: its sub-commands, a module each, imported only when they run."""
+
+import argparse
+import importlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from onnxproof import __version__
+from onnxproof._internal.names import one_of
+from onnxproof.claims.assets import FOLDER_VARIABLE, OFFICIAL
+from onnxproof.cli import process
+from onnxproof.versions import EXPORTERS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one sub-command and returns the exit status, see `process.run`."""
+    process.make_printable()
+    return process.run(command_line().parse_args(argv))
+
+
+def command_line() -> argparse.ArgumentParser:
+    """The sub-commands and their options; each sets `run`, which takes the parsed arguments."""
+    parser = argparse.ArgumentParser(
+        prog="onnxproof",
+        description="Shows whether an ONNX file does what the PyTorch model did.",
+        epilog="exit status: 0 done, and every check holds; 1 a check fails; 2 could not run (see stderr); "
+        "130 interrupted. example: onnxproof check my_models.py:my_case",
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_check(commands)
+    _add_report(commands)
+    _add_fetch(commands)
+    for each in (parser, *commands.choices.values()):
+        each.suggest_on_error = True  # type: ignore[attr-defined]  # Python 3.14
+    return parser
+
+
+def _add_check(commands: Any) -> None:
+    parser = commands.add_parser(
+        "check",
+        help="check the conversion of a model, or a file that is already exported",
+        description="Exports a case with each exporter and checks the file, or checks the file that is given. The exit "
+        "status is 0 if every check holds, 1 if one fails, 2 if it could not run, 130 if it was interrupted.",
+        epilog="example: onnxproof check my_models.py:my_case --onnx model.onnx",
+    )
+    parser.add_argument(
+        "case",
+        metavar="CASE",
+        help="a Case, or a function that makes one, for example my_models.py:my_case or package.module:name",
+    )
+    parser.add_argument(
+        "--onnx", metavar="FILE", help="check this file, for example --onnx model.onnx (default: export the case)"
+    )
+    parser.add_argument(
+        "--exporter",
+        type=one_of(EXPORTERS),
+        metavar="NAME",
+        action="append",
+        help=f"export with this one only, {' or '.join(EXPORTERS)}, for example --exporter torchscript; may be "
+        "repeated (default: every exporter of the installed torch)",
+    )
+    parser.add_argument(
+        "--opset",
+        type=int,
+        metavar="N",
+        help="export at this opset, or hold the file to it, for example --opset 18 (default: the exporter's lowest)",
+    )
+    parser.add_argument(
+        "--only",
+        metavar="CHECK",
+        action="append",
+        help="run this check only, for example --only same-values; may be repeated (default: all of them)",
+    )
+    parser.add_argument(
+        "--skip",
+        metavar="CHECK",
+        action="append",
+        default=[],
+        help="leave this check out, for example --skip repeatable; may be repeated (default: none)",
+    )
+    parser.add_argument(
+        "--check",
+        metavar="FUNCTION",
+        action="append",
+        default=[],
+        help="run a check of yours too, for example --check my_checks.py:no_float64; may be repeated (default: none)",
+    )
+    parser.add_argument(
+        "--provider",
+        default="CPUExecutionProvider",
+        metavar="NAME",
+        help="ONNX Runtime's execution provider, for example --provider CUDAExecutionProvider (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a results.json, for example --json > results.json (default: a table)",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        help="leave results.json, a page about it, and a script that shows each failure in this folder, for example "
+        "--report report (default: leave nothing)",
+    )
+    parser.set_defaults(run=_run("check", "check_case"))
+
+
+def _add_report(commands: Any) -> None:
+    parser = commands.add_parser(
+        "report",
+        help="combine the results of one or more runs into a page",
+        description="Makes one page, index.html, of the results.json of one or several runs. It needs no network "
+        "and no other file.",
+        epilog="example: onnxproof report torch2.6/results.json torch2.13/results.json -o report",
+    )
+    parser.add_argument(
+        "results", nargs="+", metavar="RESULTS", help="a results.json, or its folder, for example report"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        default="report",
+        metavar="DIR",
+        help="write index.html into this folder, for example -o page (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--faults", metavar="FILE", help="show this table of faults too, for example docs/faults.json (default: none)"
+    )
+    parser.set_defaults(run=_run("report", "make_report"))
+
+
+def _add_fetch(commands: Any) -> None:
+    parser = commands.add_parser(
+        "fetch",
+        help="download the tutorial's checkpoint and picture",
+        description="Downloads the SRCNN tutorial's files into the user's cache, unless they are there, and prints "
+        f"their SHA-256 and path as sha256sum does. If {FOLDER_VARIABLE} names a folder, they are taken from it "
+        "instead. The exit status is 0 if they are there, 2 if one is not available, 130 if it was interrupted.",
+        epilog="example: onnxproof fetch srcnn.pth",
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        type=one_of(OFFICIAL),
+        metavar="NAME",
+        help=f"{' or '.join(OFFICIAL)}, for example {next(iter(OFFICIAL))} (default: all of them)",
+    )
+    parser.set_defaults(run=_run("fetch", "fetch"))
+
+
+def _run(module: str, function: str) -> Callable[[argparse.Namespace], int | None]:
+    """A sub-command, whose module is imported when it runs."""
+    return lambda arguments: getattr(importlib.import_module(f"onnxproof.cli.{module}"), function)(arguments)

@@ -1,0 +1,153 @@
+"""The command `onnxproof check`."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import attrgetter
+from textwrap import TextWrapper
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from onnxproof import versions
+from onnxproof._internal.files import make_writable
+from onnxproof._internal.texts import one_line
+from onnxproof.case import Case, CaseError
+from onnxproof.checks.run import choose, findings
+from onnxproof.cli.error import CommandError
+from onnxproof.cli.load import load, of_the_user
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.onnxruntime import require_provider
+from onnxproof.findings import Finding
+from onnxproof.graph.load import GraphError, load_model
+from onnxproof.probing.conversion import Conversion, default_engines
+from onnxproof.report.page import write_run
+from onnxproof.results import CheckVerdict, Results, as_json, tally
+
+_STYLES = {
+    CheckVerdict.HOLDS: "green",
+    CheckVerdict.FAILS: "bold red",
+    CheckVerdict.EXPECTED: "yellow",
+    CheckVerdict.NOT_JUDGED: "dim",
+}
+
+
+def check_case(arguments: argparse.Namespace) -> int:
+    """Checks the case that is named, prints the findings, and returns 1 if one fails, else 0.
+
+    Raises `CommandError` if it cannot run.
+    """
+    _require_arguments(arguments)
+    found: list[Finding] = []
+    try:
+        for _, of_one in groupby(_findings(load_case(arguments.case), arguments), attrgetter("exporter")):
+            found += (of_conversion := list(of_one))
+            if not arguments.json:
+                _print_findings(of_conversion, arguments.report)
+    except CaseError as error:
+        raise CommandError(f"{arguments.case}: {one_line(error)}") from error
+    results = Results.of_run(versions.environment(), findings=[finding.result() for finding in found])
+    if arguments.json:
+        print(as_json(results))
+    if arguments.report:
+        with _writing(arguments.report):
+            page = write_run(results, arguments.report)
+        print(page, file=sys.stderr if arguments.json else sys.stdout)
+    return int(any(finding.verdict == CheckVerdict.FAILS for finding in found))
+
+
+def load_case(text: str) -> Case:
+    """The case that `file.py:name` or `package.module:name` names; a function is called. Raises `CommandError`."""
+    found = load(text)
+    if callable(found) and not isinstance(found, Case):
+        found = of_the_user(text, found)
+    if not isinstance(found, Case):
+        raise CommandError(f"{text} is a {type(found).__name__}; give an onnxproof.Case, or a function that makes one")
+    return found
+
+
+def _require_arguments(arguments: argparse.Namespace) -> None:
+    if arguments.onnx and arguments.exporter:
+        raise CommandError("--exporter: the file that --onnx names is already exported; leave one of them out")
+    if arguments.opset is not None and arguments.opset < 1:
+        raise CommandError(f"--opset {arguments.opset}: opsets count from 1")
+    try:
+        require_provider(arguments.provider)
+    except EngineError as error:
+        raise CommandError(f"--provider: {error}") from error
+    if arguments.onnx:
+        try:
+            load_model(arguments.onnx)
+        except GraphError as error:
+            raise CommandError(f"--onnx {one_line(error)}") from error
+    if arguments.report:
+        with _writing(arguments.report):
+            make_writable(arguments.report)
+
+
+def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
+    """The findings one by one; meanwhile a terminal shows the check that is running, and a log nothing."""
+    checks = [load(text) for text in arguments.check]
+    chosen = list(choose(arguments.only, arguments.skip, checks))
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn(), TimeElapsedColumn()
+    shown = sys.stderr.isatty()  # rich would also believe FORCE_COLOR
+    with (
+        _writing(arguments.report),
+        Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress,
+    ):
+        task = progress.add_task("", total=len(chosen))
+
+        def show(conversion: Conversion, check: str) -> None:
+            progress.update(task, description=f"{conversion!r}: {check}", completed=chosen.index(check))
+
+        yield from findings(
+            case,
+            arguments.exporter,
+            arguments.opset,
+            arguments.only,
+            skip=arguments.skip,
+            checks=checks,
+            file=arguments.onnx,
+            engines=default_engines(arguments.provider),
+            report=arguments.report,
+            watch=show,
+        )
+
+
+@contextlib.contextmanager
+def _writing(report: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if not report:
+            raise
+        raise CommandError(f"--report {report}: {error.strerror}; name a folder that can be written") from error
+
+
+def _print_findings(found: Sequence[Finding], report: str | None) -> None:
+    """A table of the checks, and below it, in whole words and paths, what fails and what to do."""
+    console = Console()
+    wrapper = TextWrapper(console.width, break_long_words=False, break_on_hyphens=False)
+    first = found[0]
+    opset = f", opset {first.opset}" if first.opset else ""
+    table = Table("check", "verdict", title=escape(f"{first.case}: {first.file or first.exporter}{opset}"))
+    table.add_column("figure", overflow="fold")
+    failing = [finding for finding in found if finding.verdict in (CheckVerdict.FAILS, CheckVerdict.EXPECTED)]
+    for finding in found:
+        seen = finding.figure or ("see below" if finding in failing else finding.problem)
+        table.add_row(finding.check, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", escape(seen))
+    console.print(table)
+    for finding in failing:
+        script = f"\n→ python {report}/{finding.repro}/repro.py" if finding.repro else ""
+        text = "\n".join(
+            wrapper.fill(
+                line,
+            )
+            for line in f"{finding}{script}".splitlines()
+        )
+        console.print(text, style=_STYLES[finding.verdict], soft_wrap=True, markup=False, highlight=False)
+    console.print(f"{len(found)} checks: {tally(finding.verdict for finding in found)}", highlight=False)

@@ -1,0 +1,36 @@
+"""The reference evaluator of the onnx package: slow, and written to be read."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnx.reference
+
+from onnxproof._internal.trees import Array
+from onnxproof.engines.base import Session, ask, require_names
+from onnxproof.graph.load import load_model
+
+
+@dataclass(frozen=True)
+class ReferenceEvaluator:
+    """`onnx.reference.ReferenceEvaluator`."""
+
+    name = "onnx reference"
+    version = onnx.__version__
+
+    def open(self, path: str | os.PathLike[str]) -> Session:
+        """Raises `EngineError` for a file that the evaluator refuses."""
+        return _Session(ask(self.name, lambda: onnx.reference.ReferenceEvaluator(load_model(path))))
+
+
+class _Session:
+    def __init__(self, evaluator: onnx.reference.ReferenceEvaluator) -> None:
+        self._evaluator = evaluator
+
+    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        require_names(ReferenceEvaluator.name, inputs, self._evaluator.input_names)
+        with np.errstate(all="ignore"):
+            outputs = ask(ReferenceEvaluator.name, self._evaluator.run, None, dict(inputs))
+        return dict(zip(self._evaluator.output_names, outputs, strict=True))

@@ -1,0 +1,170 @@
+"""torch.onnx.export by either exporter."""
+
+import inspect
+import os
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from onnxproof._internal.trees import leaves, map_leaves, to_tensor
+from onnxproof.exporting import capture
+from onnxproof.graph.facts import Graph, read_graph
+from onnxproof.graph.load import GraphError
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT
+
+Dynamic = Mapping[str, Mapping[int, str]]
+"""Names of the dynamic dimensions, by input (or output) name and axis: `{"input": {2: "height", 3: "width"}}`."""
+
+OWN_OPTIONS = ("args", "dynamic_axes", "dynamo", "f", "input_names", "kwargs", "model", "opset_version", "output_names")
+"""Options of torch.onnx.export that `export` sets itself."""
+
+
+class ExportError(Exception):
+    """An exporter refused the model or wrote a broken file; the exporter's own exception is the cause."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """An exported file: the exporter, the opset asked for and the one written (0 if the file has none of the default
+    domain), and the warnings and text of the exporter.
+    """
+
+    path: Path
+    exporter: str
+    opset_asked: int
+    opset: int
+    warnings: tuple[capture.HeardWarning, ...]
+    log: str
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The facts of the file."""
+        return read_graph(self.path)
+
+    def warnings_of(self, category: str) -> tuple[capture.HeardWarning, ...]:
+        """The warnings of one category, by its class name (`TracerWarning`)."""
+        return tuple(warning for warning in self.warnings if warning.category == category)
+
+
+def export(
+    model: nn.Module,
+    inputs: Mapping[str, Any],
+    path: str | os.PathLike[str],
+    *,
+    exporter: str,
+    opset: int,
+    output_names: Sequence[str] = ("output",),
+    dynamic: Dynamic | None = None,
+    translations: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
+    keywords: Collection[str] = (),
+    options: Mapping[str, Any] | None = None,
+) -> Export:
+    """Writes `model` to `path`, traced on `inputs`.
+
+    `inputs` are the model's arguments in the order of its signature, each under the name it gets in the graph; those in
+    `keywords` are passed by name. Arrays become tensors, also those nested in tuples and dicts, which are named by
+    their path (`state.0`). Names in `dynamic` free a dimension; those of outputs are for torchscript alone, since
+    torch.export derives its own. `translations` is torch.export's `custom_translation_table`, `options` are further
+    arguments of torch.onnx.export. The write is atomic; nothing reaches the terminal.
+
+    Raises `ExportError` if the exporter refuses the model, with the exporter's exception as its cause, or writes a
+    broken file, and `ValueError` for an exporter that the installed torch does not have.
+    """
+    if exporter not in EXPORTERS:
+        raise ValueError(f"no exporter {exporter!r} in the installed torch; there is {' and '.join(EXPORTERS)}")
+    path = Path(path)
+    tensors = map_leaves(lambda _, leaf: to_tensor(leaf), inputs)
+    arguments = tuple(value for name, value in tensors.items() if name not in keywords)
+    named = {name: value for name, value in tensors.items() if name in keywords}
+    asked: dict[str, Any] = {
+        "input_names": _graph_names(exporter, inputs),
+        "output_names": list(output_names),
+        "opset_version": opset,
+    }
+    if exporter == TORCHSCRIPT:
+        asked |= _for_torchscript(dynamic or {})
+    else:
+        asked |= _for_torch_export(inputs, dynamic or {}, translations)
+    if exporter == TORCHSCRIPT and named and _keyword_only(model) & set(named):
+        model, arguments = _ByPosition(model, arguments, named), (*arguments, *named.values())
+    elif named or isinstance(arguments[-1], dict):
+        arguments += (named,)  # torch.onnx.export takes a dict at the end for keyword arguments
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+        whole = Path(folder, path.name)
+        with capture.everything() as heard:
+            try:
+                torch.onnx.export(model, arguments, str(whole), **asked | dict(options or {}))
+            except Exception as error:
+                raise ExportError(
+                    f"the {exporter} exporter refused the model at opset {opset}: {_reason(error)}"
+                ) from error
+        try:
+            written = read_graph(whole).opset
+        except GraphError as error:
+            reason = str(error).removeprefix(f"{whole}: ")
+            raise ExportError(f"the file that the {exporter} exporter wrote at opset {opset} is {reason}") from error
+        for file in sorted(Path(folder).iterdir(), key=lambda file: file == whole):  # the data before the model
+            file.replace(path.parent / file.name)
+    return Export(path, exporter, opset, written, tuple(heard.warnings), heard.text)
+
+
+class _ByPosition(nn.Module):
+    """A model whose keyword-only arguments can be passed by position: torchscript knows no others."""
+
+    def __init__(self, model: nn.Module, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
+        super().__init__()
+        self.model, self.count, self.names = model, len(arguments), tuple(named)
+
+    def forward(self, *values: Any) -> Any:
+        return self.model(*values[: self.count], **dict(zip(self.names, values[self.count :], strict=True)))
+
+
+def _keyword_only(model: nn.Module) -> set[str]:
+    parameters = inspect.signature(model.forward).parameters.values()
+    return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+
+
+def _for_torchscript(dynamic: Dynamic) -> dict[str, Any]:
+    options: dict[str, Any] = {"dynamic_axes": {name: dict(axes) for name, axes in dynamic.items()}}
+    return options | ({"dynamo": False} if TORCH_EXPORT in EXPORTERS else {})
+
+
+def _for_torch_export(
+    inputs: Mapping[str, Any],
+    dynamic: Dynamic,
+    translations: Mapping[Callable[..., Any], Callable[..., Any]] | None,
+) -> dict[str, Any]:
+    symbols = {name: torch.export.Dim(name) for axes in dynamic.values() for name in axes.values()}
+    shapes = map_leaves(
+        lambda name, _: {axis: symbols[symbol] for axis, symbol in dynamic.get(name, {}).items()} or None, inputs
+    )
+    return {
+        "dynamo": True,
+        "external_data": False,
+        "dynamic_shapes": tuple(shapes.values()) if dynamic else None,
+        "custom_translation_table": dict(translations or {}),
+    }
+
+
+def _graph_names(exporter: str, inputs: Mapping[str, Any]) -> list[str]:
+    """The leaves that an exporter counts as inputs: torchscript numbers too, torch.export tensors alone."""
+    counted = np.ndarray | np.generic | torch.Tensor
+    if exporter == TORCHSCRIPT:
+        counted |= int | float
+    found = leaves(inputs).items()
+    return [name for name, leaf in found if isinstance(leaf, counted) and not isinstance(leaf, bool)]
+
+
+def _reason(error: BaseException) -> str:
+    """The first paragraph of the innermost cause: exporters wrap it in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    paragraph = capture.without_colours(str(error)).strip().partition("\n\n")[0]
+    return f"{type(error).__name__}: {paragraph}".removesuffix(": ")

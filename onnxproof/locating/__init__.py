@@ -1,0 +1,1 @@
+"""Where a conversion goes wrong, and the folder that shows it."""

@@ -1,0 +1,167 @@
+"""The conversion checks in pytest: `@conversion_checks(case)` makes a test of each check and exporter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from onnxproof.plugin.targets import targets
+from onnxproof.results import CheckVerdict, Target
+
+if TYPE_CHECKING:
+    from onnxproof.case import Case
+    from onnxproof.checks.check import Check
+    from onnxproof.findings import Finding
+    from onnxproof.probing.conversion import Conversion
+    from onnxproof.probing.reference import ReferenceModel
+
+FINDING = "onnxproof-finding"
+MARKER = "conversion_checks"
+
+_CASES = pytest.StashKey["dict[str, Case]"]()
+
+
+def conversion_checks(
+    *cases: Case | Callable[[], Case],
+    only: Iterable[str] | None = None,
+    skip: Iterable[str] = (),
+    checks: Iterable[Check] = (),
+) -> pytest.MarkDecorator:
+    """Makes a test of each case, exporter and check of `def test_conversion(onnx_check): onnx_check()`.
+
+    A case is a `Case`, or a function that makes one, which is called when its first test runs. `only`, `skip` and
+    `checks` are those of `onnxproof.check`. A check that a case expects to fail is a strict xfail; one that cannot
+    judge is skipped with the reason. With `--onnx-report DIR` each failure leaves `DIR/repro/…` with the file, the
+    arrays and a script.
+
+    A usage error stops the run: no case or something else, an unknown check, two cases of one name, a test without
+    `onnx_check`.
+    """
+    if not cases or any(getattr(case, "__name__", "").startswith("test") for case in cases):
+        raise pytest.UsageError(f"write @{MARKER}(case) above the test: without a case it checks nothing")
+    return getattr(pytest.mark, MARKER).with_args(*cases, only=only, skip=skip, checks=checks)  # type: ignore[no-any-return]
+
+
+@dataclass
+class BoundCheck:
+    """The check that a test calls."""
+
+    check: Check
+    conversion: Conversion
+    report: str | None
+    finding: Finding | None = None
+
+    def __call__(self) -> None:
+        """Passes, fails with the finding, is skipped, or is the failure that was expected."""
+        __tracebackhide__ = True
+        from onnxproof.case import CaseError
+        from onnxproof.checks.check import judge
+        from onnxproof.checks.run import with_repro
+
+        refused = obstacle = script = ""
+        try:
+            self.finding = judge(self.check, self.conversion)
+            self.finding = with_repro(self.finding, self.conversion, self.report)
+        except CaseError as error:
+            refused = str(error)
+        except OSError as error:
+            obstacle = f"\n→ {self.report} cannot take a script that shows it: {error.strerror}"
+        found = self.finding
+        if found is None:
+            pytest.fail(f"{self.conversion!r}: {refused}", pytrace=False)
+        if found.verdict == CheckVerdict.NOT_JUDGED:
+            pytest.skip(f"{found.check}: {found.problem}")
+        if found.verdict == CheckVerdict.EXPECTED:
+            pytest.xfail(f"{found.advice}; {found.problem}")
+        if found.verdict == CheckVerdict.FAILS:
+            script = f"\n→ python {self.report}/{found.repro}/repro.py" if found.repro else ""
+            pytest.fail(f"{found}{script}{obstacle}", pytrace=False)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_CASES] = {}
+    config.addinivalue_line("markers", f"{MARKER}(*cases): runs each check on each case, with each exporter")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """`onnx_case` is each case, `onnx_target` each exporter, `onnx_check` each check."""
+    marker = metafunc.definition.get_closest_marker(MARKER)
+    if marker is None:
+        return
+    from onnxproof.case import CaseError
+    from onnxproof.checks.run import choose
+
+    test = metafunc.definition.nodeid
+    if "onnx_check" not in metafunc.fixturenames:
+        raise pytest.UsageError(f"{test}: write def {metafunc.function.__name__}(onnx_check): onnx_check()")
+    try:
+        made = [case for case in marker.args if not _is_maker(case)]
+        chosen = choose(**marker.kwargs, cases=[_known(metafunc.config, case) for case in made])
+    except CaseError as error:
+        raise pytest.UsageError(f"{test}: {error}") from error
+    names = [case.__name__ if _is_maker(case) else case.name for case in marker.args]
+    found = targets(metafunc.config)
+    cases = [(case, marker.kwargs) for case in marker.args]
+    metafunc.parametrize("onnx_case", cases, ids=names, scope="session", indirect=True)
+    metafunc.parametrize("onnx_target", found, ids=map(str, found), scope="session", indirect=True)
+    metafunc.parametrize("onnx_check", chosen.values(), ids=chosen, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel:
+    """The model of a case, shared by its exporters; a function that makes the case is called now."""
+    from onnxproof.case import CaseError
+    from onnxproof.checks.run import choose
+    from onnxproof.probing.reference import ReferenceModel
+
+    (given, options), refused = request.param, ""
+    try:
+        case = _known(request.config, given() if _is_maker(given) else given)
+        choose(**options, cases=[case])
+    except CaseError as error:
+        refused = f"{getattr(given, '__name__', given)}: {error}"
+    if refused:
+        pytest.fail(refused, pytrace=False)
+    return ReferenceModel(case)
+
+
+@pytest.fixture(scope="session")
+def onnx_conversion(onnx_case: ReferenceModel, onnx_target: Target) -> Conversion:
+    """The conversion of a case by an exporter; pytest drops it after its last check."""
+    from onnxproof.probing.conversion import exported
+
+    return exported(onnx_case, onnx_target.exporter, onnx_target.opset)
+
+
+@pytest.fixture
+def onnx_check(request: pytest.FixtureRequest, onnx_conversion: Conversion) -> Iterator[BoundCheck]:
+    """The check that the test calls; its finding goes to the process that writes results.json."""
+    bound = BoundCheck(request.param, onnx_conversion, request.config.option.onnx_report)
+    yield bound
+    if bound.finding:
+        request.node.user_properties.append((FINDING, bound.finding.as_dict()))
+
+
+def _is_maker(case: Any) -> bool:
+    from onnxproof.case import Case
+
+    return callable(case) and not isinstance(case, Case)
+
+
+def _known(config: pytest.Config, case: Any) -> Case:
+    """`case`, if it is a Case with a unique name: it tells apart ids, results and folders.
+
+    Raises `CaseError` otherwise.
+    """
+    from onnxproof.case import Case, CaseError
+    from onnxproof.locating.repro import folder_name
+
+    if not isinstance(case, Case):
+        raise CaseError(f"expected an onnxproof.Case, got {type(case).__name__}")
+    other = config.stash[_CASES].setdefault(folder_name(case.name), case)
+    if other is not case:
+        raise CaseError(f"two cases have the names {other.name} and {case.name}; give one another `name`")
+    return case

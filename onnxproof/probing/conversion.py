@@ -1,0 +1,149 @@
+"""A case's model and its ONNX file, run on the same inputs."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from onnxproof._internal.memo import Memo
+from onnxproof._internal.trees import Array, leaves
+from onnxproof.case import Case
+from onnxproof.engines.base import Engine, EngineError, Session, engine
+from onnxproof.graph.facts import Graph
+from onnxproof.parity.compare import Reference, compare
+from onnxproof.probing.files import ExportedFile, GivenFile, OnnxFile
+from onnxproof.probing.reference import JudgedProbe, ReferenceModel
+from onnxproof.results import Parity
+from onnxproof.versions import LOWEST_OPSET
+
+ONNXRUNTIME, UNOPTIMIZED, REFERENCE = "onnxruntime", "unoptimized", "reference"
+"""The engines of a conversion: ONNX Runtime with graph optimization and without, and onnx's reference evaluator."""
+
+MOST_OUTPUTS = 2**28
+"""Bytes of outputs that a conversion keeps: what is asked for again after more than these runs again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The file on one probe in one engine: its outputs' shapes, and how they compare with the model's.
+
+    `refusal` is why the engine does not run it; "" if it does.
+    """
+
+    parities: tuple[Parity, ...]
+    shapes: tuple[tuple[int, ...], ...] = ()
+    refusal: str = ""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether every output is the model's."""
+        return all(parity.same for parity in self.parities)
+
+    @property
+    def wrong(self) -> Parity:
+        """The first output that is not the model's."""
+        return next(parity for parity in self.parities if not parity.same)
+
+
+class Conversion:
+    """A case's model, its file, and the engines that run the file, each opened once."""
+
+    def __init__(self, model: ReferenceModel, file: OnnxFile, engines: Mapping[str, Engine] | None = None) -> None:
+        self.model = model
+        self.file = file
+        self.engines = engines or default_engines()
+        self._sessions: Memo[Session] = Memo(EngineError)
+        self._outputs: Memo[dict[str, Array]] = Memo(EngineError, MOST_OUTPUTS, _bytes)
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
+
+    def __repr__(self) -> str:
+        return f"{self.case.name}-{self.file.exporter or self.file.path.name}"
+
+    @property
+    def case(self) -> Case:
+        """What is converted."""
+        return self.model.case
+
+    @property
+    def graph(self) -> Graph:
+        """The facts of the file. Raises `ExportError` or `GraphError`."""
+        return self.file.graph
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's execution provider."""
+        return getattr(self.engines[ONNXRUNTIME], "provider", "CPUExecutionProvider")
+
+    def of_file(self, path: str | os.PathLike[str]) -> "Conversion":
+        """Another file for the same model, which is not run again."""
+        return Conversion(self.model, GivenFile(path, self.file.opset, self.file.written_by), self.engines)
+
+    def feeds(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """The inputs that the file asks for, by name. Raises `EngineError` for one that the case does not have."""
+        found = leaves(inputs)
+        missing = [value.name for value in self.graph.inputs if value.name not in found]
+        if missing:
+            raise EngineError(f"the file asks for {', '.join(missing)}, which is not an input of the case")
+        return {value.name: _as_array(found[value.name], value.dtype) for value in self.graph.inputs}
+
+    def run(self, inputs: Mapping[str, Any], engine: str = ONNXRUNTIME) -> dict[str, Array]:
+        """The file's outputs. Raises `EngineError` if the engine refuses the file or the inputs.
+
+        Raises `GraphError` before an engine is given an unreadable file: some end the process at it.
+        """
+        feeds = self.feeds(inputs)
+        return self._sessions.get(engine, lambda: self.engines[engine].open(self.file.path)).run(feeds)
+
+    def outputs(self, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> dict[str, Array]:
+        """`run` on a probe; what was asked for last is kept."""
+        return self._outputs.get((judged.probe.id, engine), lambda: self.run(judged.probe.inputs, engine))
+
+    def outcome(self, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> Outcome:
+        """The outputs on a probe against the model's, by position: names are compared elsewhere."""
+        key = judged.probe.id, engine
+        if key not in self._outcomes:
+            self._outcomes[key] = self._judge(judged, engine)
+        return self._outcomes[key]
+
+    def _judge(self, judged: JudgedProbe, engine: str) -> Outcome:
+        case = f"{self!r} on {judged.probe.id}"
+        try:
+            actual = self.outputs(judged, engine)
+        except EngineError as error:
+            refusal = " ".join(str(error).split())
+            return Outcome((Parity(case, "*", f"it does not run: {refusal}"),), refusal=refusal)
+        shapes = tuple(array.shape for array in actual.values())
+        return Outcome(by_position(actual, judged.reference, case), shapes)
+
+
+def by_position(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
+    """A file's outputs against those of the model, whatever they are called."""
+    if len(actual) == len(reference.values):
+        actual = dict(zip(reference.values, actual.values(), strict=True))
+    return compare(actual, reference, case)
+
+
+def default_engines(provider: str = "CPUExecutionProvider") -> dict[str, Engine]:
+    """ONNX Runtime with an execution provider, the same without graph optimization, and the reference evaluator."""
+    optimized: Any = engine("onnxruntime", provider=provider)
+    return {ONNXRUNTIME: optimized, UNOPTIMIZED: replace(optimized, optimize=False), REFERENCE: engine("reference")}
+
+
+def exported(model: ReferenceModel, exporter: str, opset: int | None = None, **options: Any) -> Conversion:
+    """The conversion of a model by an exporter, at its lowest opset unless one is asked for."""
+    return Conversion(model, ExportedFile(model, exporter, opset or LOWEST_OPSET[exporter]), **options)
+
+
+def _bytes(outputs: Mapping[str, Array]) -> int:
+    return sum(array.nbytes for array in outputs.values())
+
+
+def _as_array(leaf: Any, dtype: str) -> Array:
+    if isinstance(leaf, np.ndarray | np.generic):
+        return np.asarray(leaf)
+    try:
+        return np.asarray(leaf, dtype)
+    except (TypeError, ValueError) as error:
+        raise EngineError(f"the file asks for {dtype}, the case gives {leaf!r}") from error

@@ -1,0 +1,146 @@
+"""The ONNX file of a case: exported by an exporter, or given."""
+
+import copy
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from onnxproof._internal.memo import Memo
+from onnxproof._internal.trees import leaves
+from onnxproof.exporting.export import Export, ExportError, export
+from onnxproof.graph.diff import Difference, graph_differences
+from onnxproof.graph.facts import Graph, read_graph
+from onnxproof.graph.load import load_model
+from onnxproof.probing.probes import Probe, same_inputs
+from onnxproof.probing.reference import ReferenceModel
+
+_TORCH = Path(torch.__file__).parent
+
+
+class GivenFile:
+    """A file that is already exported.
+
+    The `opset` is the one that it is held to, None for any; `written_by` is the exporter, "" if it is not known.
+    """
+
+    exporter = ""
+    tracer_evidence = ""
+
+    def __init__(self, path: str | os.PathLike[str], opset: int | None = None, written_by: str = "") -> None:
+        self.path = Path(path)
+        self.opset = opset
+        self.written_by = written_by
+
+    @property
+    def given(self) -> str:
+        """The path as it was given."""
+        return str(self.path)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The facts of the file. Raises `GraphError`."""
+        return read_graph(self.path)
+
+
+class ExportedFile:
+    """A case's file, exported when it is first asked for; a refusal is remembered too.
+
+    The file is removed together with this object. `path`, `graph` and `tracer_evidence` raise `ExportError`.
+    """
+
+    given = ""
+
+    def __init__(self, model: ReferenceModel, exporter: str, opset: int) -> None:
+        self.model = model
+        self.exporter = self.written_by = exporter
+        self.opset = opset
+        self._exports: Memo[Export] = Memo(ExportError)
+
+    @cached_property
+    def _folder(self) -> Path:
+        folder = tempfile.mkdtemp(prefix="onnxproof-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return Path(folder)
+
+    @property
+    def export(self) -> Export:
+        """The export of the example."""
+        return self._exports.get("model", lambda: self.traced_on(self.model.case.inputs, "model"))
+
+    def traced_on(self, inputs: Mapping[str, Any], name: str) -> Export:
+        """An export traced on other inputs. Raises `ExportError`."""
+        case = self.model.case
+        output_names = tuple(self.model.traced.reference.values)  # refuses a model that is too large to be copied
+        folder = self._folder / name
+        folder.mkdir(exist_ok=True)
+        return export(
+            copy.deepcopy(case.model),
+            inputs,
+            folder / "model.onnx",
+            exporter=self.exporter,
+            opset=self.opset,
+            output_names=output_names,
+            dynamic=case.dynamic,
+            translations=case.custom_translations(),
+            keywords=case.kwargs,
+            options=case.export,
+        )
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.export.path
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The facts of the file. Raises `GraphError`."""
+        return read_graph(self.path)
+
+    @property
+    def tracer_evidence(self) -> str:
+        """The tracer's warnings with their source lines; "" if there are none."""
+        warnings = self.export.warnings_of("TracerWarning")
+        own = [warning for warning in warnings if not Path(warning.file).is_relative_to(_TORCH)] or warnings
+        lines = dict.fromkeys(f"{_short(warning.file)}:{warning.line}: `{warning.source}`" for warning in own)
+        return f"The tracer warned at {'; '.join(lines)}" if lines else ""
+
+    @cached_property
+    def elsewhere(self) -> tuple[Probe, tuple[Difference, ...]] | None:
+        """A probe of the example's sizes, and the differences of the file traced on it; None without such a probe."""
+        case = self.model.case
+        others = [j.probe for j in self.model.judged[1:] if _same_shapes(j.probe.inputs, case.inputs)]
+        return (others[0], self.differences_when_traced_on(others[0].inputs, "elsewhere")) if others else None
+
+    def differences_when_traced_on(self, inputs: Mapping[str, Any], name: str) -> tuple[Difference, ...]:
+        """The differences of the file traced on other inputs; a refusal of the exporter is one."""
+        ours = load_model(self.path)
+        try:
+            return graph_differences(ours, load_model(self.traced_on(inputs, name).path))
+        except ExportError as error:
+            return (Difference("export", str(error)),)
+
+
+OnnxFile = ExportedFile | GivenFile
+
+
+def _short(file: str) -> str:
+    """A path as a user in the current folder would write it."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+def _same_shapes(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    ours, theirs = leaves(a), leaves(b)
+    return all(
+        np.shape(ours[name]) == np.shape(theirs[name])
+        and (isinstance(ours[name], np.ndarray) or same_inputs({name: ours[name]}, {name: theirs[name]}))
+        for name in theirs
+    )

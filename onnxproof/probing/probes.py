@@ -1,0 +1,176 @@
+"""The inputs that a file is judged on: the case's own, and others drawn from them with a fixed seed."""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from onnxproof._internal.trees import Array, leaves, map_leaves
+from onnxproof.case import DATA_SIZE, Case
+
+SEED = 20260214
+
+GROWTH = 4
+"""How many times the values of the example the largest drawn input has, unless that is more than `MOST_VALUES`."""
+
+MOST_VALUES = 2**16
+"""A float64 run of a model at tens of millions of values takes gigabytes: larger examples are judged once as they are,
+and in other values and sizes on less."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Inputs that a file is judged on; `id` says what they are, `sizes` those of the dynamic dimensions."""
+
+    id: str
+    inputs: Mapping[str, Any]
+    sizes: Mapping[str, int]
+
+
+def probes(case: Case) -> Iterator[Probe]:
+    """The example, the further inputs of the case, other values of the example's size, and other sizes."""
+    yield Probe("traced", case.inputs, case.sizes)
+    for index, inputs in enumerate(case.also):
+        yield Probe(f"also[{index}]", inputs, case.sizes_of(inputs))
+    drawn = {kind: resized(case, sizes) for kind, sizes in _drawn_sizes(case).items()}
+    is_large = bool(drawn) and _largest(case) > MOST_VALUES
+    base = drawn["odd"] if is_large else Probe("traced", case.inputs, case.sizes)
+    for id, change in _CHANGES.items():
+        inputs = _with_data(case, base.inputs, change)
+        if not same_inputs(inputs, base.inputs):
+            yield Probe(id, inputs, base.sizes)
+    yield from drawn.values()
+
+
+def resized(case: Case, sizes: Mapping[str, int]) -> Probe:
+    """The example at other sizes of its dynamic dimensions, its values drawn from the example's with a fixed seed."""
+    draw = np.random.default_rng(SEED)
+
+    def resize(name: str, leaf: Any) -> Any:
+        axes = case.dynamic.get(name)
+        if not axes:
+            return leaf
+        shape = [sizes[axes[axis]] if axis in axes else size for axis, size in enumerate(leaf.shape)]
+        return draw.choice(leaf.ravel(), shape).astype(leaf.dtype) if leaf.size else np.zeros(shape, leaf.dtype)
+
+    text = ", ".join(f"{symbol} {size}" for symbol, size in sizes.items())
+    return Probe(text, map_leaves(resize, case.inputs), dict(sizes))
+
+
+def replaced(inputs: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
+    """The inputs with one leaf replaced."""
+    return map_leaves(lambda leaf_name, leaf: value if leaf_name == name else leaf, inputs)
+
+
+def other_values(case: Case, name: str) -> Iterator[Any]:
+    """Values that a leaf could have instead: those of `also`, changed ones, and each element of a small one changed."""
+    own = leaves(case.inputs)[name]
+    others = (leaves(inputs)[name] for inputs in case.also)
+    alike = (other for other in others if np.shape(other) == np.shape(own))
+    yield from (other for other in chain(alike, _changed(own)) if not _same(other, own))
+
+
+def _changed(own: Any) -> Iterator[Any]:
+    if isinstance(own, bool):
+        yield not own
+    elif isinstance(own, int | float):
+        yield own + 1
+    elif isinstance(own, np.ndarray) and own.size:
+        if own.size <= DATA_SIZE:
+            yield from (_with_element(own, index) for index in np.ndindex(own.shape))
+        yield from (change(own) for change in _CHANGES.values())
+
+
+def same_inputs(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """Whether two inputs are the same in every leaf."""
+    ours, theirs = leaves(a), leaves(b)
+    return list(ours) == list(theirs) and all(_same(ours[name], theirs[name]) for name in ours)
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        has_numbers = all(np.asarray(value).dtype.kind not in "OSU" for value in (a, b))
+        return np.array_equal(a, b, equal_nan=has_numbers)
+    return bool(a == b or (a != a and b != b))
+
+
+def _is_float(leaf: Array) -> bool:
+    return leaf.dtype.kind == "f" or leaf.dtype.name == "bfloat16"
+
+
+def _shuffled(leaf: Array) -> Array:
+    return np.random.default_rng(SEED).permutation(leaf.ravel()).reshape(leaf.shape)
+
+
+def _scaled(leaf: Array, factor: float) -> Array:
+    return (leaf * leaf.dtype.type(factor)).astype(leaf.dtype) if _is_float(leaf) else leaf
+
+
+def _to_unit(leaf: Array) -> Array:
+    largest = np.abs(leaf).max() if leaf.size and _is_float(leaf) else 0
+    return (leaf / largest).astype(leaf.dtype) if np.isfinite(largest) and largest > 0 else leaf
+
+
+def _flipped(leaf: Array) -> Array:
+    return ~leaf if leaf.dtype == bool else leaf
+
+
+_CHANGES: Mapping[str, Callable[[Array], Array]] = {
+    "shuffled": _shuffled,
+    "scaled to 1": _to_unit,
+    "small": partial(_scaled, factor=2**-7),
+    "negated": partial(_scaled, factor=-1),
+    "flipped": _flipped,
+}
+"""Other values for the same shape: one probe can hide a fault under its own rounding."""
+
+
+def _with_data(case: Case, inputs: Mapping[str, Any], change: Callable[[Array], Array]) -> dict[str, Any]:
+    """The inputs with the values of those that hold data changed; parameters such as a factor stay."""
+    data = case.data_inputs
+    return map_leaves(lambda name, leaf: change(leaf) if name in data else leaf, inputs)
+
+
+def _with_element(leaf: Array, index: tuple[int, ...]) -> Array:
+    changed = leaf.copy()
+    with np.errstate(over="ignore"):
+        changed[index] = not leaf[index] if leaf.dtype == bool else leaf[index] + leaf.dtype.type(1)
+    return changed
+
+
+def _drawn_sizes(case: Case) -> dict[str, dict[str, int]]:
+    """Sizes of each kind by dimension, different along each dimension, so that swapped dimensions show."""
+    symbols = list(case.sizes)
+    if not symbols:
+        return {}
+    growth = min(GROWTH, MOST_VALUES / _largest(case)) ** (1 / len(symbols))
+    large = _all_different(max(2, math.floor(size * growth)) for size in case.sizes.values())
+    kinds = {
+        "prime": _all_different((_PRIMES * len(symbols))[: len(symbols)]),
+        "odd": _all_different(size // 4 * 2 + 1 for size in large),
+        "large": large,
+        "ones": [1] * len(symbols),
+    }
+    return {kind: dict(zip(symbols, sizes, strict=True)) for kind, sizes in kinds.items()}
+
+
+def _all_different(sizes: Iterable[int]) -> list[int]:
+    """The sizes, each raised by two until no earlier one is the same."""
+    found: list[int] = []
+    for size in sizes:
+        while size in found:
+            size += 2
+        found.append(size)
+    return found
+
+
+_PRIMES = (7, 11, 13, 5, 17, 3)
+
+
+def _largest(case: Case) -> int:
+    """The values of the largest array in the example."""
+    return max(1, *(np.size(leaf) for leaf in leaves(case.inputs).values()))

@@ -1,0 +1,1 @@
+"""Makes one page of the results of one or more runs."""

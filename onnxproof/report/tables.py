@@ -1,0 +1,202 @@
+"""The tables of a page: the claims, graphs, conversions and latencies of several runs."""
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from onnxproof.report.graphs import Drawing, draw
+from onnxproof.report.runs import Run
+from onnxproof.results import CheckResult, CheckVerdict, ClaimResult, ClaimVerdict, GraphResult, Latency, Timing, tally
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Shared(Generic[Item]):
+    """An item, and the runs that have it."""
+
+    item: Item
+    runs: tuple[Run, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        return [run.label for run in self.runs]
+
+
+def shared(runs: Sequence[Run], of: Callable[[Run], Iterable[Item]]) -> list[Shared[Item]]:
+    """The items of all runs; equal items of several runs are one."""
+    groups: dict[Hashable, tuple[Item, list[Run]]] = {}
+    for run in runs:
+        for item in of(run):
+            groups.setdefault(msgspec.json.encode(item), (item, []))[1].append(run)
+    return [Shared(item, tuple(found)) for item, found in groups.values()]
+
+
+# Claims
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A claim in one run: its mark, or one per exporter if they differ, and the number of its detail."""
+
+    label: str
+    marks: tuple[ClaimVerdict, ...]
+    spoken: str
+    detail: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim in every run; None for a run that did not judge it."""
+
+    id: str
+    statement: str
+    cells: tuple[Cell | None, ...]
+
+    @property
+    def verdicts(self) -> tuple[ClaimVerdict, ...]:
+        return tuple(sorted({verdict for cell in self.cells if cell for verdict in cell.marks}))
+
+    @property
+    def differs(self) -> bool:
+        return len({cell.marks for cell in self.cells if cell}) > 1
+
+
+@dataclass
+class Matrix:
+    """The claims by chapter, and the details that cells refer to; equal cells share one."""
+
+    chapters: dict[str, list[Row]] = field(default_factory=dict)
+    details: list[ClaimResult] = field(default_factory=list)
+
+
+def claim_matrix(runs: Sequence[Run]) -> Matrix:
+    """A row for each claim and a cell for each run; chapters and claims keep the order of the runs."""
+    by_run = [{claim.id: claim for claim in run.results.claims if claim.verdicts} for run in runs]
+    details = [each.item for each in shared(runs, lambda run: run.results.claims)]
+    number_of = {msgspec.json.encode(claim): number for number, claim in enumerate(details)}
+    matrix = Matrix(details=details)
+    for id in dict.fromkeys(id for claims in by_run for id in claims):
+        found = [claims.get(id) for claims in by_run]
+        cells = tuple(
+            Cell(run.label, _marks(claim), spoken(claim), number_of[msgspec.json.encode(claim)]) if claim else None
+            for run, claim in zip(runs, found, strict=True)
+        )
+        first = next(filter(None, found))
+        matrix.chapters.setdefault(first.chapter, []).append(Row(id, first.statement, cells))
+    return matrix
+
+
+def spoken(claim: ClaimResult) -> str:
+    """A claim's verdicts in words."""
+    found = _in_order(claim)
+    if len(_marks(claim)) == 1:
+        return found[0][1]
+    return ", ".join(f"{exporter or 'without an exporter'}: {verdict}" for exporter, verdict in found)
+
+
+def _marks(claim: ClaimResult) -> tuple[ClaimVerdict, ...]:
+    verdicts = tuple(verdict for _, verdict in _in_order(claim))
+    return verdicts[:1] if len(set(verdicts)) == 1 else verdicts
+
+
+def _in_order(claim: ClaimResult) -> list[tuple[str, ClaimVerdict]]:
+    """The verdicts by exporter; the one without an exporter is last."""
+    return sorted(claim.verdicts.items(), key=lambda pair: (not pair[0], pair[0]))
+
+
+# Graphs and conversions
+
+
+def drawn_graphs(runs: Sequence[Run]) -> list[tuple[Shared[GraphResult], Drawing]]:
+    """The graph of each file with its drawing, sorted by file name and target."""
+    found = shared(runs, lambda run: run.results.graphs)
+    found.sort(key=lambda each: (each.item.file.rpartition("/")[2], each.item.target))
+    return [(each, draw(each.item)) for each in found]
+
+
+@dataclass(frozen=True)
+class CheckedConversion:
+    """The findings of one conversion, first those that fail."""
+
+    case: str
+    made: str
+    findings: tuple[CheckResult, ...]
+
+    @property
+    def counts(self) -> str:
+        return tally(finding.verdict for finding in self.findings)
+
+    @property
+    def exceptions(self) -> list[tuple[CheckResult, list[str]]]:
+        """The findings that do not hold, each with its check; checks with the same text are together."""
+        groups: dict[CheckResult, list[str]] = {}
+        for finding in self.findings:
+            if finding.verdict != CheckVerdict.HOLDS:
+                groups.setdefault(replace(finding, check="", figure=""), []).append(finding.check)
+        return list(groups.items())
+
+    @property
+    def fails(self) -> bool:
+        return any(finding.verdict == CheckVerdict.FAILS for finding in self.findings)
+
+
+def conversions(runs: Sequence[Run]) -> list[Shared[CheckedConversion]]:
+    """The conversions of all runs, first those that fail."""
+    return sorted(shared(runs, _conversions), key=lambda each: not each.item.fails)
+
+
+def _conversions(run: Run) -> Iterator[CheckedConversion]:
+    groups: dict[tuple[str, str, str, int | None], list[CheckResult]] = {}
+    for finding in run.results.findings:
+        groups.setdefault((finding.case, finding.exporter, finding.file, finding.opset), []).append(finding)
+    for (case, exporter, file, opset), findings in groups.items():
+        made = (exporter or Path(file).name) + (f", opset {opset}" if opset else "")
+        findings.sort(key=lambda finding: finding.verdict != CheckVerdict.FAILS)
+        yield CheckedConversion(case, made, tuple(findings))
+
+
+# Latency
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A contender, with the interval of its ratio in percent of the chart's width."""
+
+    timing: Timing
+    low: float
+    median: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The contenders of one workload; `one` is the place of the ratio 1, in percent."""
+
+    run: Run
+    latency: Latency
+    one: float
+    bars: tuple[Bar, ...]
+
+
+def charts(runs: Sequence[Run]) -> list[Chart]:
+    """A chart for each latency of each run; it ends at its own largest ratio."""
+    return [_chart(run, latency) for run in runs for latency in run.results.latency]
+
+
+def _chart(run: Run, latency: Latency) -> Chart:
+    bounds = [timing.ratio.high for timing in latency.timings if math.isfinite(timing.ratio.high)]
+    largest = max([1.0, *bounds]) * 1.05
+
+    def percent(ratio: float) -> float:
+        return min(max(100 * ratio / largest, 0), 100) if math.isfinite(ratio) else 100
+
+    bars = (
+        Bar(each, percent(each.ratio.low), percent(each.ratio.median), percent(each.ratio.high))
+        for each in latency.timings
+    )
+    return Chart(run, latency, percent(1), tuple(bars))

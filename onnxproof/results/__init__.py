@@ -1,0 +1,53 @@
+"""results.json: one schema, by which a run writes it and the report reads it.
+
+`python -m onnxproof.results` prints the JSON Schema.
+"""
+
+from onnxproof.results.files import ResultsError, as_json, read_json, read_results, typed
+from onnxproof.results.schema import (
+    SCHEMA,
+    CheckResult,
+    ClaimResult,
+    Comparison,
+    Departure,
+    GraphInput,
+    GraphNode,
+    GraphResult,
+    Latency,
+    Parity,
+    PixelParity,
+    Ratio,
+    Results,
+    Target,
+    Timing,
+)
+from onnxproof.results.verdicts import GRAVEST_FIRST, CheckVerdict, ClaimVerdict, count_gravest, gravest, tally
+
+__all__ = [
+    "GRAVEST_FIRST",
+    "SCHEMA",
+    "CheckResult",
+    "CheckVerdict",
+    "ClaimResult",
+    "ClaimVerdict",
+    "Comparison",
+    "Departure",
+    "GraphInput",
+    "GraphNode",
+    "GraphResult",
+    "Latency",
+    "Parity",
+    "PixelParity",
+    "Ratio",
+    "Results",
+    "ResultsError",
+    "Target",
+    "Timing",
+    "as_json",
+    "count_gravest",
+    "gravest",
+    "read_json",
+    "read_results",
+    "tally",
+    "typed",
+]

@@ -1,0 +1,28 @@
+"""What the installed stack can do: the facts on which specs and departures hang."""
+
+from onnxproof.versions import TORCH, release
+
+ONNX, ONNXRUNTIME = release("onnx"), release("onnxruntime")
+OPENCV = release("opencv-python-headless")
+
+torchscript_ties_output_dims = TORCH >= (2, 4)
+torch_counts_operations = TORCH >= (2, 1)
+torch_resets_compilations = TORCH >= (2, 1)
+torch_has_half_on_cpu = TORCH >= (2, 2)
+torch_export_writes_kernel_shape = release("onnxscript") >= (0, 7, 2)
+convolutions_are_summed_alike = TORCH >= (2, 2)
+"""torch 2.0 and onnxruntime 1.15 are 4.2e-3 apart on the face, whatever scales it."""
+bicubic_coordinates_are_rounded_alike = TORCH >= (2, 6)
+"""torch 2.0 rounds a coordinate at ×0.3 and at ×2.7 otherwise, and is 1e-2 of 255 apart there; 2.6 is not."""
+torch_is_ready_after_a_failed_print = TORCH >= (2, 1)
+"""torch 2.0 prints at the end of each export; where that fails, it takes every later one for a nested one."""
+onnx_converts_resize_down = ONNX >= (1, 23)
+"""Up to 1.22 its converter does not take a Resize from opset 18 to a lower one, and torch.export leaves it at 18."""
+reference_evaluator_takes_an_empty_roi = ONNX >= (1, 22)
+reference_evaluator_gives_inner_values = ONNX >= (1, 17)
+onnx_has_4_bit_integers = ONNX >= (1, 16)
+onnx_reads_bfloat16 = not (1, 17) <= ONNX < (1, 19)
+onnx_checks_external_data = ONNX >= (1, 21)
+onnx_splits_external_data_in_attributes = ONNX >= (1, 16)
+onnxruntime_takes_bfloat16 = ONNXRUNTIME >= (1, 22)
+opencv_runs_dynamic_shapes = OPENCV >= (5,)

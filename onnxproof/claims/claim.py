@@ -103,4 +103,4 @@ def as_table(verdicts: Sequence[tuple[str, ClaimVerdict]]) -> str:
     console = Console(width=80, color_system=None)
     with console.capture() as captured:
         console.print(table)
-    return f"{captured.get()}{len(verdicts)} claims: {tally(verdict for _, verdict in verdicts)}"
+    return f"{captured.get()}{len(verdicts)} claim{'s' * (len(verdicts) != 1)}: {tally(verdict for _, verdict in verdicts)}"

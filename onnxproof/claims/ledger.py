@@ -114,8 +114,8 @@ class Ledger:
     def _mark(self, specs: list[Spec]) -> None:
         """Skips and expects to fail what the entries excuse, and notes on each item what it is evidence of."""
         for spec in specs:
-            for silence in filter(spec.is_excused_by, self._not_applicable):
-                spec.item.add_marker(pytest.mark.skip(reason=silence.reason))
+            for entry in filter(spec.is_excused_by, self._not_applicable):
+                spec.item.add_marker(pytest.mark.skip(reason=entry.reason))
             for deviation in filter(spec.is_excused_by, self._deviations):
                 mark = pytest.mark.xfail(reason=deviation.reason, raises=deviation.seen, strict=True)
                 spec.item.add_marker(mark)

@@ -110,7 +110,7 @@ def folder(monkeypatch, tmp_path):
 
 @pytest.fixture
 def alone(monkeypatch):
-    """Spares the checks a process of their own: it is tested with `run_without_torch`."""
+    """Spares the checks their separate process, which the tests of `run_without_torch` cover."""
     monkeypatch.setattr("onnxproof.checks.interface.run_without_torch", lambda *_: "")
 
 
@@ -143,7 +143,7 @@ class TestVerdict:
     """The exit status is 0 when every check holds, and 1 when one fails."""
 
     def test_holds(self, check):
-        """Of a right file every check has its line, and nothing is said on stderr."""
+        """A right file has a line for every check, and stderr stays empty."""
         done = check("models.py:double", "--onnx", "right.onnx")
         assert (done.status, done.err) == (0, "")
         assert "Double: right.onnx" in done.out
@@ -257,12 +257,12 @@ class TestChosen:
         ],
     )
     def test_ids(self, check, options, ids):
-        """The checks are run in their order, those of the user's own last."""
+        """The checks run in their order, the user's last."""
         done = check("models.py:double", "--onnx", "right.onnx", "--json", *options)
         assert [finding["check"] for finding in json.loads(done.out)["findings"]] == ids
 
     def test_own_check_fails(self, check):
-        """A check of the user's own that fails ends with status 1, and says why."""
+        """A user's check that fails ends with status 1 and the reason."""
         done = check("models.py:double", "--onnx", "right.onnx", "--only", "is-small", "--check", "models.py:is_small")
         assert done.status == 1
         assert "is-small: 3 nodes" in done.out
@@ -276,7 +276,7 @@ class TestChosen:
 
 
 class TestRefusedCase:
-    """A case that cannot be had ends with exit status 2 and the reason in one line."""
+    """A case that cannot be loaded or checked ends with exit status 2 and the reason in one line."""
 
     @pytest.mark.parametrize(
         ("case", "reason"),
@@ -301,7 +301,7 @@ class TestRefusedCase:
         ],
     )
     def test_name(self, refusal, case, reason):
-        """What is wrong with the name, or with what it names, is told; a near name is suggested."""
+        """The reason is what is wrong with the name or its object; a near name is suggested."""
         assert refusal(case, "--exporter", TORCHSCRIPT).startswith(reason)
 
     @pytest.mark.parametrize(
@@ -315,7 +315,7 @@ class TestRefusedCase:
         ],
     )
     def test_module(self, refusal, folder, text, reason):
-        """What a module raises is told with its line."""
+        """The reason is what the module raises, with its line."""
         (folder / "broken.py").write_text(text)
         assert refusal("broken.py:case").startswith(reason)
 
@@ -329,7 +329,7 @@ class TestRefusedCase:
         ],
     )
     def test_model(self, refusal, name, reason):
-        """A model that cannot be run, or compared, or is too large, is told."""
+        """The reason is that the model cannot run, cannot be compared, or is too large."""
         assert refusal(f"models.py:{name}").startswith(f"models.py:{name}: {reason}")
 
     def test_large_model_is_not_copied(self, monkeypatch, refusal):
@@ -341,7 +341,7 @@ class TestRefusedCase:
 
 
 class TestRefusedFile:
-    """A file that is no ONNX file ends with exit status 2 and the reason in one line."""
+    """Anything but an ONNX file ends with exit status 2 and the reason in one line."""
 
     @pytest.mark.parametrize(
         "content",
@@ -353,18 +353,18 @@ class TestRefusedFile:
         ],
     )
     def test_content(self, refusal, folder, content):
-        """Its name and what to do are told."""
+        """The message has its name and what to do."""
         (folder / "strange.onnx").write_bytes(content)
         reason = refusal("models.py:double", "--onnx", "strange.onnx")
         assert reason.startswith("--onnx strange.onnx: not a")
         assert "export it again" in reason
 
     def test_missing(self, refusal):
-        """A file that is not there is told."""
+        """The reason is that the file does not exist."""
         assert refusal("models.py:double", "--onnx", "none.onnx").startswith("--onnx none.onnx: no such file")
 
     def test_folder(self, refusal, folder):
-        """A folder is no file."""
+        """A folder is refused."""
         assert refusal("models.py:double", "--onnx", folder).startswith(f"--onnx {folder}: not a readable ONNX file")
 
     def test_pickle(self, refusal, folder):
@@ -380,28 +380,28 @@ class TestRefusedFile:
 
 
 class TestOptions:
-    """An option that cannot be kept is told before anything is done."""
+    """An option that cannot be followed is refused before any work."""
 
     def test_provider(self, refusal):
-        """An unknown provider is told with those there are, and the nearest is suggested."""
+        """An unknown provider is refused with the known ones, and the nearest is suggested."""
         reason = refusal("models.py:double", "--provider", "CPUExecutionProvidr")
         assert reason.startswith("--provider: onnxruntime has no CPUExecutionProvidr; it has ")
         assert reason.endswith(", did you mean 'CPUExecutionProvider'?")
 
     def test_exporter(self, capsys):
-        """An unknown exporter is told, and the nearest is suggested."""
+        """An unknown exporter is refused, and the nearest is suggested."""
         with pytest.raises(SystemExit, match="2"):
             main(["check", "models.py:double", "--exporter", "torchscrip"])
         assert "'torchscrip' is unknown, did you mean 'torchscript'?" in capsys.readouterr().err
 
     def test_report_is_a_file(self, refusal, folder):
-        """A report folder that is a file is told."""
+        """A report folder that is a file is refused."""
         (folder / "report").touch()
         reason = refusal("models.py:double", "--report", "report")
         assert reason == f"--report report: {os.strerror(errno.EEXIST)}; name a folder that can be written"
 
     def test_report_is_read_only(self, monkeypatch, refusal):
-        """One that cannot be written is told before the checks, not after."""
+        """A report folder that cannot be written is refused before the checks, not after."""
 
         def refuse(dir):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
@@ -446,7 +446,7 @@ class TestReport:
 
 
 class TestProcess:
-    """The command in a process of its own."""
+    """The command in a separate process."""
 
     def test_interrupt(self, folder):
         """Ctrl-C ends it with status 130 and one line, and leaves nothing half-written."""
@@ -482,7 +482,7 @@ class TestProcess:
         assert b"/15" in shown
 
     def test_refusal(self, folder):
-        """What it cannot do is told in one line and without a traceback."""
+        """A refusal is one line without a traceback."""
         command = [sys.executable, "-m", "onnxproof", "check", "models.py:raises", "--exporter", TORCHSCRIPT]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120)
         reason = "onnxproof: models.py:raises: the model refuses its inputs: ArithmeticError: no way\n"

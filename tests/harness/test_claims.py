@@ -193,6 +193,13 @@ class TestDeparture:
         _, result = run(SPECS, deviations=[replace(DEPARTS, when=False)])
         result.assert_outcomes(passed=1, failed=1, deselected=1)
 
+    def test_other_spec_instead(self, run):
+        """What happens instead runs only where the entry that names it applies."""
+        other = '@pytest.mark.instead("order")\ndef test_c_comes_first(): pass\n'
+        elsewhere = replace(DEPARTS, instead="test_c_comes_first", when=False)
+        _, result = run(SPECS + other, deviations=[DEPARTS, elsewhere])
+        result.assert_outcomes(passed=2, xfailed=1, deselected=1)
+
     def test_one_exporter(self, run):
         """An entry with `exporter` concerns this one alone, as does what happens instead."""
         ledger, result = run(SPECS.replace("()", "(onnx_target)"), deviations=[replace(DEPARTS, exporter=TORCHSCRIPT)])
@@ -274,7 +281,7 @@ class TestVerdicts:
         total, order = map(asdict, ledger.as_results())
         assert (total["id"], total["chapter"], total["statement"]) == ("sum", "numbers", "One and one is two.")
         assert (total["verdicts"], total["not_applicable"]) == ({ALL_EXPORTERS: "not applicable"}, ["no numbers here"])
-        assert order["specs"] == ["test_specs.py::test_order"]
+        assert (order["specs"], order["not_applicable"]) == (["test_specs.py::test_order"], [])
         assert order["departures"] == [
             {
                 "exporter": ALL_EXPORTERS,
@@ -283,6 +290,14 @@ class TestVerdicts:
                 "link": "a-to-z",
             }
         ]
+
+    @pytest.mark.parametrize("exporter", [ALL_EXPORTERS, TORCHSCRIPT], ids=["all", "one"])
+    def test_departure_of_an_exporter(self, run, exporter):
+        """A departure is in the results whether its entry concerns one exporter or all of them."""
+        deviations = [replace(DEPARTS, exporter=exporter), replace(DEPARTS, exporter="another")]
+        ledger, _ = run(SPECS.replace("()", "(onnx_target)"), deviations=deviations)
+        (departure,) = ledger.as_results()[1].departures
+        assert departure.exporter == exporter
 
 
 class TestSelection:

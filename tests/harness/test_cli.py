@@ -32,7 +32,7 @@ OPTIONS, PYTEST_OPTIONS = options(), pytest_options()
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """A folder that holds every official file, with content of the test's own."""
+    """A folder that holds every official file, with other content."""
     monkeypatch.setenv("ONNXPROOF_ASSETS", str(tmp_path))
     for name in OFFICIAL:
         (tmp_path / name).write_bytes(CONTENT)
@@ -68,7 +68,7 @@ class TestFetch:
         assert capsys.readouterr().out == f"{DIGEST}  {folder / 'face.png'}\n"
 
     def test_failure(self, folder, capsys):
-        """A file that cannot be had is one paragraph on stderr and exit status 2."""
+        """A file that is not available ends with one paragraph on stderr and exit status 2."""
         (folder / "face.png").unlink()
         assert main(["fetch", "face.png"]) == 2
         out, err = capsys.readouterr()
@@ -87,7 +87,7 @@ class TestFetch:
         assert capsys.readouterr() == ("", "onnxproof: interrupted\n")
 
     def test_interrupt_in_native_code(self, monkeypatch, capsys):
-        """An interrupt that native code turns into an error of its own is an interrupt all the same."""
+        """An interrupt that native code turns into another error still counts as an interrupt."""
 
         def interrupt(*args, **options):
             try:
@@ -134,7 +134,7 @@ class TestUsage:
         assert f"{typed.split()[-1]!r} is unknown, did you mean {meant!r}?" in usage_error(*typed.split())
 
     def test_shortened(self, capsys):
-        """An option may be shortened, and what stands after `--` is none."""
+        """An option may be shortened, and arguments after `--` are not options."""
         with pytest.raises(SystemExit, match="0"):
             main(["--vers"])
         assert main(["check", "--", "--onxn"]) == 2

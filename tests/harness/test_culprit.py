@@ -145,7 +145,7 @@ class TestKernel:
 
     @pytest.mark.skipif(not facts.reference_evaluator_gives_inner_values, reason="this onnx gives no inner values")
     def test_output_left_out(self, kernel):
-        """An output that a node leaves out is no value to compare."""
+        """An output that a node leaves out is not compared."""
         model = parse_model(FILE.replace("double = Mul (x", "kept, mask = Dropout (x) double = Mul (kept"))
         model.graph.node[0].output[1] = ""
         assert "the first node that departs is Sub → less" in kernel(model).text
@@ -205,10 +205,10 @@ class TestFile:
 
 
 class TestFrozen:
-    """What is right when the model is traced on it, was frozen at export."""
+    """Inputs that are right when the model is traced on them show that something was frozen at export."""
 
     def test_told(self, frozen):
-        """It is told so, with the line of source that the tracer warned of."""
+        """The finding has the line of source that the tracer warned of."""
         finding = judge(same_values_unseen, frozen)
         assert "something was frozen at export: traced on these inputs the file is right" in finding.problem
         assert "`return x * int(x.shape[0])`" in finding.evidence

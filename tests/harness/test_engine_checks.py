@@ -68,7 +68,7 @@ class TestOptimizer:
         ("engine", "on_or_off"), [("onnxruntime", "off"), ("unoptimized", "on")], ids=["wrong-on", "wrong-off"]
     )
     def test_wrong(self, changed, engine, on_or_off):
-        """What is right in one of them alone is told with the probe and the place."""
+        """What is right in only one of them is reported with the probe and the place."""
         finding = judge(optimizer_neutral, changed(**{engine: doubled}))
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith(
@@ -77,7 +77,7 @@ class TestOptimizer:
         assert finding.advice == ("Lower ONNX Runtime's graph_optimization_level, and report the model to onnxruntime.")
 
     def test_wrong_in_both(self, given):
-        """What is wrong in both is no matter of the optimizer."""
+        """What is wrong in both is not the optimizer's fault."""
         assert seen(optimizer_neutral, given(scale_case(), WRONG)) == (CheckVerdict.HOLDS, "0 apart")
 
     @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ class TestOptimizer:
         ],
     )
     def test_distance(self, changed, on, off, figure):
-        """Numbers of any kind have a distance, and what is no number has none."""
+        """Numbers of any kind have a distance, other values do not."""
         conversion = changed(onnxruntime=lambda _: on, unoptimized=lambda _: off)
         assert seen(optimizer_neutral, Lenient(conversion)) == (CheckVerdict.HOLDS, figure)
 
@@ -109,14 +109,14 @@ class TestEngines:
         assert figure.endswith(" allowed")
 
     def test_reference_wrong(self, changed):
-        """What only the reference evaluator gives otherwise is told with the probe and the place."""
+        """Another result of only the reference evaluator is reported with the probe and the place."""
         finding = judge(engines_agree, changed(reference=doubled))
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith("on traced the reference evaluator has another result: 16.0 at (5, 3), ")
         assert finding.advice == ("Run the file in the engine that you deploy to: it may mean something else there.")
 
     def test_onnxruntime_wrong(self, changed):
-        """What only ONNX Runtime gives otherwise is told so."""
+        """Another result of only ONNX Runtime is reported as such."""
         finding = judge(engines_agree, changed(onnxruntime=doubled))
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith(

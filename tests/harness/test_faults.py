@@ -30,7 +30,7 @@ def good_files(tmp_path_factory):
 
 @pytest.fixture
 def broken_files(fault, good_files, tmp_path):
-    """The good files that a fault is suited to, each with what the fault made of it."""
+    """Each good file that the fault is suited to, with the broken file that the fault makes."""
     made = []
     for good in good_files:
         folder = tmp_path / good.stem

@@ -93,7 +93,7 @@ class TestRounds:
         assert len(measure(contenders, INPUTS, REFERENCE, seconds=0, **asked)["a"].seconds) == latency.MIN_ROUNDS
 
     def test_unknown_baseline(self, machine):
-        """A baseline that is no contender is refused with the names that there are."""
+        """A baseline that is not among the contenders is refused with their names."""
         with pytest.raises(ValueError, match="case: the baseline b is not among a"):
             measure({"a": machine.contender("a", [1])}, INPUTS, REFERENCE, case="case", baseline="b")
 
@@ -175,7 +175,7 @@ class TestThreads:
     """All contenders have the same number of threads."""
 
     def test_set_and_restored(self):
-        """torch and OpenCV have them inside, and what they had before afterwards."""
+        """torch and OpenCV have this number inside, and their former one afterwards."""
         before = thread_counts()
         with threads(1):
             assert thread_counts() == (1, 1)
@@ -229,7 +229,7 @@ class TestNotRun:
 
     @pytest.fixture
     def network(self, tmp_path):
-        """A network, an ONNX file of it, and an input."""
+        """A network, its ONNX file, and an input."""
         inputs = {"x": np.ones((1, 3, 4, 5), np.float32)}
         model = nn.Conv2d(3, 2, 3).eval()
         return model, export(model, inputs, tmp_path / "model.onnx", exporter=TORCHSCRIPT, opset=13).path, inputs

@@ -64,7 +64,7 @@ CHECK_WRONG = ("check", "models.py:double", "--onnx", "wrong.onnx", "--report", 
 
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
-    """The folder of a run, with a model, a wrong file of it, and a place for temporary files."""
+    """The folder of a run, with a model, a wrong file, and a place for temporary files."""
     folder = tmp_path / "run"
     (folder / "temporary").mkdir(parents=True)
     (folder / "models.py").write_text(MODELS)
@@ -128,7 +128,7 @@ class TestStopped:
         assert not list((folder / "temporary").glob("onnxproof-*"))
 
     def test_interrupted_at_once(self, monkeypatch, capsys):
-        """Ctrl-C while the command itself is imported is told in the same line."""
+        """Ctrl-C while the command itself is imported prints the same line."""
 
         class Interrupt:
             @staticmethod
@@ -157,7 +157,7 @@ class LoudLinear(torch.nn.Linear):
 
 
 class TestNoRoom:
-    """Where there is no room, what was there stays, the reason is told, and with room again the next run works."""
+    """A full disk spoils no earlier file and is named as the reason, and the next run with room works."""
 
     def test_file(self, tmp_path, no_room):
         """A file that does not fit leaves the one that was there, and nothing beside it."""
@@ -284,7 +284,7 @@ class TestNoRoomInPytest:
         assert (done.ret, results.read_text()) == (pytest.ExitCode.USAGE_ERROR, "old")
 
     def test_script(self, run):
-        """A check that fails says what it found, and why there is no script."""
+        """A failing check reports what it found, and why it leaves no script."""
         done = run(import_module("onnxproof.checks.run"), "write_repro", "-k", "probes-adequate")
         done.assert_outcomes(failed=1, deselected=15)
         done.stdout.fnmatch_lines(["Root-torchscript: probes-adequate: *", f"→ *{os.strerror(errno.ENOSPC)}"])

@@ -128,7 +128,7 @@ class TestCommands:
 
     @pytest.mark.parametrize("name", ["py311-torch1.0", "opset9", "matrx"])
     def test_no_environment(self, name, tox):
-        """A release that has no pins, an opset that is not written, and a slip are none."""
+        """A release without pins, an opset that no exporter writes, and a typo are not environments."""
         assert not is_environment(name, tox)
 
     @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("onnxproof check")])

@@ -1,4 +1,4 @@
-"""A model, its file and its export are the same again, or it is told which is not."""
+"""A model, its file and its export have to be the same again."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ class TestRepeatable:
         assert seen(repeatable, conversion) == (CheckVerdict.HOLDS, "same graph, same bits")
 
     def test_model(self, given):
-        """A model that gives something else again is told first."""
+        """A model that gives something else again is reported first."""
 
         class Draws(Scale):
             def forward(self, x, factor):
@@ -53,7 +53,7 @@ class TestRepeatable:
 
     @pytest.mark.parametrize("free", [True, False], ids=["exported-elsewhere", "example-alone"])
     def test_export(self, free):
-        """A model that is another graph each time it is exported is told."""
+        """A model that becomes another graph with each export is reported."""
 
         class Counts(nn.Module):
             calls = 0

@@ -42,12 +42,12 @@ class TestFixed:
         assert held((1, 3), (1, 3)) == {}
 
     def test_another(self):
-        """Another size is told with the place and both sizes."""
+        """The error names the place and both sizes."""
         with pytest.raises(SymbolError, match=r"^dimension 1 of y is declared as 3; the run has 4$"):
             held((1, 3), (1, 4))
 
     def test_rank(self):
-        """Another number of dimensions is told."""
+        """Another number of dimensions is an error."""
         with pytest.raises(SymbolError, match=r"^y is declared with 2 dimensions, the run has \(1, 3, 4\)$"):
             held((1, 3), (1, 3, 4))
 
@@ -74,7 +74,7 @@ class TestSymbols:
         assert held(("height",), (5,), height=5) == {"height": 5}
 
     def test_another_value(self):
-        """A size that is not the one met before is told with both."""
+        """Another size than before is an error that names both."""
         with pytest.raises(SymbolError, match=r"^dimension 0 of y is declared as height, 5 here; the run has 6$"):
             held(("height",), (6,), height=5)
 

@@ -103,4 +103,5 @@ def as_table(verdicts: Sequence[tuple[str, ClaimVerdict]]) -> str:
     console = Console(width=80, color_system=None)
     with console.capture() as captured:
         console.print(table)
-    return f"{captured.get()}{len(verdicts)} claim{'s' * (len(verdicts) != 1)}: {tally(verdict for _, verdict in verdicts)}"
+    total = f"{len(verdicts)} claim{'s' * (len(verdicts) != 1)}"
+    return f"{captured.get()}{total}: {tally(verdict for _, verdict in verdicts)}"

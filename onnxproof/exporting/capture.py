@@ -75,7 +75,8 @@ def _logged_to(file: TextIO) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for handler in handlers:
             if type(handler) is logging.StreamHandler:
-                stack.callback(setattr, handler, "stream", handler.setStream(file))  # no flush: the disk may be full
+                stack.callback(setattr, handler, "stream", handler.stream)
+                handler.stream = file  # setStream would flush the other stream, which may be closed
             elif handler in root.handlers and _shows(handler):
                 handler.addFilter(_nothing)
                 stack.callback(handler.removeFilter, _nothing)

@@ -7,7 +7,7 @@ from torch import nn
 
 from onnxproof.case import Case, CaseError
 from onnxproof.probing.probes import resized
-from onnxproof.probing.reference import MOST_BYTES, Change, ReferenceModel, same_bits
+from onnxproof.probing.reference import MOST_BYTES, Change, ReferenceModel, reference, same_bits
 from tests.harness.by_hand import FACTOR, ROWS, Scale, scale_case
 
 ONE = {"y": np.array([1.0, 2.0])}
@@ -87,6 +87,27 @@ class TestReference:
         model = Counts()
         ReferenceModel(Case(model, {"x": ROWS})).ask({"x": ROWS})
         assert model.runs == 0
+
+
+class TestFunction:
+    """`reference` asks any model for its outputs, in float32 and float64."""
+
+    def test_both(self):
+        """Both have the names that are given; the inputs are in the order of the arguments."""
+        found = reference(Scale(), {"x": ROWS, "factor": FACTOR}, ("scaled", "total"))
+        np.testing.assert_array_equal(found.values["scaled"], ROWS * FACTOR, strict=True)
+        np.testing.assert_array_equal(found.exact["total"], ROWS.astype(np.float64).sum(-1), strict=True)
+        assert list(found.values) == list(found.exact) == ["scaled", "total"]
+
+    def test_one_output(self):
+        """A single output is called `output`."""
+        found = reference(nn.Identity(), {"x": ROWS})
+        assert (list(found.values), found.exact["output"].dtype) == (["output"], np.float64)
+
+    def test_refused(self):
+        """What the model raises is raised."""
+        with pytest.raises(ValueError, match="too many"):
+            reference(Choosy(), {"x": np.resize(ROWS, (9, 4)), "factor": FACTOR})
 
 
 class TestJudged:

@@ -13,7 +13,7 @@ from onnxproof.checks.values import same_values
 from onnxproof.probing.conversion import default_engines
 from onnxproof.results import CheckVerdict
 from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
-from tests.harness.by_hand import FILE, edited, scale_case
+from tests.harness.by_hand import FILE, FakeEngine, edited, scale_case
 
 
 def is_small(conversion):
@@ -155,6 +155,17 @@ class TestFindings:
         """The exporter and the opset are those asked for."""
         (found,) = run(scale_case(), [TORCHSCRIPT], 13, ["opset-kept"])
         assert (found.exporter, found.opset, found.figure) == (TORCHSCRIPT, 13, "opset 13")
+
+    def test_engines(self, file):
+        """The engines are those that are given."""
+        engines = default_engines() | {"onnxruntime": FakeEngine(lambda inputs: dict.fromkeys("abc", inputs["x"]))}
+        (found,) = run(scale_case(), only=["same-values"], file=file, engines=engines)
+        assert "3 outputs" in found.problem
+
+    def test_expected(self, file):
+        """An unknown check that a case expects to fail is refused."""
+        with pytest.raises(CaseError, match="expected: the check 'slip' is unknown"):
+            run(scale_case(expected={"slip": "no"}), file=file)
 
     def test_name(self):
         """`run` is called as `findings` is."""

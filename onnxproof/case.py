@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,11 @@ class CaseError(Exception):
 class Case:
     """A model and what its ONNX file is judged on.
 
-    `inputs` are the model's positional arguments in order, `kwargs` those that are passed by name; each has its name in
-    the file as key. They are arrays, tensors, numbers, None, and tuples and dicts of these, whose leaves are named by
-    their path (`state.0`); tensors are kept as arrays of the same shape and dtype. After construction `inputs` holds
-    both, in the order of the model's signature.
+    `inputs` are the model's positional arguments in order, `kwargs` those that are passed by name; each has its
+    name in the file as key. Inputs with the names of the model's parameters are bound to these, in any order. They
+    are arrays, tensors, numbers, None, and tuples and dicts of these, whose leaves are named by their path
+    (`state.0`); tensors are kept as arrays of the same shape and dtype. After construction `inputs` holds both, in
+    the order of the model's signature.
 
     `dynamic` names the dimensions that must stay free, by input and axis: `{"image": {2: "height", 3: "width"}}`;
     inputs of other sizes are drawn along them. `also` are further inputs to judge on, with all of the same names.
@@ -60,7 +62,9 @@ class Case:
         for what, inputs in (("inputs", self.inputs), ("kwargs", self.kwargs), *self._named_also()):
             if not isinstance(inputs, Mapping) or not (inputs or self.kwargs or what == "kwargs"):
                 raise CaseError(f"{what} is not a mapping of input names to values: {inputs!r:.80}")
-        self._set("inputs", _as_arrays(_in_order(self.model, self.inputs, self.kwargs)))
+        inputs, kwargs = _bound(self.model, self.inputs, self.kwargs)
+        self._set("inputs", _as_arrays(inputs | kwargs))
+        self._set("kwargs", {name: self.inputs[name] for name in kwargs})
         for what, inputs in self._named_also():
             _check_fit(what, inputs, self.inputs)
         self._set("also", tuple(_as_arrays({name: more[name] for name in self.inputs}) for more in self.also))
@@ -131,13 +135,39 @@ class Case:
         return made if made is None or isinstance(made, Mapping) else made()
 
 
-def _in_order(model: nn.Module, inputs: Mapping[str, Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Positional inputs, then those passed by name in the order of the signature, in which exporters take them."""
-    signature = list(inspect.signature(model.forward).parameters) if kwargs else []
-    names = sorted(kwargs, key=lambda name: signature.index(name) if name in signature else len(signature))
-    return {name: value for name, value in inputs.items() if name not in kwargs} | {
-        name: kwargs[name] for name in names
-    }
+def _bound(
+    model: nn.Module, inputs: Mapping[str, Any], kwargs: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The inputs passed by position, and those passed by name, in the order of the signature as exporters take them.
+
+    Inputs named like parameters of the model are meant for these, in whatever order they are given. Raises `CaseError`
+    if one is not at its parameter's place, and others have names of their own.
+    """
+    names = _parameters(model)
+    positional = [name for name in inputs if name not in kwargs]
+    moved = [name for place, name in enumerate(positional) if name in names and names.index(name) != place]
+    if moved and not set(positional) <= set(names):
+        raise CaseError(
+            f"the input {moved[0]!r} is not at the place of the model's parameter {moved[0]!r}; name all inputs as the "
+            f"parameters, {', '.join(names)}, or none"
+        )
+    if moved:
+        in_order = sorted(positional, key=names.index)
+        positional = [
+            name for name, _ in takewhile(lambda pair: pair[0] == pair[1], zip(in_order, names, strict=False))
+        ]
+    found = {**inputs, **kwargs}
+    by_name = [name for name in found if name not in positional]
+    by_name.sort(key=lambda name: names.index(name) if name in names else len(names))
+    return {name: found[name] for name in positional}, {name: found[name] for name in by_name}
+
+
+def _parameters(model: nn.Module) -> list[str]:
+    """The names of the parameters of `forward`; none if it has no signature, as that of a scripted module."""
+    try:
+        return list(inspect.signature(model.forward).parameters)
+    except ValueError:
+        return []
 
 
 def _check_fit(what: str, more: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:

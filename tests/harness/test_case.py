@@ -1,4 +1,4 @@
-"""A case says what does not fit together in it, and knows its inputs by name."""
+"""A case reports what does not fit together, and knows its inputs by name."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,6 +11,8 @@ from torch import nn
 from onnxproof import CheckVerdict, check
 from onnxproof._internal.trees import leaves
 from onnxproof.case import Case, CaseError
+from onnxproof.checks import CHECKS, judge
+from onnxproof.checks.run import conversions
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
@@ -41,7 +43,7 @@ class TestKeywords:
     """`kwargs` are the arguments that are passed by name."""
 
     def test_order(self):
-        """They follow the positional ones, in the order of the signature."""
+        """They follow positional inputs, in the order of the signature."""
         case = Case(Keywords(), {"x": ROWS}, kwargs={"bias": COLUMNS, "shift": COLUMNS, "scale": COLUMNS})
         assert list(case.inputs) == ["x", "scale", "shift", "bias"]
 
@@ -55,13 +57,13 @@ class TestKeywords:
         assert list(Case(Any(), {}, kwargs={"b": COLUMNS, "a": COLUMNS}).inputs) == ["b", "a"]
 
     def test_also(self):
-        """Further inputs have all names, in any order."""
+        """`also` names all inputs, in any order."""
         more = {"shift": COLUMNS + 1, "scale": COLUMNS, "x": ROWS}
         case = Case(Keywords(), {"x": ROWS}, kwargs={"scale": COLUMNS, "shift": COLUMNS}, also=[more])
         assert list(case.also[0]) == ["x", "scale", "shift"]
 
     def test_copy(self):
-        """A case that is made of another has the same inputs."""
+        """A copy of a case has the same inputs."""
         case = Case(Keywords(), {"x": ROWS}, kwargs={"shift": COLUMNS, "scale": COLUMNS})
         assert list(replace(case, name="other").inputs) == list(case.inputs)
 
@@ -75,7 +77,7 @@ class TestKeywords:
 
     @pytest.mark.parametrize("exporter", EXPORTERS)
     def test_values_count(self, exporter):
-        """They are fed to the file by their names: a model that mixes them up is found out (the negative control)."""
+        """They are fed to the file by name: a model that mixes them up fails (the negative control)."""
 
         class Mixed(Keywords):
             def forward(self, x, scale=None, *, shift, bias=None):
@@ -89,8 +91,62 @@ class TestKeywords:
         assert finding.verdict == CheckVerdict.FAILS
 
 
+class Difference(nn.Module):
+    """A model whose arguments cannot be exchanged."""
+
+    def forward(self, image, background, mask=None, scale=None):
+        difference = image - background if mask is None else (image - background) * mask
+        return difference if scale is None else difference * scale
+
+
+class TestBinding:
+    """Inputs with the names of parameters are bound to these."""
+
+    IMAGE, BACKGROUND = ROWS, ROWS[::-1] * 2
+
+    @pytest.mark.parametrize("exporter", EXPORTERS)
+    def test_another_order(self, exporter):
+        """In another order they are bound by name: the file, fed by name, computes what the model does."""
+        case = Case(Difference(), {"background": self.BACKGROUND, "image": self.IMAGE})
+        assert list(case.inputs) == ["image", "background"]
+        (conversion,) = conversions(case, [exporter])
+        assert {judge(test, conversion).verdict for test in CHECKS.values()} <= {"holds", "not judged"}
+        output = conversion.run({"image": self.IMAGE, "background": self.BACKGROUND})["output"]
+        np.testing.assert_array_equal(output, self.IMAGE - self.BACKGROUND)
+
+    @pytest.mark.parametrize("exporter", EXPORTERS)
+    def test_gap(self, exporter):
+        """After a parameter that is left out they are passed by name."""
+        case = Case(Difference(), {"image": ROWS, "background": ROWS * 2, "scale": COLUMNS})
+        assert (list(case.inputs), list(case.kwargs)) == (["image", "background", "scale"], ["scale"])
+        assert {finding.verdict for finding in check(case, [exporter])} <= {"holds", "not judged"}
+
+    @pytest.mark.parametrize(
+        "inputs",
+        [{"image": ROWS, "background": ROWS}, {"input": ROWS, "background": ROWS}, {"a": ROWS, "b": ROWS}],
+        ids=["parameters", "some", "others"],
+    )
+    def test_position(self, inputs):
+        """In order, or with names of their own, they are passed by position."""
+        case = Case(Difference(), inputs)
+        assert (list(case.inputs), case.kwargs) == (list(inputs), {})
+
+    def test_ambiguous(self):
+        """A parameter's name at another place, beside names of their own, is refused."""
+        with pytest.raises(
+            CaseError, match="the input 'image' is not at the place of the model's parameter"
+        ):
+            Case(Difference(), {"other": ROWS, "image": ROWS})
+
+    def test_copy(self):
+        """A case that is made of another is bound the same."""
+        case = Case(Difference(), {"image": ROWS, "background": ROWS, "scale": COLUMNS})
+        again = replace(case, name="other")
+        assert (list(again.inputs), list(again.kwargs)) == (list(case.inputs), list(case.kwargs))
+
+
 class TestExport:
-    """`export` are the options that the file is shipped with."""
+    """`export` holds options of the exporter."""
 
     @pytest.mark.skipif(not torch_export_is_available, reason="the installed torch has no torch.export")
     def test_passed_on(self):
@@ -108,18 +164,18 @@ class TestExport:
         assert counts[0] < counts[1]
 
     def test_refused(self):
-        """An option that torch does not have is the exporter's refusal."""
+        """The exporter refuses an option that torch does not have."""
         (finding,) = check(Case(MODEL, {"x": ROWS}, export={"optimise": True}), [TORCHSCRIPT], only=["exports"])
         assert "optimise" in finding.problem
 
     def test_own(self):
-        """Those that onnxproof sets are refused."""
+        """Options that onnxproof sets are refused."""
         with pytest.raises(CaseError, match="export names 'opset_version', which onnxproof sets itself; leave it out"):
             Case(MODEL, {"x": ROWS}, export={"opset_version": 17})
 
 
 class TestMistakes:
-    """What does not fit together is told when the case is made, by name."""
+    """Mistakes are reported by name when the case is made."""
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -166,18 +222,18 @@ class TestMistakes:
         ],
     )
     def test_case(self, options, message):
-        """The error says which part, and what there is."""
+        """The error names the part that is wrong."""
         given = {"model": MODEL, "inputs": {"image": IMAGE, "factor": 2}, "dynamic": DYNAMIC}
         with pytest.raises(CaseError, match=message):
             Case(**given | options)
 
     def test_fitting(self):
-        """What fits together is a case, named after its model."""
+        """A valid case has the name of its model."""
         case = image_case(also=[{"image": IMAGE[..., :4], "factor": 3}])
         assert (case.name, case.sizes) == ("Identity", {"height": 8, "width": 6})
 
     def test_missing_input(self):
-        """What is None in the case's inputs may be an array in others, and an array of no dimensions a number."""
+        """An input that is None may be an array in `also`, and a number may be an array without dimensions."""
         case = Case(MODEL, {"mask": None, "factor": 2}, also=[{"mask": IMAGE, "factor": np.array(3)}])
         assert case.also[0]["factor"] == 3
 
@@ -186,18 +242,18 @@ class TestInputs:
     """Inputs are arrays, tensors, numbers and None, nested as the model takes them."""
 
     def test_nested(self):
-        """Tensors become arrays where they stand; leaves are named by their path."""
+        """Nested tensors become arrays; leaves are named by their path."""
         found = leaves(Case(MODEL, NESTED).inputs)
         assert list(found) == ["state.0", "state.1.cell", "scale", "mask"]
         assert isinstance(found["state.0"], np.ndarray)
 
     def test_required(self):
-        """Arrays are required in the file, and a number or None is not, unless it varies."""
+        """The file must have arrays as inputs, and numbers or None only if they vary."""
         assert Case(MODEL, NESTED).required_inputs == ("state.0", "state.1.cell")
         varied = Case(MODEL, NESTED, also=[{**NESTED, "scale": 3.5}])
         assert varied.required_inputs == ("state.0", "state.1.cell", "scale")
 
     def test_data(self):
-        """Large and dynamic arrays hold data; a few numbers are a parameter, whose values stay."""
+        """Large and dynamic arrays are data; a few numbers are a parameter, whose values stay."""
         inputs = {"image": IMAGE, "factor": np.array([2.0, 2.0]), "rows": np.ones(3)}
         assert Case(MODEL, inputs, dynamic={"rows": {0: "n"}}).data_inputs == ("image", "rows")

@@ -60,7 +60,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Lets test_conversions.py, which stands for a user's own suite, export without what `speed_up` shares."""
+    """Lets test_conversions.py export as a user's own suite would, without the sharing of `speed_up`."""
     with unshared_signatures() if item.path.name == "test_conversions.py" else nullcontext():
         return (yield)
 
@@ -86,7 +86,7 @@ def pytest_report_header(config):
 
 
 def _assets(which: str) -> dict[str, Path]:
-    """The verified face and checkpoint, of this repository or of the document."""
+    """The verified face and checkpoint, this repository's or the document's."""
     if which == "official":
         return {name: official(name, progress=sys.stderr.isatty()) for name in OFFICIAL}
     return verify_sums(ROOT / "fixtures")
@@ -105,7 +105,7 @@ def face(pytestconfig) -> NDArray[np.float32]:
 
 @pytest.fixture(scope="session")
 def noise() -> Callable[..., NDArray[np.float32]]:
-    """Seeded noise in 0..255 of any shape: what exports are traced on, and never what they are tested on."""
+    """Seeded noise in 0..255 of any shape. Exports are traced on it, but never tested on it."""
     return lambda *shape: np.random.default_rng(SEED).uniform(0, 255, shape).astype(np.float32)
 
 
@@ -123,26 +123,26 @@ def trained(checkpoint) -> Callable[[srcnn.SRCNN], srcnn.SRCNN]:
 
 @pytest.fixture(scope="session")
 def shared_folder(pytestconfig, tmp_path_factory) -> Path:
-    """A folder that all workers of a run see, for what is made once in it."""
+    """A folder that all workers of a run share, for files that are made once."""
     folder = tmp_path_factory.getbasetemp()
     return folder.parent if hasattr(pytestconfig, "workerinput") else folder
 
 
 @pytest.fixture(scope="session")
 def target(onnx_target) -> Target:
-    """Each exporter, see `onnx_target`."""
+    """Each exporter; see `onnx_target`."""
     return onnx_target
 
 
 @pytest.fixture(scope="session")
 def every_target(onnx_every_target) -> Target:
-    """Each exporter at each opset, see `onnx_every_target`."""
+    """Each exporter at each opset; see `onnx_every_target`."""
     return onnx_every_target
 
 
 @pytest.fixture(scope="session")
 def exported(shared_folder) -> Callable[..., Export]:
-    """`export`, made once per name and target in a run and shared read-only."""
+    """`export`, run once per name and target; its files are shared, read-only."""
 
     def get(name: str, network: torch.nn.Module, inputs: dict, target: Target, **options) -> Export:
         def make(folder: Path) -> Export:
@@ -157,7 +157,7 @@ def exported(shared_folder) -> Callable[..., Export]:
 
 @pytest.fixture(scope="session")
 def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
-    """The face scaled by a whole factor, by torch in float32 and in float64."""
+    """The face, scaled by a whole factor in torch, in float32 and in float64."""
 
     def get(factor: int) -> Reference:
         def make(folder: Path) -> None:
@@ -173,7 +173,7 @@ def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
 
 @pytest.fixture(scope="session")
 def keep_picture(pytestconfig, onnx_keep, tmp_path_factory) -> Callable[..., str]:
-    """Keeps an output as a picture; the name that it has in the `--onnx-report` folder."""
+    """Saves an output as a picture and returns its name in the `--onnx-report` folder."""
     folder = tmp_path_factory.mktemp("pictures")
 
     def save(output: NDArray[np.float32], name: str, target: Target | None = None) -> str:

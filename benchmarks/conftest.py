@@ -1,4 +1,4 @@
-"""The workloads, each measured once: its contenders in the same rounds, on the same picture."""
+"""Fixtures that time each workload once, its contenders in the same rounds."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ ROUNDS, SECONDS = 40, 10
 
 
 class Workload(NamedTuple):
-    """A network, `fixed` or `dynamic`, that scales a square picture of a side of `size` by `factor`."""
+    """A network, `fixed` or `dynamic`, that scales a `size` × `size` picture by `factor`."""
 
     network: str
     factor: int
@@ -33,7 +33,7 @@ class Workload(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What was timed together, and the reason for each contender that was not."""
+    """The contenders timed together, and why each of the others was not run."""
 
     latency: Latency
     not_run: dict[str, str]
@@ -58,7 +58,7 @@ def pytest_configure(config):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Each contender against the baseline, or why it was not run."""
+    """Prints each contender's ratio, or why it was not run."""
     reports = [
         report for found in terminalreporter.stats.values() for report in found if hasattr(report, "user_properties")
     ]
@@ -81,7 +81,7 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="module")
 def threads(request, pytestconfig):
-    """Each contender's number of threads, for as long as a file's benchmarks last; a file may set `SPARE_CORES`."""
+    """The number of threads of each contender in a file's benchmarks; the file may set `SPARE_CORES`."""
     spare = getattr(request.module, "SPARE_CORES", 1)
     count = pytestconfig.option.threads or max(1, torch.get_num_threads() - spare)
     with with_threads(count):

@@ -1,4 +1,4 @@
-"""What is timed: a network in torch, three ways, and its ONNX file in each runtime."""
+"""The contenders: a network in torch, three ways, and its ONNX file in each runtime."""
 
 import copy
 import warnings
@@ -9,20 +9,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from onnxproof import engines
 from onnxproof._internal.trees import Array
-from onnxproof.engines.base import Engine
+from onnxproof.engines.base import Session
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.engines.opencv import OpenCV
 from onnxproof.engines.torch import TorchModel
+from onnxproof.latency import Contender
 
 BASELINE = "onnxruntime"
 REQUIRED = (BASELINE, "torch", "torch-channels_last")
 OPTIONAL = ("torch.compile", "opencv", "openvino")
-"""What needs more than this project installs (a C++ compiler, a package), or refuses some files."""
+"""Contenders that need a C++ compiler or another package, or that refuse some files."""
 
 
 class ChannelsLast(nn.Module):
-    """A copy of a network in the memory format that torch advises for convolutions, the picture's own included."""
+    """A copy of a network whose weights and picture are in the memory format that torch advises for convolutions."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -34,37 +36,37 @@ class ChannelsLast(nn.Module):
 
 def build(
     network: nn.Module, path: Path, inputs: Mapping[str, Array], files: Mapping[str, Path] = {}
-) -> tuple[dict[str, Callable[..., dict[str, Array]]], dict[str, str]]:
-    """The contenders by name, each run once on `inputs`, and for each optional one that cannot run the reason.
+) -> tuple[dict[str, Contender], dict[str, str]]:
+    """The contenders by name, each run once on `inputs`, and why each of the other optional ones cannot run.
 
-    `path` is the network's file, in every runtime; `files` are others for the same, in ONNX Runtime alone.
+    `path` is the network's file, for every runtime; `files` are its other files, for ONNX Runtime only.
     """
-    engines: dict[str, Callable[[], Engine]] = {
+    makers: dict[str, Callable[[], Session]] = {
         "onnxruntime": lambda: OnnxRuntime().open(path),
         "torch": lambda: TorchModel(network, tuple(inputs)),
         "torch-channels_last": lambda: TorchModel(ChannelsLast(network), tuple(inputs)),
         "torch.compile": lambda: TorchModel(compiled(network), tuple(inputs)),
         "opencv": lambda: OpenCV().open(path),
-        "openvino": lambda: engine("openvino").open(path),
+        "openvino": lambda: engines.engine("openvino").open(path),
         **{name: partial(OnnxRuntime().open, other) for name, other in files.items()},
     }
     contenders, not_run = {}, {}
-    for name, make in engines.items():
+    for name, make in makers.items():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # torch.compile imports what torch itself deprecates
-                engine = make()
-                engine.run(inputs)
+                session = make()
+                session.run(inputs)
         except Exception as error:
             if name not in OPTIONAL:
                 raise
             not_run[name] = f"{type(error).__name__}: {error}".splitlines()[0]
         else:
-            contenders[name] = engine.run
+            contenders[name] = session.run
     return contenders, not_run
 
 
 def compiled(network: nn.Module) -> nn.Module:
-    """`network` through torch.compile, alone: after eight compilations of one class it would run eagerly."""
+    """`network` through torch.compile, after a reset: a class runs eagerly after eight compilations."""
     torch.compiler.reset()
     return torch.compile(network, dynamic=False)

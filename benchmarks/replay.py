@@ -1,6 +1,6 @@
-"""Seconds that are already measured, shown to pytest-benchmark: its table, JSON, comparison and histogram hold them.
+"""Passes measured seconds to pytest-benchmark, for its table, JSON, comparison and histogram.
 
-Left to itself pytest-benchmark times one contender after the other, minutes apart, and noise decides between them.
+By itself, pytest-benchmark times contenders minutes apart, and noise decides between them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from onnxproof.results import Latency
 
 
 class Clock:
-    """A timer that runs when it is told to."""
+    """A timer that only `advance` moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -21,26 +21,26 @@ class Clock:
         return self.now
 
     def __repr__(self) -> str:
-        return "clock"  # what pytest-benchmark's JSON calls the timer
+        return "clock"  # the timer's name in pytest-benchmark's JSON
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
 
 
 clock = Clock()
-"""For `@pytest.mark.benchmark(timer=clock)`, on whose test `replay` or `replay_contender` is called."""
+"""For `@pytest.mark.benchmark(timer=clock)`, on tests that call `replay` or `replay_contender`."""
 
 
 def replay(benchmark, seconds: Sequence[float]) -> None:
-    """Gives pytest-benchmark's fixture a round for each of `seconds`."""
+    """Makes a round of pytest-benchmark for each of `seconds`."""
     rounds = iter(seconds)
     benchmark.pedantic(clock.advance, setup=lambda: ((next(rounds),), {}), rounds=len(seconds))
 
 
 def replay_contender(benchmark, latency: Latency, contender: str, not_run: Mapping[str, str] = {}) -> None:
-    """Gives it a contender's seconds, and beside them the ratio to the baseline with its 95 % interval.
+    """Replays a contender's seconds, and adds its ratio to the baseline with the 95 % interval.
 
-    Skips the test of a contender that is in `not_run`, for the reason there.
+    Skips the test, with the reason, if the contender is in `not_run`.
     """
     if contender in not_run:
         pytest.skip(f"not run: {not_run[contender]}")

@@ -1,4 +1,4 @@
-"""What the checks cost beside the exports and inferences that they need, each done once by a bare script."""
+"""The time of the checks, relative to a bare script that does each of their exports and inferences once."""
 
 import copy
 import statistics
@@ -46,9 +46,9 @@ def case(trained, noise) -> Case:
 
 
 def bare_script(case: Case, exporter: str, changed: list[dict], folder: Path) -> None:
-    """The exports and inferences of the checks, each once, and nothing else.
+    """Does each export and inference of the checks once, and nothing else.
 
-    `changed` are the inputs with one thing changed, on which the file has to react.
+    `changed` are inputs with one change each, to which the file has to react.
     """
     sizes = {2: "height", 3: "width"}
     options = {"dynamo": False, "dynamic_axes": {"input": sizes}}
@@ -90,7 +90,7 @@ def _session(path: Path, level: str) -> onnxruntime.InferenceSession:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_checks_against_a_bare_script(benchmark, case, exporter, tmp_path, capsys):
-    """Checking SRCNN takes at most 1.25 times the exports and inferences that it needs."""
+    """Checking SRCNN takes at most 1.25 times as long as its exports and inferences."""
     reactions = ReferenceModel(case).reactions
     changed = [inputs for found in reactions.values() for inputs, _ in found]
     checked, bare = [], []

@@ -1,4 +1,4 @@
-"""How long the document's networks take in each engine, and against ONNX Runtime in the same rounds."""
+"""The document's networks in each engine, timed against ONNX Runtime in the same rounds."""
 
 import pytest
 
@@ -11,7 +11,7 @@ DYNAMIC = [Workload("dynamic", factor, size) for factor in (2, 3, 4) for size in
 
 @pytest.mark.parametrize("measured", [Workload("fixed", 3, 256), *DYNAMIC], ids=str, indirect=True, scope="module")
 class TestLatency:
-    """Every contender gives the same picture, and is timed in the same rounds."""
+    """Every contender makes the same picture and is timed in the same rounds."""
 
     @pytest.mark.parametrize("contender", REQUIRED + OPTIONAL)
     @pytest.mark.benchmark(timer=clock)
@@ -20,5 +20,5 @@ class TestLatency:
         replay_contender(benchmark, measured.latency, contender, measured.not_run)
 
     def test_ratios(self, measured, onnx_record_latency):
-        """What each contender takes as a multiple of ONNX Runtime is in the run's results."""
+        """Each contender's time, as a multiple of ONNX Runtime's, is in the run's results."""
         onnx_record_latency(measured.latency, measured.not_run)

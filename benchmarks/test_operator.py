@@ -1,6 +1,6 @@
-"""How fast the separable operator is: alone, and for each pixel as the picture grows.
+"""Speed of the separable operator: alone, and per pixel as the picture grows.
 
-ONNX Runtime runs its files; what they are compared with takes a multiple of their time.
+All ratios are multiples of the time of its files in ONNX Runtime.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from tests.inputs import scales
 from tests.separable import SeparableOperator
 
 SPARE_CORES = 0
-"""Its figures are for all cores: Resize in ONNX Runtime uses one, however many there are."""
+"""The figures are for all cores: ONNX Runtime's Resize uses one, however many there are."""
 ROUNDS, SECONDS = 40, 6
 
 LARGEST_SIDE = 3072  # of a scaled picture; one of 4096 takes Resize six seconds
@@ -31,11 +31,11 @@ SCALED = [(size, factor) for size in (64, 256, 512, 1024) for factor in (2, 2.5,
 ASSERTED = [(256, 3), (1024, 3)]
 SIZES = (128, 256, 512, 1024)
 CORNER = 256
-"""The side of the part that scaled pictures of different sizes have in common."""
+"""The side of the part that the scaled pictures of all sizes share."""
 
 TIMES_RESIZE = 8
 TIMES_COST = 1.5
-"""What an output pixel may cost at one size, as a multiple of what it costs at another."""
+"""The most that an output pixel may cost at one size, as a multiple of another size's."""
 
 
 class ResizeOperator(nn.Module):
@@ -46,14 +46,14 @@ class ResizeOperator(nn.Module):
 
 
 def interpolated(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """torch's `interpolate`, on arrays that it does not copy."""
+    """torch's `interpolate`, without copying the arrays."""
     with torch.inference_mode():
         return {"output": srcnn.scale_bicubic(*map(torch.from_numpy, inputs.values())).numpy()}
 
 
 @pytest.fixture(scope="module")
 def picture(face):
-    """The face again and again, up to a square of a side of `size`."""
+    """The face, tiled to a square with sides of `size`."""
     return lambda size: np.ascontiguousarray(np.tile(face, (1, 1, 4, 4))[:, :, :size, :size])
 
 
@@ -71,7 +71,7 @@ def resize(threads, file):
 
 @pytest.fixture(scope="module")
 def alone(operator, resize, picture):
-    """The operator against Resize and torch, on a picture of a size by a factor; each measured once."""
+    """The operator against Resize and torch; each size and factor is measured once."""
 
     @cache
     def get(size: int, factor: float) -> Latency:
@@ -91,7 +91,7 @@ def alone(operator, resize, picture):
 
 @pytest.fixture(scope="module")
 def growing(operator, picture):
-    """The operator at ×3 on pictures of all sizes, which are compared by the part that they have in common."""
+    """The operator at ×3 on pictures of all sizes; the part that they share is compared."""
 
     def corner(output):
         return output[:, :, :CORNER, :CORNER]
@@ -119,7 +119,7 @@ def sizes_and_factors(pairs):
 
 
 class TestAlone:
-    """The operator's file against the document's Resize, in ONNX Runtime, and against torch's `interpolate`."""
+    """The operator's file against the document's Resize in ONNX Runtime, and torch's `interpolate`."""
 
     @sizes_and_factors(SCALED)
     @pytest.mark.parametrize("contender", ["separable", "resize", "torch"])
@@ -130,24 +130,24 @@ class TestAlone:
 
     @sizes_and_factors(SCALED)
     def test_ratios(self, alone, size, factor, onnx_record_latency):
-        """What each takes as a multiple of the operator's file is in the run's results."""
+        """Each contender's time, as a multiple of the file's, is in the run's results."""
         onnx_record_latency(alone(size, factor))
 
     @sizes_and_factors(ASSERTED)
     def test_than_resize(self, alone, size, factor):
-        """At ×3 Resize takes eight times as long, or more."""
+        """At ×3 Resize takes at least eight times as long."""
         ratio = alone(size, factor)["resize"].ratio
         assert ratio.median >= TIMES_RESIZE, str(ratio)
 
     @sizes_and_factors(ASSERTED)
     def test_than_torch(self, alone, size, factor):
-        """At ×3 torch's `interpolate` takes as long, or longer."""
+        """At ×3 torch's `interpolate` takes at least as long."""
         ratio = alone(size, factor)["torch"].ratio
         assert ratio.median >= 1, str(ratio)
 
 
 class TestGrowing:
-    """The operator's cost grows with the pixels, and no faster."""
+    """The operator's cost grows no faster than the pixels."""
 
     @pytest.mark.parametrize("size", [str(size) for size in SIZES])
     @pytest.mark.benchmark(timer=clock)

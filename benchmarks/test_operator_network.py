@@ -1,6 +1,6 @@
-"""How fast the whole network is with the separable operator, and what its faster last layer adds.
+"""Speed of the whole network with the separable operator, and what its faster last layer adds.
 
-ONNX Runtime runs its files; what they are compared with takes a multiple of their time.
+All ratios are multiples of the time of its files in ONNX Runtime.
 """
 
 from functools import cache
@@ -38,7 +38,7 @@ def files(file, trained):
 
 @pytest.fixture(scope="module")
 def whole(threads, files, subject, face_reference):
-    """The whole network's files against all contenders with the document's, on the face at ×3."""
+    """The whole network's files against all of the document's contenders, on the face at ×3."""
     network, document, inputs = subject(Workload("dynamic", 3, 256))
     contenders, not_run = build(network, document.path, inputs, files)
     timed = latency.measure(
@@ -56,7 +56,7 @@ def whole(threads, files, subject, face_reference):
 
 @pytest.fixture(scope="module")
 def last_layer(files, face, face_reference):
-    """The network's two files against each other, on the face at ×3, with a number of threads; each measured once."""
+    """The network's two files on the face at ×3; each number of threads is measured once."""
 
     @cache
     def get(count: int) -> Latency:
@@ -85,12 +85,12 @@ class TestWhole:
         replay_contender(benchmark, whole.latency, contender, whole.not_run)
 
     def test_ratios(self, whole, onnx_record_latency):
-        """What each takes as a multiple of the network's file is in the run's results."""
+        """Each contender's time, as a multiple of the file's, is in the run's results."""
         onnx_record_latency(whole.latency, whole.not_run)
 
     @pytest.mark.parametrize(("contender", "times"), [(BASELINE, TIMES_DOCUMENT), ("torch", TIMES_TORCH)])
     def test_is_faster(self, whole, contender, times):
-        """The document's file takes one and a half times as long, or more, and torch three times."""
+        """The document's file takes at least one and a half times as long, and torch three times."""
         ratio = whole.latency[contender].ratio
         assert ratio.median >= times, str(ratio)
 

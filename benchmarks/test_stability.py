@@ -1,4 +1,4 @@
-"""A ratio is a property of what is compared, not of what else the machine is doing."""
+"""Ratios do not depend on what else the machine is doing."""
 
 import subprocess
 import sys

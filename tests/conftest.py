@@ -1,6 +1,6 @@
 """The document's exported files, each made once per target in a run.
 
-They are traced on noise of a size and a factor that no spec of dynamic behaviour tests on.
+They are traced on noise, of a size and a factor that no spec of dynamic behaviour uses.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.once import made_once
 
-# Every run has the same examples, however slow the machine; a method runs on an instance of its class for each target.
+# Every run has the same examples, however slow the machine. Each target runs a method on a new instance of its class.
 settings.register_profile(
     "onnxproof", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
 )
@@ -30,7 +30,7 @@ TWO_INPUT_EXPORTS = {TORCHSCRIPT: "operator_export", TORCH_EXPORT: "portable_exp
 
 @pytest.fixture
 def export_to(tmp_path):
-    """An export into the spec's own folder, for what is exported once or refused."""
+    """Exports into the spec's own folder, for files used once and for refusals."""
 
     def to(network, inputs, target, **options) -> Export:
         folder = tmp_path / "export"
@@ -42,13 +42,13 @@ def export_to(tmp_path):
 
 @pytest.fixture
 def export_like(export_to, noise, target):
-    """An export that is traced on noise of the shapes of what it is tested on."""
+    """Exports a model, traced on noise of the same shapes as its test inputs."""
     return lambda model, inputs: export_to(model, {name: noise(*value.shape) for name, value in inputs.items()}, target)
 
 
 @pytest.fixture(scope="session")
 def face_pictures(face, trained, face_reference, keep_picture) -> Callable[[int, str], dict[str, str]]:
-    """What the report shows beside ONNX Runtime's picture of the face: the face, enlarged, and enlarged by torch."""
+    """The report's pictures beside ONNX Runtime's: the face, its bicubic enlargement, and torch's output."""
 
     def save(factor: int, torch_name: str) -> dict[str, str]:
         with torch.inference_mode():
@@ -64,7 +64,7 @@ def face_pictures(face, trained, face_reference, keep_picture) -> Callable[[int,
 
 @pytest.fixture(scope="session")
 def small_face(face):
-    """A crop of the face of 37 × 53, a size that nothing was traced with."""
+    """A crop of the face of 37 × 53, a size that no export is traced with."""
     return np.ascontiguousarray(face[:, :, 60:97, 100:153])
 
 
@@ -78,7 +78,7 @@ def fixed_export(exported, trained, noise, onnx_keep, target) -> Export:
 
 @pytest.fixture(scope="session")
 def fixed_output(shared_folder, fixed_export, face, target):
-    """The face through the document's first file in ONNX Runtime; made once in a run."""
+    """The output of the document's first file for the face, in ONNX Runtime."""
 
     def make(folder):
         np.save(folder / "output.npy", OnnxRuntime().open(fixed_export.path).run({"input": face})["output"])
@@ -88,7 +88,7 @@ def fixed_output(shared_folder, fixed_export, face, target):
 
 @pytest.fixture(scope="session")
 def small_export(exported, trained, noise) -> Callable[[Target], Export]:
-    """The ×3 network of a picture of 24 × 20, exported with a target."""
+    """The ×3 network, exported for a picture of 24 × 20 with a target."""
     network, inputs = trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 24, 20)}
     return lambda target: exported("srcnn-small", network, inputs, target)
 
@@ -101,14 +101,14 @@ def eyes(face):
 
 @pytest.fixture(scope="session")
 def int_factor_export(exported, trained, noise, target) -> Export:
-    """The network of a run-time factor, exported with the Python int 3."""
+    """The run-time factor's network, exported with the Python int 3."""
     inputs = {"input": noise(1, 3, 24, 20), "factor": 3}
     return exported("srcnn-int", trained(srcnn.RuntimeFactorNet()), inputs, target)
 
 
 @pytest.fixture(scope="session")
 def item_export(exported, trained, noise, onnx_keep, target) -> Export:
-    """The document's second file: the factor given as a tensor, and taken out of it with `.item()`."""
+    """The document's second file: the factor is a tensor, read with `.item()`."""
     inputs = {"input": noise(1, 3, 256, 256), "factor": np.array(3)}
     made = exported("srcnn2", trained(srcnn.ItemFactorNet()), inputs, target)
     onnx_keep(made.path, "srcnn2.onnx", target, inputs=("input", "factor"))

@@ -1,4 +1,4 @@
-"""What the installed stack can do: the facts on which specs and departures hang."""
+"""What the installed stack can do: facts that specs and departures depend on."""
 
 from onnxproof.versions import TORCH, release
 
@@ -13,11 +13,11 @@ torch_export_writes_kernel_shape = release("onnxscript") >= (0, 7, 2)
 convolutions_are_summed_alike = TORCH >= (2, 2)
 """torch 2.0 and onnxruntime 1.15 are 4.2e-3 apart on the face, whatever scales it."""
 bicubic_coordinates_are_rounded_alike = TORCH >= (2, 6)
-"""torch 2.0 rounds a coordinate at ×0.3 and at ×2.7 otherwise, and is 1e-2 of 255 apart there; 2.6 is not."""
+"""torch 2.0 rounds coordinates at ×0.3 and ×2.7 differently, and is 1e-2 of 255 off there; 2.6 is not."""
 torch_is_ready_after_a_failed_print = TORCH >= (2, 1)
-"""torch 2.0 prints at the end of each export; where that fails, it takes every later one for a nested one."""
+"""torch 2.0 prints at the end of each export; if that fails, it takes every later one for a nested one."""
 onnx_converts_resize_down = ONNX >= (1, 23)
-"""Up to 1.22 its converter does not take a Resize from opset 18 to a lower one, and torch.export leaves it at 18."""
+"""onnx up to 1.22 cannot convert a Resize from opset 18 to a lower one, and torch.export leaves it at 18."""
 reference_evaluator_takes_an_empty_roi = ONNX >= (1, 22)
 reference_evaluator_gives_inner_values = ONNX >= (1, 17)
 onnx_has_4_bit_integers = ONNX >= (1, 16)

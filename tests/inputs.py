@@ -1,10 +1,10 @@
-"""What the specs feed the document's networks."""
+"""Inputs of the document's networks."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 DYNAMIC_SIZE = {"input": {2: "height", 3: "width"}}
-"""The image's height and width, free."""
+"""The image's free height and width."""
 
 
 def scales(height: float, width: float | None = None) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Interpolation kernels in float64, written out: what torch's modes are compared with."""
+"""Interpolation kernels written out in float64, to compare torch's modes with."""
 
 from collections.abc import Callable, Sequence
 
@@ -25,7 +25,7 @@ def cubic(distance: Floats, a: float = -0.75) -> Floats:
 def positions(size: int, length: int, align_corners: bool) -> Floats:
     """Where the `length` output pixels of an axis lie among its `size` input pixels.
 
-    Aligned, the first and the last pixels fall on each other; otherwise the picture's edges do, half a pixel outside.
+    If aligned, the first and last pixels coincide; otherwise the picture's edges do, half a pixel outside.
     """
     index = np.arange(length)
     if align_corners:
@@ -34,7 +34,7 @@ def positions(size: int, length: int, align_corners: bool) -> Floats:
 
 
 def weights(size: int, length: int, kernel: Kernel, align_corners: bool) -> Floats:
-    """Each input pixel's share in each output pixel of an axis: (length, size). Past an edge, its pixel repeats."""
+    """Each input pixel's share in each output pixel of an axis: (length, size). Edge pixels repeat."""
     at = positions(size, length, align_corners)[:, None]  # (length, 1)
     neighbours = np.floor(at) + np.arange(-1, 3)  # (length, 4)
     pixels = np.clip(neighbours, 0, size - 1)[:, :, None] == np.arange(size)  # (length, 4, size)
@@ -42,7 +42,7 @@ def weights(size: int, length: int, kernel: Kernel, align_corners: bool) -> Floa
 
 
 def resample(image: Floats, lengths: Sequence[int], kernel: Kernel, align_corners: bool) -> Floats:
-    """`image`, (N, C, *sizes), with each spatial axis brought to its length, one axis after the other."""
+    """`image`, (N, C, *sizes), with each spatial axis resized to its length, one axis after the other."""
     for axis, length in enumerate(lengths, start=2):
         matrix = weights(image.shape[axis], length, kernel, align_corners)
         image = np.moveaxis(np.tensordot(matrix, image, axes=(1, axis)), 0, axis)

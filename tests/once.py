@@ -1,4 +1,4 @@
-"""Work that is done once in a run, also by several processes."""
+"""Work that is done once in a run, even by several processes."""
 
 import pickle
 import shutil

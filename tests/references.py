@@ -1,4 +1,4 @@
-"""What pictures are compared with: the float64 output of the document's network on a whole one, in little memory."""
+"""The float64 output of the document's network on a whole picture, in little memory."""
 
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -14,7 +14,7 @@ from onnxproof.results import Parity, PixelParity
 from srcnn_models import SuperResolutionNet
 
 SIDE = 56
-"""Pixels of a tile's side: what torch unfolds of a tile for a convolution is reused, a larger one is mapped anew."""
+"""A tile's side in pixels: up to this size, torch reuses the memory that it unfolds for a convolution."""
 
 
 def exact_in_tiles(network: SuperResolutionNet, image: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -47,7 +47,7 @@ def exact_in_tiles(network: SuperResolutionNet, image: NDArray[np.float32]) -> N
 
 
 def compare_with_picture(output: NDArray[np.float32], expected: Reference, case: str) -> tuple[Parity, PixelParity]:
-    """How an output compares with torch's, and how the pictures made of them do."""
+    """Compares an output with torch's, and the pictures made of both."""
     (parity,) = assert_same({"output": output}, expected, case)
     outputs = output, expected.values["output"]
     return parity, compare_pictures((to_picture(outputs[0]), to_picture(outputs[1])), outputs, parity)

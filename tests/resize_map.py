@@ -1,4 +1,4 @@
-"""Where ONNX Runtime's Resize and torch's interpolate disagree along one axis: as seen, and as a rule."""
+"""Where ONNX Runtime's Resize and torch's interpolate disagree along one axis, as observed and as a rule."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -21,15 +21,15 @@ COORDINATE_ERROR = 2 * LONGEST * 2**-24
 """How far off a source coordinate can be in float32: a division and a subtraction, each rounded to 24 bits."""
 
 STEEPEST = 1.5 * 255
-"""How many levels a pixel a cubic with coefficient -0.75 can rise through pixels of 0..255, halfway between two."""
+"""The steepest slope of a cubic with coefficient -0.75 through pixels of 0..255, in levels per pixel."""
 
 TOLERANCE = STEEPEST * COORDINATE_ERROR
 
 
 class Outcome(NamedTuple):
-    """What becomes of one axis while the other keeps its length.
+    """How one axis is scaled while the other keeps its length.
 
-    Its length in ONNX Runtime's output and in torch's, where 0 is refused; and whose ONNX Runtime's values are.
+    Its length in ONNX Runtime's output and in torch's (0 if refused), and whose values ONNX Runtime has.
     """
 
     onnx_length: int
@@ -42,11 +42,11 @@ class Outcome(NamedTuple):
 
 
 def rule(size: int, factor: float) -> Outcome:
-    """The outcome for an axis of `size` pixels and a factor, which float32 holds.
+    """The outcome for an axis of `size` pixels and a float32 factor.
 
     ONNX Runtime multiplies in float32 and torch in float64, and both drop the fraction: 5 × 1.4 is 7 in float32 and
     6.9999999 in float64, since the float32 nearest to 1.4 is smaller. ONNX Runtime takes an output of one pixel from
-    the first one, as "pytorch_half_pixel" has it, and copies an image that keeps its size, whatever the factor.
+    the first pixel, as "pytorch_half_pixel" says, and copies an image that keeps its size, whatever the factor.
     """
     onnx_length = int(np.float32(size) * np.float32(factor))
     torch_length = int(size * float(np.float32(factor)))
@@ -62,7 +62,7 @@ def rule(size: int, factor: float) -> Outcome:
 
 
 def observed(run: Run, image: NDArray[np.float32], factor: float) -> Outcome:
-    """The outcome as seen: `run` is `resize_model` in ONNX Runtime, and torch's interpolate in float64 is its referee.
+    """The observed outcome: `run` is `resize_model` in ONNX Runtime, and the referee is torch's interpolate in float64.
 
     `image` is (1, 1, H, W), with pixels of 0..255 and H up to `LONGEST`; its height is scaled.
     """
@@ -88,7 +88,7 @@ def _torch(image: NDArray[np.float32], factors: NDArray[np.float32]) -> NDArray[
 
 
 def resize_model(**attributes: str) -> onnx.ModelProto:
-    """One Resize with the document's attributes but for those given; its scales are an input, the sides are free."""
+    """One Resize with the document's attributes, except those given; scales are an input, and sides are free."""
     attributes = srcnn.RESIZE_ATTRIBUTES | attributes
     node = helper.make_node("Resize", ["input", "", "factor"], ["output"], **attributes)
     shapes = {"input": (1, 1, "height", "width"), "factor": (4,), "output": (1, 1, "larger height", "larger width")}

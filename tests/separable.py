@@ -1,4 +1,4 @@
-"""What the specs of the separable operator share: the operator as a model, and where its file departs from torch."""
+"""Helpers of the separable operator's specs: the operator as a model, and where its file departs from torch."""
 
 from collections.abc import Iterable
 
@@ -21,9 +21,9 @@ class SeparableOperator(nn.Module):
 
 
 def departures(engine: Engine, image: NDArray[np.float32], pairs: Iterable[tuple[int, float]]) -> dict[str, str]:
-    """What differs from torch, by pair of a length and a factor, where the first rows of `image` are scaled.
+    """Differences from torch, by pair of a length and a factor: that many rows of `image` are scaled.
 
-    Where torch refuses an output of no pixels, so does the engine.
+    If torch refuses an empty output, the engine has to refuse it.
     """
     found = {f"{size} x{factor}": _problem(engine, image[:, :, :size], scales(factor, 1)) for size, factor in pairs}
     return {pair: problem for pair, problem in found.items() if problem}

@@ -1,4 +1,4 @@
-"""Makes a run with many exports faster, and gives back for a while what users run."""
+"""Speeds up a run with many exports, and can undo this for a while."""
 
 import functools
 import gc
@@ -13,7 +13,7 @@ from onnxproof.versions import torch_export_is_available
 
 
 def speed_up() -> None:
-    """Divides the cores among the workers of a run, and lets exports share what each of them would do again."""
+    """Divides the cores among the workers of a run, and lets exports share work that each would repeat."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     torch.set_num_threads(max(1, torch.get_num_threads() // workers))
     gc.set_threshold(100_000, 50, 100)  # an export makes millions of objects: the default costs an eighth of the run
@@ -23,7 +23,7 @@ def speed_up() -> None:
 
 @contextmanager
 def unshared_signatures() -> Iterator[None]:
-    """Exports as users do, without `_share_signatures`, which replaces a part of onnxscript."""
+    """Exports as users do: without `_share_signatures`, which patches onnxscript."""
     with pytest.MonkeyPatch.context() as patch:
         if torch_export_is_available:
             from onnxscript import TracedOnnxFunction as Function
@@ -33,7 +33,7 @@ def unshared_signatures() -> Iterator[None]:
 
 
 def _share_signatures() -> None:
-    """Every export parses the signatures of onnxscript's 500 operators from source: a fifth of the run."""
+    """Caches onnxscript's 500 operator signatures: parsing them in each export is a fifth of the run."""
     from onnxscript import TracedOnnxFunction
 
     TracedOnnxFunction.function_ir = property(functools.cache(TracedOnnxFunction.function_ir.fget))

@@ -44,7 +44,7 @@ class TestStrip:
 
     @pytest.mark.claim("checkpoint-strip")
     def test_stripped_dict_passes(self):
-        """A dict that has the network's names already comes back as it is, as a copy."""
+        """A dict that already has the network's names comes back as an equal copy."""
         saved = dict.fromkeys(NAMES, torch.ones(1))
         stripped = srcnn.strip_prefix(saved, NAMES)
         assert stripped == saved
@@ -76,7 +76,7 @@ class TestLoads:
     @pytest.mark.claim("checkpoint-loads")
     @pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
     def test_names_match_strictly(self, network, weights):
-        """No name is missing and none is left over: the up-sampling has no parameters of its own."""
+        """No name is missing or left over: the up-sampling has no parameters."""
         assert set(network().state_dict()) == set(weights) == set(NAMES)
         network().load_state_dict(weights, strict=True)
 
@@ -90,7 +90,7 @@ class TestLoads:
     @pytest.mark.claim("checkpoint-scale-free")
     @pytest.mark.parametrize("factor", [2, 3, 4], ids="x{}".format)
     def test_weights_serve_other_factors(self, trained, small_face, factor):
-        """At each factor the network repairs the up-sampled picture: it stays near it, and is not the same."""
+        """At each factor the network's output is near the up-sampled picture, but not the same."""
         network = trained(srcnn.SuperResolutionNet(factor))
         upsampled = TorchModel(network.img_upsampler, ("input",)).run({"input": small_face})["output"]
         output = TorchModel(network, ("input",)).run({"input": small_face})["output"]
@@ -132,7 +132,7 @@ class TestFile:
     @pytest.mark.claim("checkpoint-file")
     @pytest.mark.parametrize("content", [b"", b"\x89PNG", b"PK\x03\x04 broken"], ids=["empty", "png", "broken-zip"])
     def test_other_file_is_refused(self, content, tmp_path):
-        """A file that is no checkpoint is refused by name."""
+        """A file that is not a checkpoint is refused by name."""
         (tmp_path / "other.pth").write_bytes(content)
         with pytest.raises(ValueError, match=r"other\.pth"):
             srcnn.load_checkpoint(tmp_path / "other.pth")
@@ -150,7 +150,7 @@ class TestFile:
         is_zip=st.booleans(), cut=st.integers(0, 30), at=st.integers(0, 2000), byte=st.binary(min_size=1, max_size=4)
     )
     def test_damaged_file_is_refused(self, tmp_path_factory, is_zip, cut, at, byte):
-        """A checkpoint that is cut, or overwritten anywhere, is read or is refused by name."""
+        """A checkpoint that is cut or partly overwritten is read, or refused by name."""
         path = tmp_path_factory.getbasetemp() / "damaged.pth"
         torch.save({"state_dict": {"conv1.weight": torch.ones(2)}}, path, _use_new_zipfile_serialization=is_zip)
         data = bytearray(path.read_bytes())
@@ -166,7 +166,7 @@ class TestFile:
 
     @pytest.mark.claim("checkpoint-file")
     def test_deep_file_is_refused(self, tmp_path):
-        """A hundred thousand lists in each other are refused by name."""
+        """A hundred thousand nested lists are refused by name."""
         (tmp_path / "deep.pth").write_bytes(b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".")
         with pytest.raises(ValueError, match=r"deep\.pth: "):
             srcnn.load_checkpoint(tmp_path / "deep.pth")

@@ -1,4 +1,4 @@
-"""The document's networks through the conversion checks, as a user's own model."""
+"""The conversion checks on the document's networks, as on a user's own models."""
 
 from pathlib import Path
 
@@ -79,5 +79,5 @@ def separable_operator() -> Case:
 
 @conversion_checks(fixed_factor, item_factor, custom_operator, portable_operator, separable_operator)
 def test_conversion(onnx_check):
-    """Each check holds, or fails for the reason that the case gives."""
+    """Each check holds, or fails for the reason in the case."""
     onnx_check()

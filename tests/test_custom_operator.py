@@ -31,7 +31,7 @@ class TestForward:
     )
     @pytest.mark.parametrize("factor", [(3, 3), (1.5, 2.5), (0.5, 0.3)], ids="{0[0]}x{0[1]}".format)
     def test_output_is_interpolates(self, small_face, operator, factor):
-        """Enlarged or reduced, alike or not along the axes, the picture is the same, bit for bit."""
+        """Enlarged or reduced, by one factor or two, the picture is the same, bit for bit."""
         image = torch.from_numpy(small_face)
         expected = interpolate(image, scale_factor=factor, mode="bicubic", align_corners=False)
         assert torch.equal(operator(image, torch.tensor([1, 1, *factor])), expected)
@@ -57,25 +57,25 @@ class TestTwoInputs:
 
     @pytest.mark.claim("operator-two-inputs")
     def test_factor_is_the_scales(self, operator_export):
-        """The one Resize takes its scales from the input `factor`: no constant stands between."""
+        """The one Resize takes its scales from the input `factor`, not from a constant."""
         (resize,) = operator_export.graph.nodes_of("Resize")
         assert resize.inputs[2] == "factor"
 
     @pytest.mark.claim("operator-two-inputs")
     def test_tracer_warns_though_the_file_is_right(self, operator_export):
-        """A TracerWarning points at the `tolist` in forward: a warning alone proves nothing, the graph does."""
+        """A TracerWarning points at the `tolist` in forward, although the graph is right."""
         (warning,) = operator_export.warnings_of("TracerWarning")
         assert "factor.tolist()" in warning.source
 
     @pytest.mark.instead("operator-two-inputs")
     def test_autograd_function_is_refused(self, request):
-        """The exporter traces through forward and refuses what becomes of the factor there."""
+        """The exporter traces through forward, and refuses the Python numbers there."""
         with pytest.raises(ExportError, match=r"upsample_bicubic2d|data-dependent"):
             request.getfixturevalue("operator_export")
 
     @pytest.mark.instead("operator-two-inputs")
     def test_library_operator_has_two_inputs(self, portable_export):
-        """A `torch.library` operator with a translation gives the two-input graph, with output sizes of its own."""
+        """A `torch.library` operator with a translation becomes the two-input graph, with its own output sizes."""
         graph = portable_export.graph
         assert graph.input_names == ("input", "factor")
         assert graph.nodes_of("Resize")[0].inputs[2] == "factor"
@@ -129,7 +129,7 @@ class TestPictures:
 
     @pytest.mark.claim("operator-x3")
     def test_network_gives_the_first_models_picture(self, trained, face, face_reference, keep_picture):
-        """In torch, [1, 1, 3, 3] gives the ×3 network's output, bit for bit."""
+        """In torch, [1, 1, 3, 3] has the ×3 network's output, bit for bit."""
         network = TorchModel(trained(srcnn.StrangeSuperResolutionNet()), ("input", "factor"))
         output = network.run({"input": face, "factor": scales(3)})["output"]
         keep_picture(output, "face_torch_3.png")
@@ -137,7 +137,7 @@ class TestPictures:
 
     @pytest.mark.claim("operator-x3")
     def test_file_gives_the_first_files_picture(self, two_input_export, fixed_output, face):
-        """In ONNX Runtime, [1, 1, 3, 3] gives the first file's output, bit for bit."""
+        """In ONNX Runtime, [1, 1, 3, 3] has the first file's output, bit for bit."""
         output = OnnxRuntime().open(two_input_export.path).run({"input": face, "factor": scales(3)})["output"]
         np.testing.assert_array_equal(output, fixed_output)
 
@@ -145,7 +145,7 @@ class TestPictures:
     def test_x4_picture_is_torchs(
         self, two_input_export, face, face_reference, face_pictures, keep_picture, target, onnx_record_comparison
     ):
-        """The same file gives 1024 × 1024 at [1, 1, 4, 4], and the picture is torch's under the pixel rule."""
+        """At [1, 1, 4, 4] the same file's picture is 1024 × 1024, and torch's under the pixel rule."""
         output = OnnxRuntime().open(two_input_export.path).run({"input": face, "factor": scales(4)})["output"]
         parity, pixels = compare_with_picture(output, face_reference(4), f"face-x4-{target}")
         kept = {"ONNX Runtime": keep_picture(output, "face_ort_3.png", target)}
@@ -173,14 +173,14 @@ class TestAnyFactor:
 
     @pytest.mark.claim("operator-any-factor")
     def test_reference_evaluator_agrees(self, portable_export, trained, small_face, target):
-        """The ONNX reference evaluator gives torch's output too."""
+        """The ONNX reference evaluator's output is torch's too."""
         inputs = {"input": small_face[:, :, :9, :11], "factor": scales(2, 3)}
         expected = reference(trained(srcnn.StrangeSuperResolutionNet()), inputs)
         assert_same(ReferenceEvaluator().open(portable_export.path).run(inputs), expected, f"reference-{target}")
 
     @pytest.mark.instead("operator-any-factor")
     def test_reference_evaluator_takes_no_empty_roi(self, portable_export, small_face):
-        """The reference evaluator looks for numbers in the roi, which no cubic Resize reads."""
+        """The reference evaluator reads the roi, which a cubic Resize does not use."""
         with pytest.raises(EngineError, match="index 0 is out of bounds"):
             ReferenceEvaluator().open(portable_export.path).run(
                 {"input": small_face[:, :, :9, :11], "factor": scales(2, 3)}
@@ -212,7 +212,7 @@ class TestBadFactor:
 
     @pytest.mark.claim("operator-bad-factor")
     def test_onnxruntime_refuses(self, portable_export, small_face, factor):
-        """ONNX Runtime raises, and the process lives on."""
+        """ONNX Runtime raises, and does not crash."""
         with pytest.raises(
             EngineError, match=r"(?i)scale|'Cubic' mode|invalid dimensions|invalid rank|negative value|must be >= 0"
         ):

@@ -18,7 +18,7 @@ REFUSED_TYPES = r"got \(Tensor, NoneType, bool, list\)"
 
 @pytest.fixture(scope="module")
 def item_output(item_export, face):
-    """The face through the document's second file in ONNX Runtime."""
+    """The second file's output for the face in ONNX Runtime."""
     return OnnxRuntime().open(item_export.path).run({"input": face})["output"]
 
 
@@ -34,7 +34,7 @@ class TestFixedFactor:
 
     @pytest.mark.claim("fixed-factor")
     def test_other_factor_is_another_file(self, small_export, x4_export, eyes, target):
-        """The files of ×3 and ×4 give pictures of three and of four times the sides."""
+        """The ×3 and ×4 files make pictures of three and four times the sides."""
         engines = OnnxRuntime().open(small_export(target).path), OnnxRuntime().open(x4_export.path)
         sides = [engine.run({"input": eyes})["output"].shape[2:] for engine in engines]
         assert sides == [(3 * 24, 3 * 20), (4 * 24, 4 * 20)]
@@ -58,7 +58,7 @@ class TestInterpolate:
     @pytest.mark.claim("interpolate-runtime-factor")
     @pytest.mark.parametrize("factor", [1.5, 2, 4, 5], ids="x{}".format)
     def test_one_network_serves_every_factor(self, trained, small_face, factor):
-        """The same network gives what the network built for each factor gives, bit for bit."""
+        """The same network matches the network built for each factor, bit for bit."""
         fixed = TorchModel(trained(srcnn.SuperResolutionNet(factor)), ("input",)).run({"input": small_face})["output"]
         with torch.inference_mode():
             output = trained(srcnn.RuntimeFactorNet())(torch.from_numpy(small_face), factor)
@@ -77,7 +77,7 @@ class TestIntFactor:
 
     @pytest.mark.instead("int-factor-typeerror")
     def test_int_is_frozen_without_a_word(self, int_factor_export, eyes):
-        """The file has the image as its only input and triples it; no warning speaks of the factor."""
+        """The file takes only the image, and triples it; no warning mentions the factor."""
         output = OnnxRuntime().open(int_factor_export.path).run({"input": eyes})["output"]
         assert output.shape == (1, 3, 3 * 24, 3 * 20)
         assert not [warning for warning in int_factor_export.warnings if "factor" in warning.message]
@@ -90,14 +90,14 @@ class TestIntFactor:
 
     @pytest.mark.instead("int-factor-reason")
     def test_int_argument_is_exported(self, export_scale):
-        """A model that multiplies by an int argument is exported, and triples."""
+        """A model that multiplies by an int is exported, and its file triples."""
         made = export_scale()
         inputs = {"input": np.full((2, 3), 7, np.float32)} | dict.fromkeys(made.graph.input_names[1:], np.array(3))
         assert (OnnxRuntime().open(made.path).run(inputs)["output"] == 21).all()
 
     @pytest.mark.instead("int-factor-reason")
     def test_interpolate_refuses_a_tensor_factor(self):
-        """The tracer turns the int into a tensor, and `interpolate` refuses that without any export too."""
+        """`interpolate` itself refuses a tensor as factor, which the tracer makes of the int."""
         with pytest.raises(TypeError, match=rf"{REFUSED_TYPES}(?s:.*)\[Tensor, Tensor\]"):
             interpolate(torch.ones(1, 3, 8, 8), scale_factor=torch.tensor(3), mode="bicubic", align_corners=False)
 
@@ -109,7 +109,7 @@ class TestIntFactor:
 
 
 class TestItem:
-    """`.item()` makes a number of a one-element tensor."""
+    """`.item()` turns a one-element tensor into a number."""
 
     @pytest.mark.claim("item-number")
     def test_network_runs(self, trained, face, face_reference):
@@ -121,7 +121,7 @@ class TestItem:
 
     @pytest.mark.claim("item-number")
     def test_more_elements_are_refused(self):
-        """A tensor of two elements is no number."""
+        """A tensor of two elements is refused."""
         with pytest.raises((RuntimeError, ValueError), match="2 elements"):
             torch.tensor([3, 3]).item()
 
@@ -154,7 +154,7 @@ class TestItemFolded:
 
     @pytest.mark.claim("item-folded")
     def test_other_factor_is_refused(self, item_export, face):
-        """Running the file at another factor is refused."""
+        """The file refuses another factor."""
         with pytest.raises(EngineError, match="factor"):
             OnnxRuntime().open(item_export.path).run({"input": face, "factor": np.array(4)})
 
@@ -170,7 +170,7 @@ class TestItemFolded:
 
     @pytest.mark.claim("item-identical")
     def test_output_is_the_first_files(self, item_output, fixed_output):
-        """Both files give the same output, bit for bit."""
+        """Both files have the same output, bit for bit."""
         np.testing.assert_array_equal(item_output, fixed_output)
 
 

@@ -1,4 +1,4 @@
-"""Chapter export: the file that torch.onnx.export writes, its names, and what it says of itself."""
+"""Chapter export: the file that torch.onnx.export writes, its names, and how it describes itself."""
 
 import re
 
@@ -22,18 +22,18 @@ class TestWrites:
 
     @pytest.mark.claim("export-writes")
     def test_file_has_the_network(self, fixed_export):
-        """The graph is a Resize and three Conv nodes with a Relu between each two."""
+        """The graph is a Resize and three Conv nodes with Relus between them."""
         layers = [node.op_type for node in fixed_export.graph.nodes if node.op_type != "Constant"]
         assert layers == ["Resize", "Conv", "Relu", "Conv", "Relu", "Conv"]
 
     @pytest.mark.claim("export-writes")
     def test_one_file_is_written(self, as_torch_writes_it):
-        """With the exporter's own defaults, the .onnx file is all that is written."""
+        """With the exporter's defaults, only the .onnx file is written."""
         assert [path.name for path in as_torch_writes_it] == ["model.onnx"]
 
     @pytest.mark.instead("export-writes")
     def test_weights_are_a_second_file(self, as_torch_writes_it):
-        """The weights lie in `model.onnx.data` beside the file, and hold most of the bytes."""
+        """The weights are in `model.onnx.data`, which is larger than the .onnx file."""
         model, data = as_torch_writes_it
         assert data.name == "model.onnx.data"
         assert data.stat().st_size > model.stat().st_size
@@ -49,7 +49,7 @@ class TestWrites:
 
 @pytest.fixture(scope="module")
 def branch_export(exported, target):
-    """A model that branches on its input's sum, traced where the sum is positive."""
+    """A model that branches on its input's sum, traced with a positive sum."""
     return exported("branch", srcnn.SignBranch(), {"input": np.ones((2, 3), np.float32)}, target)
 
 
@@ -58,7 +58,7 @@ class TestTraces:
 
     @pytest.mark.claim("export-traces")
     def test_branch_taken_is_the_only_one_recorded(self, branch_export):
-        """Traced where it adds, the file adds also where the model subtracts."""
+        """Traced on the branch that adds, the file never subtracts."""
         output = OnnxRuntime().open(branch_export.path).run({"input": np.full((2, 3), -5, np.float32)})["output"]
         assert (output == -4).all()
 
@@ -79,7 +79,7 @@ class TestTraces:
 
 
 class TestRandomInput:
-    """The input that an export is traced on leaves nothing in the file but its shape."""
+    """Only the shape of the traced input is left in the file."""
 
     @pytest.mark.claim("export-random-input")
     def test_values_do_not_matter(self, small_export, traced_on_the_eyes, target):
@@ -88,7 +88,7 @@ class TestRandomInput:
 
     @pytest.mark.claim("export-random-input")
     def test_shape_matters(self, small_export, fixed_export, target):
-        """Traced on another shape, the file is another: its input says so."""
+        """Traced on another shape, the file differs in its inputs."""
         differences = graph_differences(load_model(small_export(target).path), load_model(fixed_export.path))
         assert any(difference.kind == "inputs" for difference in differences)
 
@@ -102,7 +102,7 @@ class TestNames:
 
     @pytest.mark.claim("export-names")
     def test_names_are_those_given(self, export_to, trained, noise, target):
-        """Names of any spelling stand in the file as they were given."""
+        """Names of any spelling are in the file as given."""
         network, inputs = trained(srcnn.SuperResolutionNet(3)), {"a.picture": noise(1, 3, 24, 20)}
         graph = export_to(network, inputs, target, output_names=("larger one",)).graph
         assert (graph.input_names, graph.output_names) == (("a.picture",), ("larger one",))
@@ -123,7 +123,7 @@ class TestChecker:
 
     @pytest.mark.claim("export-checker")
     def test_unknown_attribute_is_refused(self, model):
-        """A Conv with an attribute that no Conv has is refused, and the attribute named."""
+        """A Conv with an unknown attribute is refused, and the attribute is named."""
         conv = next(node for node in model.graph.node if node.op_type == "Conv")
         conv.attribute.append(onnx.helper.make_attribute("stride", [1, 1]))
         with pytest.raises(onnx.checker.ValidationError, match="stride"):
@@ -131,7 +131,7 @@ class TestChecker:
 
     @pytest.mark.claim("export-checker")
     def test_missing_producer_is_refused(self, model):
-        """A graph without its first Conv is refused: nothing gives the next node its input."""
+        """A graph without its first Conv is refused: nothing produces the next node's input."""
         conv = next(node for node in model.graph.node if node.op_type == "Conv")
         model.graph.node.remove(conv)
         with pytest.raises(onnx.checker.ValidationError, match=re.escape(conv.output[0])):
@@ -139,7 +139,7 @@ class TestChecker:
 
     @pytest.fixture
     def model(self, fixed_export):
-        """The exported model in memory, to be broken."""
+        """The exported model, for tests to break."""
         return onnx.load(fixed_export.path)
 
 
@@ -154,7 +154,7 @@ class TestInfo:
 
     @pytest.mark.claim("export-io-info")
     def test_versions_are_told(self, fixed_export):
-        """The opset, the IR version and the exporter's own version stand in the file."""
+        """The file has the opset, the IR version and the exporter's version."""
         model = load_model(fixed_export.path)
         assert fixed_export.graph.opset == fixed_export.opset
         assert (model.producer_name, model.ir_version >= 6) == ("pytorch", True)
@@ -162,7 +162,7 @@ class TestInfo:
 
     @pytest.mark.claim("export-io-info")
     def test_declared_output_dimensions_are_kept(self, portable_export, small_face):
-        """A symbol of the output stands for one size in a run: batch 1 and height 74 have a symbol each."""
+        """An output symbol stands for one size in a run: batch 1 and height 74 do not share one."""
         dimensions = portable_export.graph.outputs[0].shape
         output = OnnxRuntime().open(portable_export.path).run({"input": small_face, "factor": scales(2)})["output"]
         sizes = dict(zip(dimensions, output.shape, strict=True))
@@ -170,7 +170,7 @@ class TestInfo:
 
     @pytest.mark.instead("export-io-info")
     def test_batch_and_height_share_a_symbol(self, portable_export):
-        """Batch and height of the output are declared as the same symbol, though no run keeps to it."""
+        """The output's batch and height are declared as one symbol, though they differ."""
         batch, _, height, width = portable_export.graph.outputs[0].shape
         assert batch == height != width
 
@@ -194,7 +194,7 @@ class TestConvAttributes:
 
     @pytest.mark.claim("export-conv-attributes")
     def test_weights_have_the_parameters_names(self, fixed_export, trained):
-        """Each Conv's weight and bias stand in the file under their names in the model, bit for bit."""
+        """Each Conv's weight and bias are in the file under their names in the model, bit for bit."""
         constants = fixed_export.graph.constants
         for name, tensor in trained(srcnn.SuperResolutionNet(3)).state_dict().items():
             np.testing.assert_array_equal(constants[name], tensor.numpy(), strict=True)
@@ -205,7 +205,7 @@ class TestStatic:
 
     @pytest.mark.claim("export-static")
     def test_other_size_is_refused(self, fixed_export, small_face):
-        """A picture of another size than the traced one is refused, and the dimension named."""
+        """A picture of another size than traced is refused, and the input is named."""
         with pytest.raises(EngineError, match=r"INVALID_ARGUMENT.*invalid dimensions for input: input"):
             OnnxRuntime().open(fixed_export.path).run({"input": small_face})
 

@@ -21,7 +21,7 @@ class TestCall:
 
     @pytest.mark.claim("gop-call")
     def test_file_adds(self, add_export, numbers):
-        """ONNX Runtime gives the sum."""
+        """ONNX Runtime returns the sum."""
         assert OnnxRuntime().open(add_export.path).run(numbers)["output"].tolist() == [11, 22, 33]
 
     @pytest.fixture
@@ -44,12 +44,12 @@ SUFFIXED = [
 
 
 class TestSuffixes:
-    """The suffix of an attribute's name gives its type."""
+    """The suffix of an attribute's name sets its type."""
 
     @pytest.mark.claim("gop-suffixes")
     @pytest.mark.parametrize(("argument", "kind", "value"), SUFFIXED, ids=[argument for argument, *_ in SUFFIXED])
     def test_attribute_has_the_type(self, suffixed_export, argument, kind, value):
-        """In the file the attribute stands without its suffix, with that type and the value given."""
+        """The file has the attribute without its suffix, with that type and the given value."""
         name, _, _ = argument.partition("_")
         assert type_of(name, suffixed_export) == kind
         np.testing.assert_array_equal(suffixed_export.graph.nodes[0].attributes[name], value)
@@ -63,7 +63,7 @@ class TestSuffixes:
 
 
 def type_of(attribute, made):
-    """The name of an attribute's type, as it stands in the file of one node."""
+    """The name of an attribute's type, in a file of one node."""
     (node,) = onnx.load(made.path).graph.node
     return next(AttributeProto.AttributeType.Name(item.type) for item in node.attribute if item.name == attribute)
 
@@ -73,20 +73,20 @@ class TestConstant:
 
     @pytest.mark.claim("gop-constant")
     def test_constant_is_the_nodes_input(self, shift_export):
-        """The Add has the constant as its second input, and the graph has no other input than the first."""
+        """The Add's second input is the constant, and the graph's only input is the first."""
         (add,) = shift_export.graph.nodes_of("Add")
         assert shift_export.graph.constants[add.inputs[1]].tolist() == [1, 2, 3]
         assert shift_export.graph.input_names == ("a",)
 
     @pytest.mark.claim("gop-constant")
     def test_file_adds_the_constant(self, shift_export):
-        """ONNX Runtime adds it to whatever is given."""
+        """ONNX Runtime adds the constant to its input."""
         output = OnnxRuntime().open(shift_export.path).run({"a": np.array([10, 20, 30], np.float32)})["output"]
         assert output.tolist() == [11, 22, 33]
 
     @pytest.mark.claim("gop-constant")
     def test_empty_constant_is_resizes_roi(self, operator_export):
-        """The second input of the document's Resize is a constant of no elements."""
+        """The second input of the document's Resize is an empty constant."""
         (resize,) = operator_export.graph.nodes_of("Resize")
         roi = operator_export.graph.constants[resize.inputs[1]]
         assert (roi.shape, roi.dtype) == ((0,), np.float32)

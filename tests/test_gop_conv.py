@@ -14,7 +14,7 @@ CONV = {"kernel_shape_i": [3, 5], "strides_i": [2, 1], "pads_i": [1, 2, 1, 2]}  
 
 
 def convolved(image, weight, bias=None):
-    """What `CONV` describes, in torch."""
+    """The torch equivalent of `CONV`."""
     return conv2d(image, weight, bias, stride=(2, 1), padding=(1, 2))
 
 
@@ -28,14 +28,14 @@ class TestConv:
 
     @pytest.mark.claim("gop-conv")
     def test_node_has_the_attributes(self, conv_export):
-        """The one node is a Conv of three inputs with these attributes and no others."""
+        """The only node is a Conv of three inputs with exactly these attributes."""
         (conv,) = conv_export.graph.nodes
         assert (conv.op_type, conv.inputs) == ("Conv", ("image", "weight", "bias"))
         assert conv.attributes == {"kernel_shape": [3, 5], "strides": [2, 1], "pads": [1, 2, 1, 2]}
 
     @pytest.mark.claim("gop-conv")
     def test_output_is_torchs(self, conv_export, conv, with_bias):
-        """ONNX Runtime gives what torch's `conv2d` gives."""
+        """ONNX Runtime returns what torch's `conv2d` does."""
         assert_same(OnnxRuntime().open(conv_export.path).run(with_bias), reference(conv, with_bias), "conv")
 
     @pytest.fixture
@@ -56,7 +56,7 @@ class TestWithoutBias:
 
     @pytest.mark.claim("gop-conv-no-bias")
     def test_constant_zero_stands_in(self, export_like, constant_bias, without_bias):
-        """With `g.constant(0)` as the bias, ONNX Runtime gives what `conv2d` gives without one."""
+        """With `g.constant(0)` as the bias, ONNX Runtime returns what `conv2d` does without one."""
         output = OnnxRuntime().open(export_like(constant_bias, without_bias).path).run(without_bias)
         assert_same(output, reference(constant_bias, without_bias), "conv-constant-bias")
 
@@ -69,7 +69,7 @@ class TestWithoutBias:
 
     @pytest.mark.instead("gop-conv-no-bias")
     def test_bias_may_be_left_out(self, export_like, without_bias):
-        """A Conv of two inputs needs nothing in the bias's place, and gives what `conv2d` gives without one."""
+        """A Conv of two inputs needs no bias, and returns what `conv2d` does without one."""
         conv = srcnn.Operator(convolved, lambda g, *inputs: g.op("Conv", *inputs, **CONV))
         made = export_like(conv, without_bias)
         assert made.graph.nodes[0].inputs == ("image", "weight")

@@ -1,4 +1,4 @@
-"""Chapter network: the shape of the network and the picture that it gives."""
+"""Chapter network: the shape of the network and the picture that it makes."""
 
 import cv2
 import numpy as np
@@ -17,11 +17,11 @@ TRAINED_AS = {
 
 
 class TestShape:
-    """Up-sampling and three convolutions 9-1-5 give the input's size times the factor."""
+    """Up-sampling and three convolutions 9-1-5 scale the input's size by the factor."""
 
     @pytest.mark.claim("network-shape")
     def test_convolutions(self):
-        """Three convolutions of 9, 1 and 5, from 3 over 64 and 32 to 3 channels, with 20,099 parameters."""
+        """Three convolutions of 9, 1 and 5 with 3, 64, 32 and 3 channels, and 20,099 parameters."""
         network = srcnn.SuperResolutionNet(3)
         layers = [layer for layer in network.children() if isinstance(layer, torch.nn.Conv2d)]
         assert [layer.kernel_size for layer in layers] == [(9, 9), (1, 1), (5, 5)]
@@ -38,11 +38,11 @@ class TestShape:
 
 
 class TestPicture:
-    """Clipping, HWC and uint8 make a picture of the output."""
+    """Clipping, HWC and uint8 turn an output into a picture."""
 
     @pytest.mark.claim("network-picture")
     def test_values_are_clipped_and_truncated(self):
-        """What is out of 0..255 is clipped, and what lies between two levels is truncated, not rounded."""
+        """Values outside 0..255 are clipped, and fractions are truncated, not rounded."""
         output = np.array([-3, 0.9, 2.99999, 254.9, 300], np.float32).reshape(1, 1, 1, 5)
         assert to_picture(output).ravel().tolist() == [0, 0, 2, 254, 255]
 
@@ -55,13 +55,13 @@ class TestPicture:
 
     @pytest.mark.claim("network-picture")
     def test_picture_is_nearer_than_bicubic(self, reduced_face, psnr, trained_as, restored):
-        """Fed as it was trained, the network brings the reduced face back nearer than bicubic does."""
+        """Fed as it was trained, the network restores the reduced face better than bicubic does."""
         bicubic = interpolate(torch.from_numpy(reduced_face), scale_factor=trained_as["scale"], mode="bicubic").numpy()
         assert psnr(restored(trained_as["order"], trained_as["largest"])) > psnr(bicubic) + 0.3
 
     @pytest.mark.claim("network-picture")
     def test_other_feeds_cost(self, psnr, trained_as, restored):
-        """Another order of channels or range costs PSNR: the official weights want RGB in 0..1, ours BGR in 0..255."""
+        """PSNR is best with the trained feed: RGB in 0..1 for the official weights, BGR in 0..255 for ours."""
         feeds = {(order, largest): psnr(restored(order, largest)) for order in ("bgr", "rgb") for largest in (1, 255)}
         assert max(feeds, key=feeds.get) == (trained_as["order"], trained_as["largest"])
 
@@ -85,7 +85,7 @@ class TestPicture:
 
     @pytest.fixture
     def restored(self, reduced_face, trained, trained_as):
-        """The reduced face through the network, fed in an order of channels and a range of values; BGR, 0..255."""
+        """The network's output for the reduced face, fed in a channel order and range, as BGR in 0..255."""
         network = TorchModel(trained(srcnn.SuperResolutionNet(trained_as["scale"])), ("input",))
 
         def restore(order, largest):

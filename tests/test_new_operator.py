@@ -1,4 +1,4 @@
-"""Chapter new operators: an ONNX operator of our own, exported as a node alone and then given a body."""
+"""Chapter new operators: an ONNX operator of our own, exported as a bare node and then given a body."""
 
 import numpy as np
 import onnx
@@ -57,7 +57,7 @@ def node_export(exported, trained, noise, target) -> Export:
 
 @pytest.fixture
 def with_body(node_export, tmp_path):
-    """The exported file with a body for the new operator inside, of a coefficient."""
+    """Adds a body with a coefficient to the exported file."""
 
     def write(coefficient):
         model = onnx.load(node_export.path)
@@ -70,7 +70,7 @@ def with_body(node_export, tmp_path):
 
 
 class TestNode:
-    """A new operator is exported as a node in a domain of its own."""
+    """A new operator is exported as a node in its own domain."""
 
     @pytest.mark.claim("new-operator")
     def test_node_stands_in_its_domain(self, node_export):
@@ -86,7 +86,7 @@ class TestNode:
 
     @pytest.mark.claim("new-operator")
     def test_checker_accepts_the_node(self, node_export):
-        """The file passes the full check: a domain that onnx does not know is not looked into."""
+        """The file passes the full check: onnx ignores a domain that it does not know."""
         onnx.checker.check_model(onnx.load(node_export.path), full_check=True)
 
     @pytest.mark.claim("new-operator")
@@ -97,11 +97,11 @@ class TestNode:
 
 
 class TestBody:
-    """Given a body, as a function inside the model, the new operator runs in ONNX Runtime as it is."""
+    """With a body, a function inside the model, the new operator runs in ONNX Runtime."""
 
     @pytest.mark.claim("new-operator")
     def test_checker_accepts_the_body(self, with_body):
-        """The file passes the full check, and holds the one function."""
+        """The file passes the full check, and holds one function."""
         model = onnx.load(with_body(-0.75))
         onnx.checker.check_model(model, full_check=True)
         assert [(function.domain, function.name) for function in model.functions] == [("srcnn", "InterpolateBicubic")]
@@ -109,7 +109,7 @@ class TestBody:
     @pytest.mark.claim("new-operator")
     @pytest.mark.parametrize("case", UNSEEN)
     def test_output_is_torchs(self, with_body, trained, small_face, case, target, onnx_record_comparison):
-        """At sizes and factors that were not traced, ONNX Runtime gives torch's output."""
+        """At sizes and factors that were not traced, ONNX Runtime's output is torch's."""
         height, width, *factor = UNSEEN[case]
         inputs = {"input": np.ascontiguousarray(small_face[:, :, :height, :width]), "factor": scales(*factor)}
         expected = reference(trained(srcnn.StrangeSuperResolutionNet()), inputs)
@@ -119,7 +119,7 @@ class TestBody:
 
     @pytest.mark.claim("new-operator")
     def test_other_body_is_another_operator(self, with_body, trained, small_face):
-        """With the coefficient -0.5 in its body, the same file gives something else."""
+        """With the coefficient -0.5 in its body, the file's output is not torch's."""
         inputs = {"input": small_face, "factor": scales(3)}
         output = OnnxRuntime().open(with_body(-0.5)).run(inputs)
         with pytest.raises(AssertionError, match="apart"):

@@ -1,4 +1,4 @@
-"""Chapter export, opsets: from which one on bicubic is exported, and how many there are."""
+"""Chapter export, opsets: the first that exports bicubic, and how many there are."""
 
 import onnx
 import pytest
@@ -37,7 +37,7 @@ class TestOpset:
     @pytest.mark.claim("export-opset-11")
     @pytest.mark.parametrize("opset", [9, 10], ids="opset{}".format)
     def test_opset_below_11_is_refused(self, exported_at, opset):
-        """The exporter refuses, names the operator, and names opset 11 as the first that has it."""
+        """The exporter refuses, and names the operator and opset 11, the first that has it."""
         with pytest.raises(ExportError, match=rf"upsample_bicubic2d.* opset version {opset} .*in version 11"):
             exported_at(opset)
 
@@ -55,7 +55,7 @@ class TestOpset:
     def test_later_opsets_compute_the_same(
         self, every_opset_export, every_target, eyes, eyes_reference, onnx_record_comparison
     ):
-        """At each of these opsets the file gives the model's output."""
+        """At each of these opsets the file's output is the model's."""
         output = OnnxRuntime().open(every_opset_export.path).run({"input": eyes})
         (parity,) = assert_same(output, eyes_reference, f"eyes-x3-{every_target}")
         onnx_record_comparison(parity)
@@ -63,7 +63,7 @@ class TestOpset:
     @pytest.mark.instead("export-opset-11")
     @pytest.mark.parametrize("opset", [9, 10, 11, *NOT_CONVERTED], ids="opset{}".format)
     def test_low_opset_becomes_18(self, exported_at, opset):
-        """The file has opset 18 and nothing is raised: converting it down failed, and only what was printed tells."""
+        """The file has opset 18 and nothing is raised; only the log says that converting it down failed."""
         made = exported_at(opset)
         assert made.opset == 18
         assert f"Failed to convert the model to the target version {opset}" in made.log
@@ -71,7 +71,7 @@ class TestOpset:
     @pytest.mark.instead("export-opset-11")
     @pytest.mark.parametrize("opset", CONVERTED, ids="opset{}".format)
     def test_opset_14_to_17_is_converted_down(self, exported_at, opset, eyes, eyes_reference):
-        """The file is written at 18, converted down to the opset asked for, and gives the model's output."""
+        """The file is converted down to the opset asked for, and its output is the model's."""
         made = exported_at(opset)
         assert made.opset == opset
         assert_same(OnnxRuntime().open(made.path).run({"input": eyes}), eyes_reference, f"eyes-x3-opset{opset}")

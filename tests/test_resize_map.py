@@ -1,4 +1,4 @@
-"""Chapter custom operator, any factor: where ONNX Runtime's Resize and torch's interpolate agree, and where not."""
+"""Chapter custom operator, any factor: where ONNX Runtime's Resize agrees with torch's interpolate."""
 
 from collections import Counter
 
@@ -25,7 +25,7 @@ an_axis = st.tuples(st.integers(1, LONGEST), any_factor).filter(lambda axis: rul
 
 @pytest.fixture(scope="module")
 def outcomes_with(noise, tmp_path_factory):
-    """What is seen at each pair, on three columns of noise, by a Resize with other attributes than the document's."""
+    """The observed outcome of each pair, on three columns of noise, with changes to the document's attributes."""
 
     def see(**attributes):
         path = tmp_path_factory.mktemp("resize") / "resize.onnx"
@@ -38,7 +38,7 @@ def outcomes_with(noise, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outcomes(outcomes_with):
-    """What is seen at each pair with the document's attributes."""
+    """The outcome of each pair with the document's attributes."""
     return outcomes_with()
 
 
@@ -60,19 +60,19 @@ class TestMap:
 
     @pytest.mark.claim("operator-any-factor")
     def test_every_pair_agrees(self, outcomes):
-        """Resize gives torch's output at each of the 2,560 pairs of a size and a factor."""
+        """Resize's output is torch's at each of the 2,560 pairs of a size and a factor."""
         found = disagreements(outcomes)
         assert not found, f"{found.total()} of {len(PAIRS)} pairs disagree"
 
     @pytest.mark.instead("operator-any-factor")
     def test_rule_names_the_pairs_that_disagree(self, outcomes):
-        """A rule says of every pair which lengths come out, and whose values: none too many, none too few."""
+        """A rule predicts every pair's lengths, and whose values ONNX Runtime has."""
         predicted = {pair: rule(*pair) for pair in PAIRS}
         assert set(outcomes.items()) ^ set(predicted.items()) == set()
 
     @pytest.mark.instead("operator-any-factor")
     def test_disagreements_are_few(self, outcomes):
-        """116 lengths differ; 27 outputs are the first pixel and 14 the image itself; torch refuses 23 of no pixels."""
+        """116 lengths differ; 27 outputs are the first pixel and 14 the image itself; torch refuses 23 empty ones."""
         assert disagreements(outcomes) == {NONE: 116, FIRST_PIXEL: 27, IMAGE: 14, "refused": 23}
 
     @pytest.mark.instead("operator-any-factor")
@@ -89,9 +89,9 @@ class TestNetwork:
     @given(height=an_axis, width=an_axis)
     @settings(max_examples=25)
     def test_output_is_torchs_where_the_rule_says_so(self, engines, noise, height, width):
-        """At any size and factor for which the rule says so along both axes, the output is torch's.
+        """If the rule says so along both axes, the output is torch's at any size and factor.
 
-        The float64 referee is not asked: where torch happens to be exact in all of a few pixels, it allows nothing.
+        The float64 referee is not used: if torch is exact in all of a few pixels, it allows no error.
         """
         inputs = {"input": noise(1, 3, height[0], width[0]), "factor": scales(height[1], width[1])}
         output, expected = (engine.run(inputs) for engine in engines)
@@ -107,7 +107,7 @@ class TestNetwork:
         ],
     )
     def test_output_is_not_torchs_elsewhere(self, engines, noise, size, factor, how):
-        """Where the rule says that Resize is off, the network's output is too."""
+        """Where the rule says that Resize differs, the network does too."""
         inputs = {"input": noise(1, 3, size, 6), "factor": scales(factor, 1)}
         output, expected = (engine.run(inputs) for engine in engines)
         with pytest.raises(AssertionError, match=how):

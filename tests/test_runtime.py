@@ -21,7 +21,7 @@ def session(fixed_export):
 
 
 class TestLoads:
-    """ONNX Runtime loads the file as it is."""
+    """ONNX Runtime loads the file."""
 
     @pytest.mark.claim("runtime-loads")
     def test_session_has_the_files_names(self, session):
@@ -43,13 +43,13 @@ class TestRun:
 
     @pytest.mark.claim("runtime-run")
     def test_outputs_are_chosen_by_name(self, session, face, fixed_output):
-        """A list of names gives those outputs, in that order."""
+        """A list of names selects the outputs."""
         (output,) = session.run(["output"], {"input": face})
         np.testing.assert_array_equal(output, fixed_output)
 
     @pytest.mark.claim("runtime-run")
     def test_none_asks_for_every_output(self, session, face):
-        """`None` in place of the names gives all outputs."""
+        """`None` in place of names selects all outputs."""
         assert [output.shape for output in session.run(None, {"input": face})] == [(1, 3, 768, 768)]
 
 
@@ -64,7 +64,7 @@ class TestNames:
 
     @pytest.mark.claim("runtime-names")
     def test_unknown_output_is_refused(self, session, face):
-        """Asking for an output of another name is refused."""
+        """An output under another name is refused."""
         with pytest.raises(InvalidArgument, match=r"(?i)invalid output name:picture"):
             session.run(["picture"], {"input": face})
 
@@ -84,7 +84,7 @@ class TestNoTorch:
 
     @pytest.mark.claim("runtime-no-torch")
     def test_file_runs_where_torch_cannot_be_imported(self, fixed_export, face, fixed_output, tmp_path):
-        """A process in which importing torch fails gives the same output, bit for bit."""
+        """A process that cannot import torch has the same output, bit for bit."""
         np.save(tmp_path / "face.npy", face)
         paths = [str(path) for path in (fixed_export.path, tmp_path / "face.npy", tmp_path / "output.npy")]
         subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *paths], check=True, timeout=120)
@@ -103,7 +103,7 @@ class TestSamePicture:
     def test_only_truncation_edges_differ(
         self, fixed_output, face_reference, face_pictures, keep_picture, target, onnx_record_comparison
     ):
-        """The floats pass the referee, and the pictures are the same but for a few values at truncation edges."""
+        """The floats pass the referee, and the pictures differ only in a few values at truncation edges."""
         parity, pixels = compare_with_picture(fixed_output, face_reference(3), f"face-x3-{target}")
         kept = {"ONNX Runtime": keep_picture(fixed_output, "face_ort.png", target)}
         onnx_record_comparison(parity, pixels, face_pictures(3, "face_torch.png") | kept)

@@ -1,4 +1,4 @@
-"""Beyond the document: an operator that becomes other nodes than a Resize, right at every size and factor, and fast."""
+"""Beyond the document: a fast operator without a Resize, right at every size and factor."""
 
 import math
 
@@ -36,7 +36,7 @@ LARGE_PAIRS = [(size, factor) for size in range(65, 513) for factor in LARGE_FAC
 CLASSIC_OPENCV = (cv2.dnn.ENGINE_CLASSIC,) if opencv_runs_dynamic_shapes else ()
 
 LARGEST_DIFFERENCE = 2e-3 if convolutions_are_summed_alike else math.inf
-"""What the document's ×3 face may differ from torch's by, of 0..255: a third of what its own file differs by."""
+"""The most, of 0..255, that the ×3 face may differ from torch's: a third of what the document's file does."""
 
 any_factor = st.floats(float(np.float32(0.1)), 4, width=32)
 an_axis = st.tuples(st.integers(1, 64), any_factor).filter(lambda axis: int(axis[0] * axis[1]) > 0)
@@ -83,7 +83,7 @@ def engines(separable_export, network):
 
 @pytest.fixture(scope="module")
 def openvino(separable_export):
-    """The file in OpenVINO, where that is installed."""
+    """The file in OpenVINO, if it is installed."""
     pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
     return engine("openvino").open(separable_export.path)
 
@@ -103,33 +103,33 @@ class TestFile:
         assert factor == Value("factor", "float32", (4,))
 
     def test_output_dims(self, separable_export):
-        """The output's height and width are dimensions of their own."""
+        """The output's height and width have their own symbols."""
         (output,) = separable_export.graph.outputs
         assert all(isinstance(dim, str) for dim in output.shape[2:])
         assert not set(output.shape[2:]) & {"height", "width"}
 
     def test_nodes(self, separable_export):
-        """All nodes are standard ones, and there is no Resize among them."""
+        """All nodes are standard ones, and none is a Resize."""
         graph = separable_export.graph
         assert {*graph.opsets, *(node.domain for node in graph.nodes)} == {""}
         assert not graph.nodes_of("Resize")
 
     def test_every_opset(self, export_operator, every_target, grey):
-        """At every opset the operator's file is written as asked and gives torch's output."""
+        """At every opset the file is written as asked, and its output is torch's."""
         made, inputs = export_operator(every_target), {"input": grey, "factor": scales(1.7, 0.6)}
         assert made.opset == every_target.opset
         assert_same(OnnxRuntime().open(made.path).run(inputs), reference(SeparableOperator(), inputs), "operator")
 
 
 class TestAnyFactor:
-    """The file gives torch's output at any size and factor."""
+    """The file's output is torch's at any size and factor."""
 
     def test_small_sizes(self, operator, noise):
-        """At 1 to 64 pixels and factors of 0.1 to 4.0, 2,560 pairs, lengths and values are torch's."""
+        """At 1 to 64 pixels and factors of 0.1 to 4.0, all 2,560 outputs are torch's."""
         assert departures(operator, noise(1, 1, 64, 3), SMALL_PAIRS) == {}
 
     def test_large_sizes(self, operator, noise):
-        """At 65 to 512 pixels, too, with factors of up to 8."""
+        """So they are at 65 to 512 pixels and factors up to 8."""
         assert departures(operator, noise(1, 1, 512, 1), LARGE_PAIRS) == {}
 
     @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ class TestAnyFactor:
         ],
     )
     def test_both_axes(self, operator, grey, size, factor):
-        """Each axis has its own factor, and what comes from or becomes a single pixel is no exception."""
+        """Each axis has its own factor, even if it comes from or becomes a single pixel."""
         inputs = {"input": np.ascontiguousarray(grey[:, :, : size[0], : size[1]]), "factor": scales(*factor)}
         expected = TorchModel(SeparableOperator(), tuple(inputs)).run(inputs)
         assert_same(operator.run(inputs), Reference(expected), f"{size}-x{factor}")
@@ -153,7 +153,7 @@ class TestAnyFactor:
     @given(height=an_axis, width=an_axis)
     @settings(max_examples=12)
     def test_network(self, engines, noise, height, width):
-        """The network's output is torch's, drawn at random along both axes."""
+        """The network's output is torch's at random sizes and factors."""
         inputs = {"input": noise(1, 3, height[0], width[0]), "factor": scales(height[1], width[1])}
         output, expected = (engine.run(inputs) for engine in engines)
         assert_same(output, Reference(expected), f"{height}-{width}")
@@ -173,7 +173,7 @@ class TestFace:
         target,
         onnx_record_comparison,
     ):
-        """The picture is nearer to torch's than that of the document's file."""
+        """The picture is at least as near to torch's as the document's."""
         output = OnnxRuntime().open(separable_export.path).run({"input": face, "factor": scales(3)})["output"]
         parity, pixels = compare_with_picture(output, face_reference(3), f"face-x3-separable-{target}")
         documents_parity, documents_pixels = compare_with_picture(fixed_output, face_reference(3), "document")
@@ -201,7 +201,7 @@ def each(factors):
 
 
 class TestBadFactor:
-    """ONNX has no assertion, but a factor that makes no sense is refused all the same."""
+    """ONNX has no assertion, but a factor that makes no sense is refused."""
 
     @pytest.mark.parametrize("factor", each(BAD_FACTORS))
     def test_torch(self, network, small_face, factor):
@@ -211,7 +211,7 @@ class TestBadFactor:
 
     @pytest.mark.parametrize("factor", each(BAD_FACTORS | {"no-pixel": [1, 1, 0.02, 2]}))
     def test_onnxruntime(self, operator, grey, factor):
-        """In ONNX Runtime four lengths do not expand to three, which is what a bad factor asks of the file."""
+        """ONNX Runtime refuses a bad factor, which makes the file expand four lengths to three."""
         with pytest.raises(
             EngineError, match=r"Expand node.*invalid expand shape|invalid dimensions for input: factor"
         ):
@@ -219,20 +219,20 @@ class TestBadFactor:
 
     @pytest.mark.parametrize("factor", each(BAD_NUMBERS | {"no-pixel": [1, 1, 0.02, 2]}))
     def test_reference_evaluator(self, export_operator, target, grey, factor):
-        """In the reference evaluator they do not either; it stops earlier where numpy warns of a cast."""
+        """The reference evaluator refuses it too, or stops earlier if numpy warns of a cast."""
         with pytest.raises(EngineError, match=r"shapes \(4,\) \(3,\)|invalid value encountered in cast"):
             ReferenceEvaluator().open(export_operator(target).path).run({"input": grey, "factor": factor})
 
     @needs_dynamic_opencv
     @pytest.mark.parametrize("factor", each(BAD_NUMBERS | {"short": [2, 2], "no-pixel": [1, 1, 0.02, 2]}))
     def test_opencv(self, export_operator, target, grey, factor):
-        """Nor do they in OpenCV."""
+        """OpenCV refuses it too."""
         with pytest.raises(EngineError, match=r"sz1 == sz2.* in function 'expand'"):
             OpenCV().open(export_operator(target).path).run({"input": grey, "factor": factor})
 
     @needs_dynamic_opencv
     def test_opencv_ignores_a_fifth_number(self, export_operator, target, grey):
-        """OpenCV does not compare a factor's length with the file's, and scales by the first four numbers of five."""
+        """OpenCV does not check a factor's length, and scales by the first four numbers of five."""
         engine, factor = OpenCV().open(export_operator(target).path), scales(2, 3)
         output = engine.run({"input": grey, "factor": np.append(factor, np.float32(5))})["output"]
         np.testing.assert_array_equal(output, engine.run({"input": grey, "factor": factor})["output"])
@@ -244,40 +244,40 @@ class TestEngines:
     @pytest.mark.parametrize("name", ["reference", pytest.param("opencv", marks=needs_dynamic_opencv)])
     @pytest.mark.parametrize("factor", [(2, 3), (1.7, 0.6)], ids="x{0[0]}-x{0[1]}".format)
     def test_output_is_torchs(self, separable_export, network, small_face, target, name, factor):
-        """The reference evaluator and OpenCV give torch's output."""
+        """The reference evaluator and OpenCV agree with torch."""
         inputs = {"input": np.ascontiguousarray(small_face[:, :, :9, :11]), "factor": scales(*factor)}
         assert_same(engine(name).open(separable_export.path).run(inputs), reference(network, inputs), str(target))
 
     def test_classic_opencv(self, separable_export):
-        """OpenCV's classic engine, the only one before OpenCV 5, takes no sizes that are computed in the file."""
+        """OpenCV's classic engine, the only one before OpenCV 5, refuses sizes that are computed in the file."""
         with pytest.raises(cv2.error, match=r"Assertion failed\) !isDynamicShape"):
             cv2.dnn.readNetFromONNX(str(separable_export.path), *CLASSIC_OPENCV)
 
     def test_openvino(self, openvino, network, small_face, target):
-        """OpenVINO gives torch's output where a length is no whole number before its fraction is dropped."""
+        """OpenVINO agrees with torch if the lengths have fractions to be dropped."""
         inputs = {"input": small_face, "factor": scales(1.7, 0.6)}
         expected = TorchModel(network, tuple(inputs)).run(inputs)
         assert_same(openvino.run(inputs), Reference(expected), str(target))
 
     def test_openvino_computes_lengths_in_float32(self, openvino, small_face):
-        """It computes in float32 what the file has in float64: 5 × 1.4, which torch drops to 6, is 7."""
+        """It computes the file's float64 lengths in float32: 5 × 1.4, which is 6 in torch, is 7."""
         inputs = {"input": np.ascontiguousarray(small_face[:, :, :5, :5]), "factor": scales(1.4)}
         assert openvino.run(inputs)["output"].shape[2:] == (7, 7)
 
     def test_openvino_checks_less(self, openvino, small_face):
-        """It expands four lengths to three without an error, so that a batch factor is ignored."""
+        """It expands four lengths to three without an error, so a batch factor is ignored."""
         factor = np.array([2, 1, 2, 2], np.float32)
         assert openvino.run({"input": small_face, "factor": factor})["output"].shape == (1, 3, 74, 106)
 
 
 class TestLastLayer:
-    """The last convolution, with flipped and transposed weights, as a transposed one."""
+    """The last convolution as a transposed one, with flipped and transposed weights."""
 
     @pytest.mark.parametrize(
         ("kernel", "padding", "bias"), [(5, 2, True), ((3, 4), (0, 1), False), (1, 0, True)], ids=["5", "3x4", "1"]
     )
     def test_numbers_are_the_same(self, kernel, padding, bias):
-        """On whole numbers, whose sums are exact in any order, both give the same bits."""
+        """On whole numbers, whose sums are exact in any order, both have the same bits."""
         conv, image = nn.Conv2d(4, 3, kernel, padding=padding, bias=bias), torch.arange(4 * 9 * 8.0).reshape(1, 4, 9, 8)
         whole = {name: (100 * weights).round() for name, weights in conv.state_dict().items()}
         conv.load_state_dict(whole)
@@ -285,12 +285,12 @@ class TestLastLayer:
 
     @pytest.mark.parametrize("option", [{"stride": 2}, {"dilation": 2}, {"groups": 2}, {"padding": "same"}], ids=str)
     def test_other_convolutions_are_refused(self, option):
-        """A stride, dilation, groups or a padding in words raise a ValueError that shows the layer."""
+        """A stride, dilation, groups or a named padding raise a ValueError that shows the layer."""
         with pytest.raises(ValueError, match=r"Conv2d\(2, 2, .* not a plain convolution"):
             srcnn.transposed(nn.Conv2d(2, 2, 3, **option))
 
     def test_network_is_a_copy(self, network, eyes):
-        """The network for export gives the network's output, and the network stays as it is."""
+        """The network for export has the original's output, and the original is not changed."""
         fast, inputs = srcnn.with_transposed_reconstruction(network), {"input": eyes, "factor": scales(2)}
         assert isinstance(network.conv3, nn.Conv2d)
         assert_same(TorchModel(fast, tuple(inputs)).run(inputs), reference(network, inputs), "transposed")

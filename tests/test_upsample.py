@@ -1,4 +1,4 @@
-"""Chapter Upsample: the layer's arguments, the sizes that they give, and which images each mode serves."""
+"""Chapter Upsample: the layer's arguments, its output sizes, and which images each mode serves."""
 
 import inspect
 import math
@@ -20,7 +20,7 @@ REFUSED = [(mode, dimensions) for mode in dict(SERVED) for dimensions in MODES i
 
 SIDES = st.tuples(*[st.integers(1, 9)] * 3)  # of an image; as many are used as it has spatial dimensions
 LENGTHS = st.integers(1, 9)
-WIDE_SIDES = st.tuples(*[st.integers(10, 16)] * 3)  # wide enough that no factor below leaves nothing of them
+WIDE_SIDES = st.tuples(*[st.integers(10, 16)] * 3)  # wide enough that no factor below shrinks them to zero
 FACTORS = st.floats(0.1, 2.5)
 
 
@@ -32,7 +32,7 @@ def each_of(pairs):
 
 @pytest.fixture(scope="module")
 def image_of(noise):
-    """Noise with as many of the sides as an image of that many dimensions has."""
+    """Noise of a number of dimensions, with the first of the sides."""
     return lambda dimensions, sides: torch.from_numpy(noise(1, 2, *sides[: dimensions - 2]))
 
 
@@ -60,7 +60,7 @@ class TestSignature:
 
 
 class TestSize:
-    """A size is what the output has."""
+    """The output has the size given."""
 
     @pytest.mark.claim("upsample-size")
     @each_of(SERVED)
@@ -83,20 +83,20 @@ class TestSize:
     @pytest.mark.claim("upsample-size")
     @each_of(SERVED)
     def test_tuple_of_another_length_is_refused(self, image_of, mode, dimensions):
-        """One number too many is a ValueError that shows both."""
+        """A tuple with one number too many is a ValueError."""
         with pytest.raises(ValueError, match=r"spatial dimensions.*output size of"):
             nn.Upsample(size=(4,) * (dimensions - 1), mode=mode)(image_of(dimensions, (5, 5, 5)))
 
 
 class TestScaleFactor:
-    """A scale factor multiplies the sides, and what is left of a pixel is dropped."""
+    """A scale factor multiplies the sides, and fractions of a pixel are dropped."""
 
     @pytest.mark.claim("upsample-scale-factor")
     @each_of(SERVED)
     @given(sides=WIDE_SIDES, factor=FACTORS)
     @settings(max_examples=25)
     def test_number_serves_every_dimension(self, image_of, mode, dimensions, sides, factor):
-        """Each side becomes the floor of its product with the number: 2 doubles."""
+        """Each side becomes the floor of its product with the number."""
         image = image_of(dimensions, sides)
         output = nn.Upsample(scale_factor=factor, mode=mode)(image)
         assert output.shape[2:] == tuple(math.floor(side * factor) for side in image.shape[2:])
@@ -120,7 +120,7 @@ class TestSizeOrScale:
         "arguments", [pytest.param({}, id="neither"), pytest.param({"size": 8, "scale_factor": 2}, id="both")]
     )
     def test_neither_and_both_are_refused(self, image_of, arguments):
-        """Neither is a ValueError, and so are both, though they mean the same."""
+        """Neither is a ValueError, and so are both, even if they mean the same."""
         with pytest.raises(ValueError, match="size or scale_factor should be defined"):
             nn.Upsample(**arguments)(image_of(4, (4, 4)))
 
@@ -131,7 +131,7 @@ class TestModes:
     @pytest.mark.claim("upsample-modes")
     @each_of(REFUSED)
     def test_every_other_pairing_is_refused(self, image_of, mode, dimensions):
-        """An image of any other number of dimensions is a NotImplementedError that tells both."""
+        """Any other number of dimensions is a NotImplementedError that names it and the mode."""
         with pytest.raises(NotImplementedError, match=rf"(?is)got {dimensions}D.*{mode}"):
             nn.Upsample(scale_factor=2, mode=mode)(image_of(dimensions, (5, 5, 5)))
 
@@ -140,7 +140,7 @@ class TestModes:
     @given(sides=SIDES, sizes=st.tuples(LENGTHS, LENGTHS, LENGTHS))
     @settings(max_examples=25)
     def test_area_is_average_pooling_by_size(self, image_of, dimensions, sides, sizes):
-        """Area gives what adaptive average pooling gives for the same output size, bit for bit."""
+        """Area equals adaptive average pooling to the same output size, bit for bit."""
         image, size = image_of(dimensions, sides), sizes[: dimensions - 2]
         pool = getattr(functional, f"adaptive_avg_pool{dimensions - 2}d")
         assert torch.equal(nn.Upsample(size=size, mode="area")(image), pool(image, size))

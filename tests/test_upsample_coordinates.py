@@ -32,7 +32,7 @@ class TestTrue:
     @every_mode
     @given(sides=st.tuples(*[st.integers(1, 9)] * 3), sizes=st.tuples(*[st.integers(2, 20)] * 3))
     def test_corners_are_kept(self, image_of, mode, axes, sides, sizes):
-        """From any size to any other of two pixels and more, the output's corners are the image's."""
+        """From any size to any other of two or more pixels, the output's corners are the image's."""
         image = image_of(*sides[:axes])
         output = nn.Upsample(size=sizes[:axes], mode=mode, align_corners=True)(image)
         assert_same({"corners": corners(output)}, Reference({"corners": corners(image)}), mode)
@@ -53,7 +53,7 @@ class TestFalse:
     @pytest.mark.claim("upsample-align-false")
     @every_mode
     def test_corners_are_mixed(self, image_of, mode, axes):
-        """Reduced from 9 pixels a side to 5, no corner has the value that it had."""
+        """Reduced from 9 pixels a side to 5, every corner changes its value."""
         image = image_of(*[9] * axes)
         output = nn.Upsample(size=5, mode=mode, align_corners=False)(image)
         assert (corners(output) != corners(image)).all()
@@ -73,7 +73,7 @@ class TestNearest:
     @pytest.mark.instead("upsample-align-nearest")
     @as_asked
     def test_argument_is_refused(self, image_of, align_corners):
-        """A ValueError names the modes that take the argument, and False is refused as True is."""
+        """A ValueError names the modes that take the argument, for False as well as True."""
         with pytest.raises(ValueError, match=r"align_corners option can only be set .* linear .* trilinear"):
             nn.Upsample(scale_factor=2, mode="nearest", align_corners=align_corners)(image_of(5, 7))
 
@@ -81,7 +81,7 @@ class TestNearest:
 class TestRecompute:
     """`recompute_scale_factor` decides whether the factor is computed again from the sizes.
 
-    Along a ramp, whose values are its own coordinates, two output pixels lie one over the factor apart.
+    On a ramp, whose values are its coordinates, neighbouring output pixels are 1 / factor apart.
     """
 
     @pytest.mark.claim("upsample-recompute")
@@ -102,7 +102,7 @@ class TestRecompute:
     @pytest.mark.claim("upsample-recompute")
     @given(side=st.integers(1, 64), factor=st.integers(1, 5))
     def test_whole_factors_stay_what_they_are(self, image_of, side, factor):
-        """At ×3, as at every whole factor, the output is the same either way, bit for bit."""
+        """At every whole factor the output is the same either way, bit for bit."""
         layers = [nn.Upsample(scale_factor=factor, mode="linear", recompute_scale_factor=r) for r in (True, False)]
         assert torch.equal(*[layer(image_of(side)) for layer in layers])
 

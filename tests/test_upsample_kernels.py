@@ -1,4 +1,4 @@
-"""Chapter Upsample, modes: what each mode computes, beside kernels written out in float64."""
+"""Chapter Upsample, modes: each mode's output against kernels written out in float64."""
 
 import functools
 import statistics
@@ -36,7 +36,7 @@ class TestNearest:
     @pytest.mark.claim("upsample-nearest-copies")
     @given(sides=SIDES, sizes=SIZES)
     def test_every_value_is_one_of_the_images(self, image_of, sides, sizes):
-        """Enlarged or reduced to any size, the output has no value that the image has not."""
+        """Enlarged or reduced to any size, the output has only values of the image."""
         image = image_of(*sides)
         assert np.isin(upsampled(image, size=sizes, mode="nearest"), image).all()
 
@@ -49,7 +49,7 @@ class TestNearest:
 
     @pytest.mark.claim("upsample-nearest-copies")
     def test_bilinear_makes_new_values(self, image_of):
-        """Bilinear, for comparison, has values that the image has not."""
+        """Bilinear, for comparison, makes new values."""
         image = image_of(4, 5)
         assert not np.isin(upsampled(image, scale_factor=3, mode="bilinear"), image).all()
 
@@ -59,7 +59,7 @@ class TestArea:
 
     @pytest.mark.claim("upsample-modes")
     def test_reducing_averages_blocks(self, image_of):
-        """Brought from 12 × 15 to 4 × 3, each pixel is the mean of a block of 3 × 5."""
+        """Reduced from 12 × 15 to 4 × 3, each pixel is the mean of a block of 3 × 5."""
         image = image_of(12, 15)
         blocks = image.reshape(1, 2, 4, 3, 3, 5)
         output = upsampled(image, size=(4, 3), mode="area")
@@ -68,7 +68,7 @@ class TestArea:
 
 @pytest.mark.parametrize("align_corners", [False, True], ids=["half-pixel", "align-corners"])
 class TestKernels:
-    """Along each axis, an output pixel is the sum of its neighbours with the weights of the kernel."""
+    """Along each axis, an output pixel is the sum of its neighbours, weighted by the kernel."""
 
     @pytest.mark.claim("upsample-linear-kernel")
     @pytest.mark.parametrize(("mode", "axes"), [("linear", 1), ("bilinear", 2), ("trilinear", 3)])
@@ -97,7 +97,7 @@ class TestBicubic:
 
     @pytest.mark.claim("upsample-bicubic-kernel")
     def test_other_coefficient_is_another_kernel(self, image_of):
-        """With the coefficient -0.5, which other libraries have, the written-out kernel gives something else."""
+        """With the coefficient -0.5, which other libraries use, the written-out kernel differs from torch's."""
         output = upsampled(image_of(9, 7), size=(20, 15), mode="bicubic")
         other = kernels.resample(image_of(9, 7), (20, 15), functools.partial(kernels.cubic, a=-0.5), False)
         with pytest.raises(AssertionError, match="apart"):
@@ -113,12 +113,12 @@ class TestBicubic:
 
     @pytest.mark.claim("upsample-bicubic-cost")
     def test_costs_more_than_bilinear(self, paired_seconds):
-        """On one image, each after the other, bicubic takes longer in most rounds: the median ratio is above 1."""
+        """Timed in turns on one image, bicubic takes longer in most rounds: the median ratio is above 1."""
         assert statistics.median(bicubic / bilinear for bicubic, bilinear in paired_seconds) > 1
 
     @pytest.fixture
     def paired_seconds(self, noise):
-        """What bicubic and bilinear take for 64 channels at ×2, round by round; for three, torch 2.6 takes as long."""
+        """The seconds of bicubic and bilinear on 64 channels, by round; on three, torch 2.6 needs as long for both."""
         image = torch.from_numpy(noise(1, 64, 16, 16))
         layers = [nn.Upsample(scale_factor=2, mode=mode) for mode in ("bicubic", "bilinear")]
         with latency.threads(1):
@@ -126,7 +126,7 @@ class TestBicubic:
 
 
 def seconds(call, *arguments):
-    """What a call takes of the processor in this thread, whatever else it is busy with."""
+    """The processor time of a call in this thread, whatever else is running."""
     started = time.thread_time()
     call(*arguments)
     return time.thread_time() - started

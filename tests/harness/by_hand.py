@@ -1,4 +1,4 @@
-"""A model and the file that does the same, both so small that a check is through with them in no time."""
+"""A small model and a hand-written file that does the same, on which checks run fast."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ g (float[rows, 4] x, float[1] factor) => (float[rows, 4] scaled, float[rows] tot
 
 
 class Scale(nn.Module):
-    """What `FILE` does, in torch."""
+    """The torch model of `FILE`."""
 
     def forward(self, x: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
         return x * factor, x.sum(-1)  # (rows, 4), (rows,)
@@ -47,7 +47,7 @@ def in_engines(conversion: Conversion, **engines: Any) -> Conversion:
 
 
 class Gives(nn.Module):
-    """What a function makes of its inputs."""
+    """A model that calls a function."""
 
     def __init__(self, make: Callable[..., Any]) -> None:
         super().__init__()
@@ -58,13 +58,13 @@ class Gives(nn.Module):
 
 
 def scale_case(model: nn.Module | None = None, **options: Any) -> Case:
-    """`Scale`, or another model of its inputs, with free rows."""
+    """A case of `Scale`, or of another model, with free rows."""
     inputs = {"x": ROWS, "factor": FACTOR}
     return Case(model or Scale(), **{"inputs": inputs, "dynamic": {"x": {0: "rows"}}, **options})
 
 
 def edited(*changes: tuple[str, str]) -> str:
-    """`FILE` with texts in it replaced, each wherever it stands."""
+    """`FILE` with each text replaced wherever it occurs."""
     text = FILE
     for old, new in changes:
         assert old in text

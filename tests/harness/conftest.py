@@ -1,4 +1,4 @@
-"""What the harness' own tests share."""
+"""Fixtures of the tests of onnxproof itself."""
 
 import sys
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.harness.by_hand import FILE, scale_case
 
 @pytest.fixture
 def kept_imports(monkeypatch, tmp_path_factory):
-    """What pytester's runs import stays, but for their own files: parts of torch, imported late, cannot be twice."""
+    """Keeps what pytester's runs import, except their own files: parts of torch cannot be imported twice."""
     folder = tmp_path_factory.getbasetemp()
 
     def is_kept(name):
@@ -28,14 +28,14 @@ def kept_imports(monkeypatch, tmp_path_factory):
 
 @pytest.fixture
 def pytester(kept_imports, pytester, monkeypatch):
-    """pytest in pytest, without its log file: it stays open after a usage error, which warns at any later moment."""
+    """`pytester` without pytest's log file, which stays open after a usage error and warns at any later time."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-pno:logging")
     return pytester
 
 
 @pytest.fixture
 def given(tmp_path):
-    """A file that is written out as text, given for a case."""
+    """A conversion of a case to a file given as text."""
 
     def make(case, text, **options):
         path = tmp_path / "model.onnx"
@@ -47,5 +47,5 @@ def given(tmp_path):
 
 @pytest.fixture
 def right(given):
-    """A right file, in no time."""
+    """The right file of `Scale`."""
     return given(scale_case(), FILE)

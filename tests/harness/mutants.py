@@ -1,4 +1,4 @@
-"""mutmut, which by itself leaves decorated functions out: here they are the checks, and all that is run once."""
+"""Runs mutmut on decorated functions too, which it leaves out by default: the checks, and cached functions."""
 
 import sys
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ arrangement = file_mutation.function_trampoline_arrangement
 
 
 def skips_no_function(visitor: file_mutation.MutationVisitor, node: libcst.CSTNode) -> bool:
-    """Whether a node stays as it is: a decorator does, the function under it does not."""
+    """Whether mutmut skips a node: a decorator, but not the function under it."""
     return not isinstance(node, libcst.FunctionDef) and skips(visitor, node)
 
 
 def decorated_once(function: libcst.FunctionDef, mutants: Any, class_name: str | None) -> Sequence[Any]:
-    """The decorators go on what calls the function or a mutant of it; a class method's also on these."""
+    """Decorates only the caller of the function and its mutants; these keep `classmethod` too."""
     declared, (caller, *copies), assigned, names = arrangement(function, mutants, class_name)
     kept = [item for item in function.decorators if matchers.matches(item, CLASS_METHOD)]
     return declared, [caller, *(copy.with_changes(decorators=kept) for copy in copies)], assigned, names

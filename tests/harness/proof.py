@@ -1,4 +1,4 @@
-"""What the checks are proven on: the good files that every fault is applied to, and what suits them."""
+"""The proof of the checks: good files, the faults that suit each of them, and good conversions."""
 
 from collections.abc import Callable
 from functools import cache
@@ -38,7 +38,7 @@ UNSUITED = {
     "srcnn-torch.export-opset18": _SRCNN,
     "two-heads-torch.export-opset18": _NO_RESIZE,
 }
-"""The faults that a subject has nothing for, by its id."""
+"""The faults that do not suit a subject, by its id."""
 
 PROVING: tuple[Subject, ...] = tuple(subject for subject in SUBJECTS if subject.id in UNSUITED)
 
@@ -48,7 +48,7 @@ FILE_PAIRS: tuple[tuple[Subject, Fault], ...] = tuple(
     for fault in FAULTS
     if fault.id not in UNSUITED[subject.id] and not subject.make().why_expected(fault.caught_by, subject.exporter)
 )
-"""Each subject with the faults that suit it, but for those of a check that fails on the good file already."""
+"""Each subject with the faults that suit it, except those of a check that already fails on the good file."""
 
 MODEL_PAIRS: tuple[tuple[ModelFault, str], ...] = tuple(
     (fault, exporter) for fault in MODEL_FAULTS for exporter in fault.exporters if exporter in EXPORTERS
@@ -60,7 +60,7 @@ GOOD_PAIRS: tuple[tuple[GoodConversion, str], ...] = tuple(
 
 
 def good_subjects() -> Callable[[Subject], Conversion]:
-    """A maker of a subject's good conversion, which makes each once: the model's side serves every fault."""
+    """Makes each subject's good conversion once: its model's outputs serve every fault."""
     return cache(lambda subject: exported(ReferenceModel(subject.make()), subject.exporter, subject.opset))
 
 

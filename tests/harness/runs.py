@@ -97,7 +97,7 @@ def write_results(folder: Path, results: Results = RESULTS) -> Path:
 
 
 def write_pictures(folder: Path, size: int = 24, seed: int = 0) -> None:
-    """Writes the pictures that `PICTURES` names: noise, for ONNX Runtime with `CHANGED` values changed."""
+    """Writes the pictures in `PICTURES`: noise, with `CHANGED` values changed for ONNX Runtime."""
     picture = np.random.default_rng(seed).integers(0, 255, (size, size, 3), dtype=np.uint8)
     other = picture.copy()
     other.reshape(-1)[:CHANGED] += 1

@@ -1,4 +1,4 @@
-"""Good conversions, the ground that faults are applied to."""
+"""Good conversions, to which faults are applied."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,12 +47,12 @@ class Subject:
 
 
 def noise(*shape: int, low: float = 0.0, high: float = 255.0) -> np.ndarray:
-    """Values drawn evenly from `low` to `high`, float32, the same at every call."""
+    """Uniform float32 values from `low` to `high`, the same at every call."""
     return np.random.default_rng(SEED).uniform(low, high, shape).astype(np.float32)
 
 
 def srcnn_case(**more: Any) -> Case:
-    """SRCNN on a small picture that it enlarges and, for what shows only there, makes smaller."""
+    """SRCNN on small pictures, enlarged and, for faults that show only then, reduced."""
     model = srcnn_models.PortableSuperResolutionNet()
     model.load_state_dict(srcnn_models.strip_prefix(srcnn_models.load_checkpoint(CHECKPOINT), model.state_dict()))
     return Case(

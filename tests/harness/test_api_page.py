@@ -1,4 +1,4 @@
-"""docs/api.md is what the docstrings say, docs/names.md names what there is, and results.json is explained."""
+"""docs/api.md matches the docstrings, docs/names.md names what exists, and results.json is explained."""
 
 import importlib
 import re
@@ -16,7 +16,7 @@ HEADINGS = re.findall(r"^### `(.+)`$", PAGE.read_text(encoding="utf-8"), re.MULT
 
 
 def test_page_is_made_of_the_docstrings():
-    """The page says what the docstrings say: `python -m docs.api_page` makes it again."""
+    """The page matches the docstrings: `python -m docs.api_page` updates it."""
     assert PAGE.read_text(encoding="utf-8") == render()
 
 
@@ -28,13 +28,13 @@ def test_face(face):
 
 
 def test_missing():
-    """A name that has moved to another module stops the page."""
+    """A name that has moved is a KeyError."""
     with pytest.raises(KeyError, match="Case"):
         reader()("onnxproof.parity.Case")
 
 
 def test_new_names():
-    """The new names of docs/names.md are there."""
+    """The new names in docs/names.md exist."""
     rows = re.findall(r"^\|.*\| (.*) \|$", PAGE.with_name("names.md").read_text(encoding="utf-8"), re.MULTILINE)
     find = reader()
     for path in re.findall(r"`(onnxproof\.[\w.]+)`", " ".join(rows)):

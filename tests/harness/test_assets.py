@@ -1,4 +1,4 @@
-"""Assets are verified before use, and the cache never holds a wrong file; a local server stands for the world."""
+"""Assets are verified before use, and the cache never holds a wrong file; a local server replaces the web."""
 
 import gc
 import hashlib
@@ -64,7 +64,7 @@ def site():
 
 @pytest.fixture
 def halfway(site):
-    """An event: the server has sent half of the file, and sends no more."""
+    """An event: the server has sent half of the file, and then stops."""
     halfway, over = threading.Event(), threading.Event()
 
     def body():
@@ -97,7 +97,7 @@ def asset(monkeypatch, site, cache):
 
 @pytest.fixture
 def refusal(asset, cache):
-    """A failed download: checks that the cache stays empty and that the message is complete, and returns its reason."""
+    """The reason of a failed download, after checking that the cache is empty and the message complete."""
 
     def get():
         with pytest.raises(AssetError) as refused:
@@ -118,7 +118,7 @@ class TestDownload:
     """The cache holds each file once it is downloaded and verified."""
 
     def test_first_use(self, asset, cache, capfd):
-        """The file arrives under its own name, alone and without output."""
+        """Only the file arrives, under its name, and nothing is printed."""
         assert official(asset.name).read_bytes() == CONTENT
         assert list(cache.iterdir()) == [cache / asset.name]
         assert capfd.readouterr() == ("", "")
@@ -157,7 +157,7 @@ sys.exit(main(["fetch", "{asset.name}"]))
         assert official(asset.name).read_bytes() == CONTENT
 
     def test_passing_failure(self, site, asset, capfd):
-        """A server that is busy or broken gets two more requests, without output."""
+        """A server that is busy or broken is asked again, without output."""
         site.statuses = iter([429, 503, 200])
         assert official(asset.name).read_bytes() == CONTENT
         assert capfd.readouterr() == ("", "")
@@ -179,7 +179,7 @@ class TestRefusal:
     """A failed download is one message, and the cache stays as it was."""
 
     def test_other_content(self, site, refusal):
-        """Content of the right size and another digest is refused."""
+        """Content of the right size but another digest is refused."""
         site.body = lambda: [CONTENT[::-1]]
         assert f"expected {DIGEST} but got" in refusal()
 
@@ -189,7 +189,7 @@ class TestRefusal:
         assert refusal() == f"the answer is longer than the file's {len(CONTENT):,} bytes"
 
     def test_too_short(self, site, refusal):
-        """An answer that ends early is refused, although the server promises no length."""
+        """An answer that ends early is refused, even if the server promises no length."""
         site.headers, site.body = {}, lambda: [HALF]
         assert f"but got {hashlib.sha256(HALF).hexdigest()}" in refusal()
 
@@ -200,7 +200,7 @@ class TestRefusal:
 
     @pytest.mark.usefixtures("halfway")
     def test_stalled(self, monkeypatch, refusal):
-        """The download gives up a server that falls silent."""
+        """A download from a server that goes silent fails."""
         monkeypatch.setattr(assets, "TIMEOUT", (4, 0.05))
         assert "timed out" in refusal()
 
@@ -212,7 +212,7 @@ class TestRefusal:
         assert site.requests == 3
 
     def test_control_characters(self, site, refusal, monkeypatch):
-        """A server's words lose the characters that control a terminal."""
+        """Terminal control characters are removed from a server's message."""
         monkeypatch.setattr(Answer, "responses", {404: ("\x1b[31mred\x07", "")})
         site.statuses = itertools.repeat(404)
         assert refusal().startswith("404 Client Error: [31mred for url")
@@ -239,18 +239,18 @@ class TestRefusal:
     )
     @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # requests leaves it to the collector
     def test_nonsense(self, site, refusal, headers):
-        """A redirection to nowhere and a body in the wrong encoding are refused."""
+        """A bad redirection and a body in the wrong encoding are refused."""
         site.statuses, site.headers = itertools.repeat(302 if "Location" in headers else 200), headers
         assert len(refusal()) < 300
         gc.collect()
 
     def test_no_folder(self, cache, refusal):
-        """The message names the reason why the cache cannot exist."""
+        """The message says why the cache cannot be made."""
         cache.parent.touch()
         assert "Not a directory" in refusal()
 
     def test_full_disk(self, refusal):
-        """The message names the reason why the file cannot be written."""
+        """The message says why the file cannot be written."""
         limits = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(HALF), limits[1]))
         try:
@@ -260,7 +260,7 @@ class TestRefusal:
 
 
 class TestFolder:
-    """While ONNXPROOF_ASSETS names a folder, the official files come from there, and nothing is downloaded."""
+    """If ONNXPROOF_ASSETS names a folder, the official files come from there, and nothing is downloaded."""
 
     @pytest.fixture
     def folder(self, monkeypatch, tmp_path, site, asset):
@@ -285,7 +285,7 @@ class TestFolder:
             official(asset.name)
 
     def test_empty_variable(self, monkeypatch, asset, cache):
-        """An empty variable names no folder."""
+        """An empty variable is ignored."""
         monkeypatch.setenv("ONNXPROOF_ASSETS", "")
         assert official(asset.name) == cache / asset.name
 
@@ -306,7 +306,7 @@ class TestSums:
         return tmp_path
 
     def test_right(self, folder):
-        """Files as listed are given by name."""
+        """Right files are returned by name."""
         assert verify_sums(folder) == {"face.png": folder / "face.png"}
 
     def test_changed_file(self, folder):

@@ -1,4 +1,4 @@
-"""Everything that is printed, logged and warned in a block is collected, and nothing reaches the terminal."""
+"""Output, logs and warnings of a block are collected, and nothing reaches the terminal."""
 
 import contextlib
 import logging
@@ -23,7 +23,7 @@ CHANNELS = {
 
 @pytest.fixture
 def logger(capfd):
-    """A logger with a handler of its own, which keeps the stderr that it found, and does not propagate."""
+    """A logger that does not propagate, whose handler keeps the stderr that it found."""
     found = logging.getLogger("test_capture")
     handler = logging.StreamHandler(sys.stderr)
     found.addHandler(handler)
@@ -34,7 +34,7 @@ def logger(capfd):
 
 @pytest.mark.parametrize("write", CHANNELS.values(), ids=list(CHANNELS))
 class TestChannels:
-    """Each channel is heard in the block, and is as before after it."""
+    """Each channel is captured in the block, and restored after it."""
 
     def test_inside(self, logger, capfd, write):
         """The text is there, without colours, and nowhere else."""
@@ -44,7 +44,7 @@ class TestChannels:
         assert capfd.readouterr() == ("", "")
 
     def test_after_an_error(self, logger, capfd, write):
-        """So it is where the block fails."""
+        """So it is if the block fails."""
         with contextlib.suppress(KeyError), capture.everything() as heard:
             write()
             raise KeyError
@@ -84,7 +84,7 @@ class TestWarnings:
 
 
 def test_closed_stream(logger):
-    """A handler whose stream is closed is no obstacle, and keeps it."""
+    """A handler with a closed stream works, and keeps the stream."""
     stream = open(os.devnull, "w")  # noqa: PTH123, SIM115
     stream.close()
     logger.handlers[0].stream = stream
@@ -95,7 +95,7 @@ def test_closed_stream(logger):
 
 
 def test_handlers_are_as_before(logger):
-    """No handler stays on the root logger, and streams are those of before."""
+    """The root logger has no new handler, and streams are as before."""
     root, streams = logging.getLogger(), [handler.stream for handler in logger.handlers]
     before = list(root.handlers)
     with contextlib.suppress(KeyError), capture.everything():

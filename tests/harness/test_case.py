@@ -100,13 +100,13 @@ class Difference(nn.Module):
 
 
 class TestBinding:
-    """Inputs with the names of parameters are bound to these."""
+    """Inputs with the names of parameters are bound by name."""
 
     IMAGE, BACKGROUND = ROWS, ROWS[::-1] * 2
 
     @pytest.mark.parametrize("exporter", EXPORTERS)
     def test_another_order(self, exporter):
-        """In another order they are bound by name: the file, fed by name, computes what the model does."""
+        """Their order does not matter: the file, fed by name, computes what the model does."""
         case = Case(Difference(), {"background": self.BACKGROUND, "image": self.IMAGE})
         assert list(case.inputs) == ["image", "background"]
         (conversion,) = conversions(case, [exporter])
@@ -116,7 +116,7 @@ class TestBinding:
 
     @pytest.mark.parametrize("exporter", EXPORTERS)
     def test_gap(self, exporter):
-        """After a parameter that is left out they are passed by name."""
+        """After an omitted parameter they are passed by name."""
         case = Case(Difference(), {"image": ROWS, "background": ROWS * 2, "scale": COLUMNS})
         assert (list(case.inputs), list(case.kwargs)) == (["image", "background", "scale"], ["scale"])
         assert {finding.verdict for finding in check(case, [exporter])} <= {"holds", "not judged"}
@@ -127,19 +127,17 @@ class TestBinding:
         ids=["parameters", "some", "others"],
     )
     def test_position(self, inputs):
-        """In order, or with names of their own, they are passed by position."""
+        """In order, or under other names, they are passed by position."""
         case = Case(Difference(), inputs)
         assert (list(case.inputs), case.kwargs) == (list(inputs), {})
 
     def test_ambiguous(self):
-        """A parameter's name at another place, beside names of their own, is refused."""
-        with pytest.raises(
-            CaseError, match="the input 'image' is not at the place of the model's parameter"
-        ):
+        """A parameter's name at another place, beside other names, is refused."""
+        with pytest.raises(CaseError, match="the input 'image' is not at the place of the model's parameter"):
             Case(Difference(), {"other": ROWS, "image": ROWS})
 
     def test_copy(self):
-        """A case that is made of another is bound the same."""
+        """A copy of a case is bound the same way."""
         case = Case(Difference(), {"image": ROWS, "background": ROWS, "scale": COLUMNS})
         again = replace(case, name="other")
         assert (list(again.inputs), list(again.kwargs)) == (list(case.inputs), list(case.kwargs))

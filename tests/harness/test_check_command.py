@@ -1,4 +1,4 @@
-"""`onnxproof check` tells by its exit status whether a conversion holds, fails, or could not be checked, and why."""
+"""`onnxproof check` says whether a conversion holds, fails or cannot be checked, and exits with that status."""
 
 import copy
 import errno
@@ -96,7 +96,7 @@ g (float[rows, 4] x) => (float[rows, 4] output) <float two = {2}>
 
 @pytest.fixture(autouse=True)
 def folder(monkeypatch, tmp_path):
-    """The folder that the command is run in, with models of the user's, and a right and a wrong file."""
+    """The folder that the command runs in, with a user's models, and a right and a wrong file."""
     (tmp_path / "models.py").write_text(MODELS)
     onnx.save(parse_model(FILE), tmp_path / "right.onnx")
     onnx.save(parse_model(FILE.replace("{2}", "{3}")), tmp_path / "wrong.onnx")
@@ -110,13 +110,13 @@ def folder(monkeypatch, tmp_path):
 
 @pytest.fixture
 def alone(monkeypatch):
-    """Spares the checks their separate process, which the tests of `run_without_torch` cover."""
+    """Checks without their separate process, which the tests of `run_without_torch` cover."""
     monkeypatch.setattr("onnxproof.checks.interface.run_without_torch", lambda *_: "")
 
 
 @pytest.fixture
 def check(alone, capsys):
-    """Runs `onnxproof check` and gives the exit status and what it printed."""
+    """Runs `onnxproof check`; returns its exit status and its output."""
 
     def run(*arguments):
         status = main(["check", *map(str, arguments)])
@@ -128,7 +128,7 @@ def check(alone, capsys):
 
 @pytest.fixture
 def refusal(check):
-    """The one line that the command says when it cannot run."""
+    """The one line that the command prints if it cannot run."""
 
     def get(*arguments):
         done = check(*arguments)
@@ -151,14 +151,14 @@ class TestVerdict:
         assert "15 checks: 13 hold, 2 not judged" in done.out
 
     def test_fails(self, check):
-        """Of a wrong one the table has what was seen and what to do."""
+        """For a wrong file, it prints what was seen and what to do."""
         done = check("models.py:double", "--onnx", "wrong.onnx")
         assert (done.status, done.err) == (1, "")
         assert "apart" in done.out
         assert "Export it again" in done.out
 
     def test_narrow(self, monkeypatch, check, folder):
-        """In 80 columns without colour no line is longer but for a path, words are whole, and nothing is escaped."""
+        """In 80 columns without colour only paths are longer, words are whole, and nothing is escaped."""
         monkeypatch.setenv("COLUMNS", "80")
         monkeypatch.setenv("NO_COLOR", "1")
         out = check("models.py:double", "--onnx", "wrong.onnx", "--report", folder / "report").out
@@ -171,14 +171,14 @@ class TestVerdict:
         assert "\x1b" not in out
 
     def test_log(self, monkeypatch, check):
-        """A log has no progress, also where colours are asked for."""
+        """A log has no progress, even if colours are asked for."""
         monkeypatch.setenv("FORCE_COLOR", "1")
         done = check("models.py:double", "--onnx", "right.onnx")
         assert done.err == ""
         assert "\x1b" in done.out
 
     def test_ascii(self, monkeypatch, alone):
-        """A terminal that has ASCII alone shows ? for what it lacks."""
+        """A terminal with only ASCII shows ? for other characters."""
         shown = io.BytesIO()
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
         assert main(["check", "models.py:double", "--onnx", "wrong.onnx"]) == 1
@@ -193,20 +193,20 @@ class TestVerdict:
         assert "Double: torch.export, opset 18" in done.out
 
     def test_exporter(self, check):
-        """`--exporter` and `--opset` choose."""
+        """`--exporter` and `--opset` are used."""
         done = check("models.py:double", "--exporter", TORCHSCRIPT, "--opset", 13)
         assert done.status == 0
         assert "Double: torchscript, opset 13" in done.out
         assert "torch.export" not in done.out
 
     def test_opset_of_a_file(self, check):
-        """With a file `--opset` is what it is held to."""
+        """With a file, `--opset` is the opset expected."""
         done = check("models.py:double", "--onnx", "right.onnx", "--opset", 17)
         assert done.status == 1
         assert "asked for" in done.out
 
     def test_misnamed_input(self, check):
-        """A file that calls an input otherwise than the case fails."""
+        """A file fails if it names an input differently."""
         done = check("models.py:misnamed", "--onnx", "right.onnx", "--json")
         (finding,) = [found for found in json.loads(done.out)["findings"] if found["check"] == "inputs-kept"]
         assert done.status == 1
@@ -215,13 +215,13 @@ class TestVerdict:
         )
 
     def test_nan(self, check):
-        """A model that gives NaN fails the check of what it is judged on."""
+        """A model that returns NaN fails only `probes-adequate`."""
         done = check("models.py:root", "--exporter", TORCHSCRIPT, "--json")
         failed = {found["check"] for found in json.loads(done.out)["findings"] if found["verdict"] == "fails"}
         assert (done.status, failed) == (1, {"probes-adequate"})
 
     def test_function(self, check):
-        """A function that makes the case, in a module by its dotted name, is the case."""
+        """`module:function` names a function that makes the case."""
         assert check("models:make", "--onnx", "right.onnx").status == 0
 
 
@@ -238,7 +238,7 @@ class TestJson:
         assert found["well-formed"]["verdict"] == "holds"
 
     def test_results(self, check, folder):
-        """It is a results.json, of which a page can be made."""
+        """It is a results.json, and makes a page."""
         (folder / "results.json").write_text(check("models.py:double", "--onnx", "wrong.onnx", "--json").out)
         assert main(["report", str(folder / "results.json"), "-o", str(folder / "page")]) == 0
         assert "same-values" in (folder / "page/index.html").read_text()
@@ -301,7 +301,7 @@ class TestRefusedCase:
         ],
     )
     def test_name(self, refusal, case, reason):
-        """The reason is what is wrong with the name or its object; a near name is suggested."""
+        """The reason is what is wrong with the name or object; a near name is suggested."""
         assert refusal(case, "--exporter", TORCHSCRIPT).startswith(reason)
 
     @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ class TestRefusedFile:
         ],
     )
     def test_content(self, refusal, folder, content):
-        """The message has its name and what to do."""
+        """The message names it and says what to do."""
         (folder / "strange.onnx").write_bytes(content)
         reason = refusal("models.py:double", "--onnx", "strange.onnx")
         assert reason.startswith("--onnx strange.onnx: not a")
@@ -374,16 +374,16 @@ class TestRefusedFile:
         assert not Path("ran").exists()
 
     def test_pickle_would_run(self, folder):
-        """Loaded, it does run."""
+        """If loaded, it runs code."""
         pickle.loads(pickle.dumps(Touches()))
         assert (folder / "ran").exists()
 
 
 class TestOptions:
-    """An option that cannot be followed is refused before any work."""
+    """A wrong option is refused before any work."""
 
     def test_provider(self, refusal):
-        """An unknown provider is refused with the known ones, and the nearest is suggested."""
+        """An unknown provider is refused; the known ones are listed, the nearest suggested."""
         reason = refusal("models.py:double", "--provider", "CPUExecutionProvidr")
         assert reason.startswith("--provider: onnxruntime has no CPUExecutionProvidr; it has ")
         assert reason.endswith(", did you mean 'CPUExecutionProvider'?")
@@ -415,7 +415,7 @@ class TestReport:
     """`--report` leaves a folder for each check that failed."""
 
     def test_failures(self, check):
-        """The wrong file's failures are there, and a right file leaves nothing."""
+        """A wrong file's failures have folders, and a right file has none."""
         check("models.py:double", "--onnx", "right.onnx", "--report", "report")
         assert {path.name for path in Path("report").iterdir()} == {"index.html", "results.json"}
         check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
@@ -429,7 +429,7 @@ class TestReport:
         assert {finding.check for finding in read_results("report/results.json").findings} == set(CHECKS)
 
     def test_page_beside_json(self, check):
-        """With `--json` stdout has the JSON alone."""
+        """With `--json` stdout has only the JSON."""
         done = check("models.py:double", "--onnx", "wrong.onnx", "--report", "report", "--json")
         assert json.loads(done.out) == json.loads(Path("report/results.json").read_text())
         assert done.err == "report/index.html\n"
@@ -462,7 +462,7 @@ class TestProcess:
         assert list(Path("report").iterdir()) == []
 
     def test_reader_that_leaves(self, folder):
-        """Where nobody reads any more it ends without a traceback."""
+        """If nobody reads its output, it ends without a traceback."""
         reader, writer = os.pipe()
         os.close(reader)
         command = [sys.executable, "-m", "onnxproof", "check", "models.py:double", "--onnx", "right.onnx", "--json"]
@@ -471,7 +471,7 @@ class TestProcess:
         assert (done.returncode, done.stderr) == (1, "")
 
     def test_progress(self, folder):
-        """On a terminal the check that is at work is shown."""
+        """On a terminal the running check is shown."""
         terminal, end = os.openpty()
         command = [sys.executable, "-m", "onnxproof", "check", "models.py:double", "--onnx", "right.onnx"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=end, env=os.environ | {"TERM": "xterm"}):
@@ -490,7 +490,7 @@ class TestProcess:
 
 
 def read_terminal(terminal):
-    """What is shown next; nothing once the other end is closed, which Linux tells by an error."""
+    """The next output; empty once the other end is closed, which Linux reports as an error."""
     try:
         return os.read(terminal, 4096)
     except OSError:

@@ -1,4 +1,4 @@
-"""`@conversion_checks` makes a test of each check, tells failures apart, and disturbs neither projects nor plugins."""
+"""`@conversion_checks` makes a test of each check, explains failures, and disturbs no project or plugin."""
 
 import json
 from pathlib import Path
@@ -87,7 +87,7 @@ class TestTests:
     """Each check is a test of each case with each exporter."""
 
     def test_ids(self, project):
-        """Ids have the case, exporter, opset and check; nothing is exported to know them."""
+        """Ids have the case, exporter, opset and check."""
         result = project("case(Good())", "--collect-only", "-q", exporters=EXPORTERS, quick=())
         found = [line for line in result.outlines if line.startswith("test_mine.py::")]
         assert len(found) == len(EXPORTERS) * len(CHECKS)
@@ -98,13 +98,13 @@ class TestTests:
         project("case(Good())", quick=()).assert_outcomes(passed=len(CHECKS))
 
     def test_skipped(self, project):
-        """What has nothing to judge is skipped with the reason."""
+        """A check with nothing to judge is skipped with the reason."""
         result = project('Case(Good(), {"x": X})')
         result.assert_outcomes(passed=3, skipped=1, deselected=11)
         result.stdout.fnmatch_lines(["SKIPPED * dims-kept: the case names no dynamic dimension"])
 
     def test_usage(self, project, pytester):
-        """A test without `onnx_check` is told how to write it."""
+        """For a test without `onnx_check`, the fix is shown."""
         pytester.makepyfile(test_other=SPEC.replace("CASE", "case(Good())").replace("(onnx_check):", "():"))
         result = pytester.runpytest_inprocess("-pno:randomly", "test_other.py")
         assert "write def test_conversion(onnx_check): onnx_check()" in "\n".join(result.outlines + result.errlines)
@@ -131,19 +131,19 @@ class TestTests:
         ],
     )
     def test_mistakes(self, project, case, message):
-        """What is no case, or expects a check that there is not, is told."""
+        """Mistakes in the cases are reported."""
         result = project(case)
         assert message in "\n".join(result.outlines + result.errlines)
         assert result.ret != pytest.ExitCode.OK
 
     def test_names(self, project):
-        """Cases of one model are told apart by their names."""
+        """Cases of one model can have different names."""
         result = project('case(Good(), name="plain"), case(Good(), name="again")')
         result.assert_outcomes(passed=8, deselected=22)
 
     @pytest.mark.parametrize(("own", "is_refused"), [("CASE", False), ("case(Good())", True)], ids=["same", "other"])
     def test_other_module(self, pytester, own, is_refused):
-        """One case may serve several modules; another one of its name is refused there too."""
+        """One case may serve several modules, but another one of its name is refused."""
         decorated = "@conversion_checks(CASE)"
         pytester.makepyfile(
             test_mine=SPEC.replace(decorated, f"CASE = case(Good())\n\n{decorated}"),
@@ -160,7 +160,7 @@ class TestTests:
         assert (result.ret == pytest.ExitCode.OK) != is_refused
 
     def test_function(self, project):
-        """A function that makes the case is called when its first test runs, and gives the id."""
+        """A function may make the case; the test ids have the function's name."""
         result = project("make_case")
         result.assert_outcomes(passed=4, deselected=11)
         result.stdout.fnmatch_lines(["PASSED *test_conversion[[]make_case-torchscript-opset11-exports]"])
@@ -176,7 +176,7 @@ class TestTests:
         ],
     )
     def test_function_mistakes(self, project, case, message):
-        """What is wrong with the case that it makes is one line."""
+        """A mistake in the case that it makes is one line."""
         result = project(case, "-k", "exports")
         result.assert_outcomes(errors=1, deselected=14)
         assert message in result.stdout.str()
@@ -191,13 +191,13 @@ class TestTests:
         assert result.ret != pytest.ExitCode.OK
 
     def test_chosen(self, project):
-        """Checks are chosen by id, and a check of one's own goes along."""
+        """Checks are chosen by id, the user's own checks included."""
         own = "checks=[type('C', (), {'__name__': 'is_small', '__call__': lambda self, conversion: 'small'})()]"
         result = project(f'case(Good()), only=["exports", "is-small"], {own}', quick=())
         result.assert_outcomes(passed=2)
 
     def test_released(self, project, pytester):
-        """A conversion is dropped after its last check, whatever the order of the tests."""
+        """A conversion is dropped after its last check."""
         pytester.makeconftest("""
             import gc
             import pytest
@@ -239,13 +239,13 @@ class TestFailures:
         ("rows", "shown"), [pytest.param(0, False, id="when-exported"), pytest.param(1, True, id="when-run")]
     )
     def test_log(self, monkeypatch, project, rows, shown):
-        """What is logged during an export is not in the report of a failure, and what is logged in a run is."""
+        """The report of a failure has what the model logged when it ran, but not when it was exported."""
         monkeypatch.delenv("PYTEST_ADDOPTS")
         result = project(f"case(type('Logs', (Logs,), {{'rows': {rows}}})())")
         assert ("Captured log call" in result.stdout.str()) is shown
 
     def test_repro(self, failure):
-        """The folder is there, for what failed alone."""
+        """Only the failed check has a folder."""
         assert [path.parent.name for path in Path("report").rglob("repro.py")] == ["same-values-unseen"]
 
     def test_results(self, failure):
@@ -282,7 +282,7 @@ class TestExpected:
         result.stdout.fnmatch_lines(["XFAIL *expected: a size is frozen*"])
 
     def test_holds(self, project):
-        """One that holds although it was expected to fail, fails."""
+        """A check that holds but was expected to fail, fails."""
         result = project('case(Good(), expected={"same-values-unseen": "a size is frozen"})')
         result.assert_outcomes(passed=3, failed=1, deselected=11)
         result.stdout.fnmatch_lines(["*the check holds, and was expected to fail: a size is frozen"])
@@ -292,7 +292,7 @@ class TestTogether:
     """The plugin gets along with others, and with projects that have nothing to do with it."""
 
     def test_another_project(self, pytester):
-        """Fixtures and parameters of the same names are that project's own, and benchmarks run."""
+        """The project's fixtures and parameters of the same names are used, and benchmarks run."""
         pytester.makepyfile(ANOTHER_PROJECT)
         result = pytester.runpytest_inprocess("-Werror", "--strict-markers")
         result.assert_outcomes(passed=3)

@@ -33,7 +33,7 @@ DEPARTS = Deviation("order", "the alphabet begins with A", seen=SEEN, instead="t
 
 @pytest.fixture
 def run(monkeypatch, pytester):
-    """Runs a suite of one module with a ledger, and gives the ledger and the result; no other plugin is loaded."""
+    """Runs a suite of one module with a ledger and no other plugin; returns the ledger and the result."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
     def start(specs, *arguments, deviations=(DEPARTS,), not_applicable=()):
@@ -45,7 +45,7 @@ def run(monkeypatch, pytester):
 
 
 class TestFit:
-    """Where specs, claims and entries do not fit each other, the run fails and names what does not."""
+    """If specs, claims and entries do not fit together, the run fails and names what does not."""
 
     def test_fitting(self, run):
         """A suite that fits its claims runs."""
@@ -84,7 +84,7 @@ class TestFit:
         ],
     )
     def test_specs(self, run, old, new, message):
-        """A claim without a spec, and a spec of an unknown claim or departure, are an error, and nothing runs."""
+        """A claim without a spec, or a spec of an unknown claim or departure, is an error, and nothing runs."""
         _, result = run(SPECS.replace(old, new))
         assert result.ret == pytest.ExitCode.INTERRUPTED
         assert f"the specs do not fit the claims:\n  {message}\n" in result.stdout.str()
@@ -116,7 +116,7 @@ class TestFit:
 
     @pytest.mark.parametrize(("states", "errors"), [("skip", 0), ("claim('sum')", 1)], ids=["no-claim", "claim"])
     def test_entries_for_an_exporter_of_other_specs(self, run, states, errors):
-        """An entry for an exporter has to match a spec only in a suite that states claims with this exporter."""
+        """An entry for an exporter has to match a spec only if the suite states claims with this exporter."""
         other = f"from onnxproof.results import Target\n@pytest.mark.{states}\n"
         other += "@pytest.mark.parametrize('aim', [Target('another', 18)])\ndef test_other(aim): pass\n"
         _, result = run(SPECS + other, not_applicable=[NotApplicable("order", "why", exporter="another")])
@@ -134,12 +134,12 @@ class TestFit:
         assert result.ret == pytest.ExitCode.OK
 
     def test_selected(self, run):
-        """A selection with `-k` leaves the whole suite collected."""
+        """With `-k` the whole suite is still collected."""
         _, result = run(SPECS, "-k", "sum")
         result.assert_outcomes(passed=1, deselected=2)
 
     def test_last_failed(self, run):
-        """A run of what failed last need not have a spec for every claim."""
+        """A run with `--lf` need not have a spec for every claim."""
         run(SPECS, deviations=())
         _, result = run(SPECS, "--lf", deviations=())
         result.assert_outcomes(failed=1)
@@ -177,45 +177,45 @@ class TestDeparture:
         result.stdout.fnmatch_lines([message])
 
     def test_in_a_fixture(self, run):
-        """A fixture may raise it."""
+        """A fixture may raise the error."""
         fixture = f"@pytest.fixture\ndef letters():\n    {BODY}\n"
         _, result = run(SPECS.replace(BODY, "pass").replace("test_order()", "test_order(letters)") + fixture)
         result.assert_outcomes(passed=2, xfailed=1)
 
     def test_one_spec(self, run):
-        """An entry with `spec` leaves the claim's other specs as they are."""
+        """An entry with `spec` does not affect the claim's other specs."""
         other = '@pytest.mark.claim("order")\ndef test_other_order(): pass\n'
         _, result = run(SPECS + other, deviations=[replace(DEPARTS, spec="test_order")])
         result.assert_outcomes(passed=3, xfailed=1)
 
     def test_other_version(self, run):
-        """Where `when` is false the entry changes nothing, and what happens instead does not run."""
+        """If `when` is false, the entry changes nothing, and its `instead` spec does not run."""
         _, result = run(SPECS, deviations=[replace(DEPARTS, when=False)])
         result.assert_outcomes(passed=1, failed=1, deselected=1)
 
     def test_other_spec_instead(self, run):
-        """What happens instead runs only where the entry that names it applies."""
+        """An `instead` spec runs only if the entry that names it applies."""
         other = '@pytest.mark.instead("order")\ndef test_c_comes_first(): pass\n'
         elsewhere = replace(DEPARTS, instead="test_c_comes_first", when=False)
         _, result = run(SPECS + other, deviations=[DEPARTS, elsewhere])
         result.assert_outcomes(passed=2, xfailed=1, deselected=1)
 
     def test_one_exporter(self, run):
-        """An entry with `exporter` concerns this one alone, as does what happens instead."""
+        """An entry with `exporter` concerns only that exporter, as does its `instead` spec."""
         ledger, result = run(SPECS.replace("()", "(onnx_target)"), deviations=[replace(DEPARTS, exporter=TORCHSCRIPT)])
         others = len(EXPORTERS) - 1
         result.assert_outcomes(passed=len(EXPORTERS) + 1, xfailed=1, failed=others, deselected=others)
         assert ledger.verdicts()["order"] == dict.fromkeys(EXPORTERS, "failing") | {TORCHSCRIPT: "departs"}
 
     def test_not_applicable(self, run):
-        """Where a claim does not apply its specs are skipped with the reason."""
+        """If a claim does not apply, its specs are skipped with the reason."""
         _, result = run(SPECS, "-rs", not_applicable=[NotApplicable("sum", "no numbers here")])
         result.assert_outcomes(passed=1, xfailed=1, skipped=1)
         result.stdout.fnmatch_lines(["SKIPPED [[]1[]] test_specs.py:*: no numbers here"])
 
 
 class TestVerdicts:
-    """The verdict on a claim is the gravest that its specs found."""
+    """The verdict on a claim is the gravest of its specs."""
 
     @pytest.mark.parametrize(
         ("body", "deviations", "verdict"),
@@ -237,7 +237,7 @@ class TestVerdicts:
         ],
     )
     def test_one_spec(self, run, body, deviations, verdict):
-        """Each way to end is a verdict."""
+        """Each outcome is a verdict."""
         ledger, _ = run(SPECS.replace(BODY, body), deviations=deviations)
         assert ledger.verdicts()["order"] == {ALL_EXPORTERS: verdict}
 
@@ -256,7 +256,7 @@ class TestVerdicts:
         assert ledger.verdicts() == {"sum": {ALL_EXPORTERS: "holds"}, "order": {ALL_EXPORTERS: verdict}}
 
     def test_instead_fails(self, run):
-        """Where the spec of what happens instead fails, so does the claim."""
+        """If the `instead` spec fails, so does the claim."""
         ledger, _ = run(SPECS.replace('assert sorted("ba")', "assert []"))
         assert ledger.verdicts()["order"] == {ALL_EXPORTERS: "failing"}
 
@@ -312,7 +312,7 @@ class TestSelection:
         ],
     )
     def test_known(self, run, claims, outcomes):
-        """The claim's specs and what happens instead run, and the verdicts have this claim alone."""
+        """The claim's specs and `instead` specs run, and only this claim has verdicts."""
         ledger, result = run(SPECS, *(f"--onnx-claim={claim}" for claim in claims))
         result.assert_outcomes(**outcomes)
         assert list(ledger.verdicts()) == claims
@@ -348,7 +348,7 @@ class TestReadClaims:
         ],
     )
     def test_refused(self, path, text, message):
-        """A file of another form, or with an id twice, is refused with its name."""
+        """A file of another form, or with an id twice, is refused by name."""
         path.write_text(text)
         with pytest.raises(ValueError, match=rf"claims\.toml: .*{message}"):
             read_claims(path)

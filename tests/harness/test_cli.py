@@ -1,4 +1,4 @@
-"""The command line says what it did on stdout, what it could not on stderr, and tells which by its exit status."""
+"""The command line prints results on stdout and errors on stderr, and its exit status says which."""
 
 import hashlib
 import signal
@@ -16,7 +16,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 def options():
-    """Each argument of each sub-command, but for `--help`."""
+    """Each argument of each sub-command, except `--help`."""
     (commands,) = (action.choices for action in command_line()._actions if action.choices)
     return [action for command in commands.values() for action in command._actions if action.dest != "help"]
 
@@ -42,7 +42,7 @@ def folder(monkeypatch, tmp_path):
 
 @pytest.fixture
 def usage_error(capsys):
-    """What the command says about arguments that it does not understand."""
+    """The command's error for arguments that it does not understand."""
 
     def get(*argv):
         with pytest.raises(SystemExit) as stopped:
@@ -57,13 +57,13 @@ class TestFetch:
     """`onnxproof fetch` makes the official files available."""
 
     def test_all(self, folder, capsys):
-        """Without a name, each file is printed as sha256sum prints it, and nothing else is."""
+        """Without a name, each file is printed as sha256sum prints it, and nothing else."""
         assert main(["fetch"]) == 0
         lines = "".join(f"{DIGEST}  {folder / name}\n" for name in ("srcnn.pth", "face.png"))
         assert capsys.readouterr() == (lines, "")
 
     def test_named(self, folder, capsys):
-        """With names, these files are printed and no other."""
+        """With names, only these files are printed."""
         assert main(["fetch", "face.png"]) == 0
         assert capsys.readouterr().out == f"{DIGEST}  {folder / 'face.png'}\n"
 
@@ -107,7 +107,7 @@ class TestFetch:
 
     @pytest.mark.parametrize("terminal", [pytest.param(True, id="terminal"), pytest.param(False, id="log")])
     def test_progress(self, monkeypatch, terminal):
-        """A bar is asked for where stderr is a terminal, and not in a log."""
+        """A bar is asked for if stderr is a terminal, and not in a log."""
         asked = []
         monkeypatch.setattr(fetch, "official", lambda name, progress: asked.append(progress))
         monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
@@ -116,7 +116,7 @@ class TestFetch:
 
 
 class TestUsage:
-    """Arguments that are not understood end with exit status 2 and a way on."""
+    """Arguments that are not understood end with exit status 2 and advice."""
 
     def test_no_command(self, usage_error):
         """A sub-command is required."""
@@ -130,7 +130,7 @@ class TestUsage:
         ],
     )
     def test_mistyped(self, usage_error, typed, meant):
-        """What is nearest to a typo is suggested."""
+        """The nearest name is suggested."""
         assert f"{typed.split()[-1]!r} is unknown, did you mean {meant!r}?" in usage_error(*typed.split())
 
     def test_shortened(self, capsys):
@@ -141,7 +141,7 @@ class TestUsage:
         assert "--onxn: write my_models.py:my_case" in capsys.readouterr().err
 
     def test_strange_name(self, usage_error):
-        """Where no file is near, all are shown."""
+        """If no file is near, all are listed."""
         assert "'weights' is unknown, choose srcnn.pth or face.png" in usage_error("fetch", "weights")
 
 

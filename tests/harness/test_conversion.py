@@ -33,21 +33,21 @@ class Refuses(Scale):
 
 
 def scaled(inputs, factor):
-    """What the file returns, by a factor."""
+    """The file's outputs for a factor."""
     return {"scaled": inputs["x"] * np.float32(factor), "total": inputs["x"].sum(-1)}
 
 
 @pytest.fixture
 def file():
-    """The file of a case by torchscript."""
+    """A case's file from torchscript."""
     return exported(ReferenceModel(scale_case()), TORCHSCRIPT).file
 
 
 class TestGivenFile:
-    """A file that is given is read when it is asked for."""
+    """A given file is read on demand."""
 
     def test_facts(self, right):
-        """It has a path, an opset if one is asked of it, and no exporter."""
+        """It has a path, the opset asked for, if any, and no exporter."""
         given = GivenFile(str(right.file.path), 17, written_by="torchscript")
         assert (given.path, given.given, given.opset) == (right.file.path, str(right.file.path), 17)
         assert (given.exporter, given.written_by, given.tracer_evidence) == ("", "torchscript", "")
@@ -61,7 +61,7 @@ class TestGivenFile:
 
 
 class TestExportedFile:
-    """A file is exported when it is asked for, and once."""
+    """A file is exported on demand, and once."""
 
     def test_facts(self, file):
         """It has the exporter and the opset asked for."""
@@ -76,7 +76,7 @@ class TestExportedFile:
         assert exported(model, TORCHSCRIPT, 13).graph.opset == 13
 
     def test_asked(self, monkeypatch):
-        """The exporter gets a copy of the model, and all that the case says."""
+        """The exporter gets a copy of the model, and all options of the case."""
         asked = []
 
         def export(*arguments, **options):
@@ -126,7 +126,7 @@ class TestExportedFile:
         assert not folder.exists()
 
     def test_tracer_evidence(self, monkeypatch):
-        """The tracer's warnings have their lines, once, in a path as short as a user would write it."""
+        """The tracer's warnings have their line of source, once, with a path relative to the folder."""
 
         class Frozen(nn.Module):
             def forward(self, x):
@@ -141,7 +141,7 @@ class TestExportedFile:
         assert "The tracer warned at" in evidence
 
     def test_two_warnings(self):
-        """Several lines are told one after the other."""
+        """Several lines are listed in turn."""
 
         class Frozen(nn.Module):
             def forward(self, x):
@@ -166,7 +166,7 @@ class TestElsewhere:
         assert (probe.id, differences) == ("shuffled", ())
 
     def test_different(self):
-        """Values of the inputs in the file are differences."""
+        """Input values in the file are differences."""
 
         class Frozen(nn.Module):
             def forward(self, x):
@@ -215,7 +215,7 @@ class TestConversion:
     """A conversion feeds the file, and compares its outputs with the model's."""
 
     def test_name(self, right, tmp_path):
-        """It is called by the case and the exporter, or the file."""
+        """Its name has the case, and the exporter or the file."""
         assert repr(right) == "Scale-model.onnx"
         assert repr(exported(ReferenceModel(scale_case(name="mine")), TORCHSCRIPT)) == "mine-torchscript"
 
@@ -234,7 +234,7 @@ class TestConversion:
         ],
     )
     def test_wrong_feeds(self, right, inputs, message):
-        """An input that is missing, or that no array can be made of, is refused."""
+        """An input that is missing, or cannot become an array, is refused."""
         with pytest.raises(EngineError, match=message):
             right.feeds(inputs)
 
@@ -254,7 +254,7 @@ class TestConversion:
         assert opened == [right.file.path]
 
     def test_run_once(self, right):
-        """A probe runs once in an engine, its outcome and its outputs are kept."""
+        """A probe runs once in an engine; its outcome and its outputs are kept."""
         asked = []
         run = FakeEngine(lambda inputs: asked.append(inputs) or scaled(inputs, 2))
         conversion, traced = in_engines(right, onnxruntime=run), right.model.traced
@@ -285,7 +285,7 @@ class TestConversion:
         assert conversion.outcome(traced, "unoptimized").wrong.output == "output_0"
 
     def test_refused(self, right):
-        """What an engine refuses is an outcome with its reason, on one line."""
+        """An engine's refusal is an outcome with its reason, on one line."""
 
         def refuse(inputs):
             raise EngineError("no\n  kernel")
@@ -300,7 +300,7 @@ class TestConversion:
         )
 
     def test_case_of_an_outcome(self, given):
-        """An outcome that is wrong says of which conversion and probe."""
+        """A wrong outcome names its conversion and probe."""
         wrong = FakeEngine(lambda inputs: scaled(inputs, 1))
         conversion = in_engines(given(scale_case(), FILE), onnxruntime=wrong)
         assert conversion.outcome(conversion.model.traced).wrong.case == "Scale-model.onnx on traced"
@@ -323,7 +323,7 @@ class TestEngines:
     """A conversion has three engines."""
 
     def test_default(self):
-        """ONNX Runtime is there with graph optimization and without, on the same provider."""
+        """ONNX Runtime is there with and without graph optimization, on the same provider."""
         engines = default_engines("Odd")
         assert [engine.name for engine in engines.values()] == ["onnxruntime", "onnxruntime", "onnx reference"]
         assert [(engines[name].provider, engines[name].optimize) for name in ("onnxruntime", "unoptimized")] == [
@@ -352,7 +352,7 @@ class TestByPosition:
         ]
 
     def test_order(self):
-        """The order does."""
+        """The order matters."""
         parities = by_position({"b": np.zeros(2), "a": np.ones(2)}, self.REFERENCE, "case")
         assert [parity.same for parity in parities] == [False, False]
 

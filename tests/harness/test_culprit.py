@@ -1,4 +1,4 @@
-"""Wrong values have a culprit: the exporter, the optimizer, a kernel, or what was frozen; and a smallest size."""
+"""Wrong values have a culprit (exporter, optimizer, kernel, or a frozen value) and a smallest size."""
 
 import numpy as np
 import onnx
@@ -31,7 +31,7 @@ WHERE = """
 
 
 class Net(nn.Module):
-    """What the file does, in torch."""
+    """The file's model in torch."""
 
     def forward(self, x):
         return (x * 2 - 1).relu()
@@ -45,7 +45,7 @@ class Frozen(nn.Module):
 
 
 class WrongFromEight(nn.Module):
-    """A model that does something else from eight rows on, than the file of `Net`."""
+    """A model that differs from the file of `Net` from eight rows on."""
 
     def forward(self, x):
         return (x * 2 - 1).relu() + float(x.shape[0] >= 8)
@@ -63,7 +63,7 @@ def given(given):
 
 @pytest.fixture
 def broken(given):
-    """The right file, in an ONNX Runtime that gives something else in some of its modes."""
+    """The right file, in engines of which the named ones return zeros."""
 
     def make(*names):
         zeros = FakeEngine(lambda inputs: {"output": np.zeros_like(inputs["x"])})
@@ -76,7 +76,7 @@ class Swapping(OnnxRuntime):
     """An ONNX Runtime that swaps the last two inputs of the node that computes `less`."""
 
     def open(self, path):
-        assert path.is_absolute()  # nothing is written where the user is
+        assert path.is_absolute()  # nothing is written to the user's folder
         model = onnx.load(path)
         node = next(node for node in model.graph.node if node.output[0] == "less")
         node.input[-2:] = node.input[:-3:-1]
@@ -91,7 +91,7 @@ def frozen():
 
 
 class TestOptimizer:
-    """What is wrong with optimization alone is ONNX Runtime's optimizer's doing."""
+    """Values that are wrong only with optimization are the optimizer's fault."""
 
     def test_told(self, broken):
         """The optimizer is named, with what to do."""
@@ -101,7 +101,7 @@ class TestOptimizer:
         assert found.advice == "Lower graph_optimization_level, and report the model to onnxruntime."
 
     def test_in_the_finding(self, broken):
-        """The check's problem ends with it."""
+        """The check's problem names it last."""
         assert judge(same_values, broken("onnxruntime")).problem.endswith("without it the values are right")
 
     def test_right(self, broken):
@@ -110,11 +110,11 @@ class TestOptimizer:
 
 
 class TestKernel:
-    """What the reference evaluator gets right, a kernel of ONNX Runtime's got wrong."""
+    """If the reference evaluator is right, a kernel of ONNX Runtime is wrong."""
 
     @pytest.fixture
     def kernel(self, broken):
-        """The culprit, in an ONNX Runtime that swaps the last two inputs of the node that computes `less`."""
+        """The culprit of a model's wrong values in `Swapping`."""
 
         def find(model):
             conversion = broken()
@@ -137,7 +137,7 @@ class TestKernel:
         ],
     )
     def test_node(self, kernel, text, node):
-        """The first node that departs is named, though those after it depart too, with what goes into it."""
+        """Only the first node that departs is named, with its inputs."""
         found = kernel(parse_model(text))
         told = "a kernel of ONNX Runtime: the reference evaluator is right; the first node that departs is "
         assert found.text == told + node
@@ -151,7 +151,7 @@ class TestKernel:
         assert "the first node that departs is Sub → less" in kernel(model).text
 
     def test_no_node(self, broken):
-        """Where no inner value departs, none is named."""
+        """If no inner value departs, none is named."""
 
         class RightInside(OnnxRuntime):
             def open(self, path):
@@ -165,7 +165,7 @@ class TestKernel:
         )
 
     def test_inner_values_are_refused(self, broken):
-        """An engine that refuses to compute inner values costs the name of the node and no more."""
+        """If an engine refuses to compute inner values, only the node's name is missing."""
 
         class Choosy(FakeEngine):
             def open(self, path):
@@ -180,21 +180,21 @@ class TestKernel:
 
 
 class TestFile:
-    """What is wrong everywhere is wrong in the file."""
+    """If every engine is wrong, the file is."""
 
     def test_every_engine(self, broken):
-        """What is wrong in each engine is the file, not a kernel."""
+        """If each engine is wrong, it is the file, not a kernel."""
         conversion = broken("onnxruntime", "unoptimized", "reference")
         assert where_it_goes_wrong(conversion, conversion.model.traced).text.startswith("the file: ")
 
     def test_given(self, given):
-        """A file that was given is to blame itself."""
+        """A given file is itself to blame."""
         conversion = given(Net(), FILE.replace("Sub (", "Add ("))
         text = where_it_goes_wrong(conversion, conversion.model.traced).text
         assert text == "the file: it is wrong in the reference evaluator too"
 
     def test_exporter(self):
-        """Of one that was exported the exporter is, on the traced inputs."""
+        """An exporter is to blame for its file on the traced inputs."""
         conversion = exported(ReferenceModel(case(Net())), TORCHSCRIPT)
         onnx.save(parse_model(FILE.replace("Sub (", "Add (")), conversion.file.path)
         found = where_it_goes_wrong(conversion, conversion.model.traced)
@@ -205,7 +205,7 @@ class TestFile:
 
 
 class TestFrozen:
-    """Inputs that are right when the model is traced on them show that something was frozen at export."""
+    """If a file traced on the failing inputs is right, something was frozen at export."""
 
     def test_told(self, frozen):
         """The finding has the line of source that the tracer warned of."""
@@ -215,7 +215,7 @@ class TestFrozen:
         assert "test_culprit.py:" in finding.evidence
 
     def test_no_warning(self):
-        """Where the tracer warned of nothing, the advice is what to look for."""
+        """Without a tracer warning, the advice is what to look for."""
         model = Gives(lambda x: x * x.T.contiguous().stride(0))
         finding = judge(same_values_unseen, exported(ReferenceModel(case(model)), TORCHSCRIPT))
         assert finding.problem.endswith("; something was frozen at export: traced on these inputs the file is right")
@@ -223,7 +223,7 @@ class TestFrozen:
         assert finding.evidence == ""
 
     def test_refused_there(self):
-        """Where the exporter refuses the failing inputs, the culprit is the exporter."""
+        """If the exporter refuses the failing inputs, the culprit is the exporter."""
 
         class Choosy(Frozen):
             def forward(self, x):
@@ -239,7 +239,7 @@ class TestFrozen:
         assert judge(same_values, frozen).problem == ""
 
     def test_smallest(self, frozen):
-        """It fails at one row already."""
+        """It already fails at one row."""
         assert "on rows 1: " in judge(same_values_unseen, frozen).problem
 
 
@@ -247,29 +247,29 @@ class TestSmallest:
     """A failing size is shrunk to the smallest that fails."""
 
     def test_eight(self, given):
-        """Of a fault from eight rows on, eight rows are shown."""
+        """A fault from eight rows on is shown at eight rows."""
         conversion = given(WrongFromEight())
         failing = conversion.model.judge(resized(conversion.case, {"rows": 23}))
         assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
 
     def test_evidence(self, given):
-        """They are the evidence too."""
+        """The evidence has eight rows too."""
         finding = judge(same_values_unseen, given(WrongFromEight()))
         assert finding.problem.startswith("on rows 8: ")
         assert finding.run.inputs["x"].shape == (8, 4)
 
     def test_smallest_already(self, given):
-        """What fails at no smaller size stays as it is."""
+        """Inputs that fail at no smaller size stay."""
         conversion = given(WrongFromEight())
         failing = conversion.model.judge(resized(conversion.case, {"rows": 8}))
         assert smallest_failing(conversion, failing).probe.sizes == {"rows": 8}
 
     def test_nothing_to_shrink(self, given):
-        """Without a dynamic dimension the failing inputs are shown as they are."""
+        """Without a dynamic dimension the failing inputs are not shrunk."""
         conversion = given(Net(), FILE.replace("Sub (", "Add ("), dynamic={})
         assert judge(same_values_unseen, conversion).problem.startswith("on shuffled: ")
 
     def test_not_drawn(self, given):
-        """Inputs that were not drawn by size stay as they are."""
+        """Inputs that were not drawn by size are not shrunk."""
         conversion = given(WrongFromEight())
         assert smallest_failing(conversion, conversion.model.traced) is conversion.model.traced

@@ -58,7 +58,7 @@ def in_order(findings):
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_same_findings(models, pytester, capsys, exporter):
-    """All fields are the same, with a check of the user's own among them."""
+    """All fields are the same, those of a user's check included."""
     found = onnxproof.check(models.case(), [exporter], checks=[models.few_nodes], report="python")
     own = [finding.as_dict() for finding in found]
     assert [finding["check"] for finding in own] == [*CHECKS, "few-nodes"]
@@ -82,7 +82,7 @@ class TestCheck:
         assert [finding.check for finding in found] == ["exports", "same-values"]
 
     def test_opset(self, models):
-        """The opset is that of each finding."""
+        """Each finding has the opset given."""
         assert {finding.opset for finding in onnxproof.check(models.case(), [TORCHSCRIPT], 13, only=["exports"])} == {
             13
         }
@@ -97,7 +97,7 @@ class TestCheck:
         ],
     )
     def test_mistakes(self, models, arguments, message):
-        """What does not exist is a CaseError, which names what was meant."""
+        """A wrong argument is a CaseError that names it."""
         with pytest.raises(onnxproof.CaseError, match=message):
             onnxproof.check(models.case(), **arguments)
 

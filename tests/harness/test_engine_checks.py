@@ -1,4 +1,4 @@
-"""A file gives the same with graph optimization and without, and in the reference evaluator."""
+"""Outputs are the same with and without graph optimization, and in the reference evaluator."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ WRONG = edited(("Mul (", "Div ("))
 
 @pytest.fixture
 def changed(right):
-    """The right file in engines with a change of the first output, by engine."""
+    """The right file, in engines that change their first output."""
 
     def make(**changes):
         return in_engines(right, **{name: changed_engine(right, name, change) for name, change in changes.items()})
@@ -43,7 +43,7 @@ def refuse(values):
 
 
 class Lenient(Conversion):
-    """A conversion that takes every output for the model's."""
+    """A conversion that accepts every output."""
 
     def __init__(self, strict):
         super().__init__(strict.model, strict.file, strict.engines)
@@ -53,14 +53,14 @@ class Lenient(Conversion):
 
 
 class TestOptimizer:
-    """`optimizer-neutral`: ONNX Runtime gives the same with graph optimization on and off."""
+    """`optimizer-neutral`: graph optimization does not change the outputs."""
 
     def test_right(self, right):
-        """The figure is how far apart the outputs are at most."""
+        """The figure is the largest distance of the outputs."""
         assert seen(optimizer_neutral, right) == (CheckVerdict.HOLDS, "0 apart")
 
     def test_apart(self, changed):
-        """The largest distance counts, of any probe and output."""
+        """The largest distance of any probe and output counts."""
         conversion = changed(unoptimized=lambda values: values + (2 if len(values) == 7 else 1))
         assert seen(optimizer_neutral, Lenient(conversion)) == (CheckVerdict.HOLDS, "2 apart")
 
@@ -68,7 +68,7 @@ class TestOptimizer:
         ("engine", "on_or_off"), [("onnxruntime", "off"), ("unoptimized", "on")], ids=["wrong-on", "wrong-off"]
     )
     def test_wrong(self, changed, engine, on_or_off):
-        """What is right in only one of them is reported with the probe and the place."""
+        """If only one mode is right, the probe and the place are reported."""
         finding = judge(optimizer_neutral, changed(**{engine: doubled}))
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith(
@@ -77,7 +77,7 @@ class TestOptimizer:
         assert finding.advice == ("Lower ONNX Runtime's graph_optimization_level, and report the model to onnxruntime.")
 
     def test_wrong_in_both(self, given):
-        """What is wrong in both is not the optimizer's fault."""
+        """If neither is, it is not the optimizer's fault."""
         assert seen(optimizer_neutral, given(scale_case(), WRONG)) == (CheckVerdict.HOLDS, "0 apart")
 
     @pytest.mark.parametrize(
@@ -94,13 +94,13 @@ class TestOptimizer:
         ],
     )
     def test_distance(self, changed, on, off, figure):
-        """Numbers of any kind have a distance, other values do not."""
+        """Numbers of any kind have a distance; other values do not."""
         conversion = changed(onnxruntime=lambda _: on, unoptimized=lambda _: off)
         assert seen(optimizer_neutral, Lenient(conversion)) == (CheckVerdict.HOLDS, figure)
 
 
 class TestEngines:
-    """`engines-agree`: the reference evaluator gives the same."""
+    """`engines-agree`: the reference evaluator agrees."""
 
     def test_right(self, right):
         """The figure is the reference evaluator's."""
@@ -109,14 +109,14 @@ class TestEngines:
         assert figure.endswith(" allowed")
 
     def test_reference_wrong(self, changed):
-        """Another result of only the reference evaluator is reported with the probe and the place."""
+        """If only the reference evaluator is wrong, the probe and the place are reported."""
         finding = judge(engines_agree, changed(reference=doubled))
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith("on traced the reference evaluator has another result: 16.0 at (5, 3), ")
         assert finding.advice == ("Run the file in the engine that you deploy to: it may mean something else there.")
 
     def test_onnxruntime_wrong(self, changed):
-        """Another result of only ONNX Runtime is reported as such."""
+        """If only ONNX Runtime is wrong, that is reported."""
         finding = judge(engines_agree, changed(onnxruntime=doubled))
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith(
@@ -125,14 +125,14 @@ class TestEngines:
         assert finding.advice == "Try another opset or provider, and report the model to onnxruntime."
 
     def test_both_wrong(self, given):
-        """What is wrong in both is another check's matter."""
+        """If both are wrong, nothing is judged here."""
         assert seen(engines_agree, given(scale_case(), WRONG)) == (
             CheckVerdict.NOT_JUDGED,
             "it is wrong in both: see same-values",
         )
 
     def test_refused(self, changed):
-        """What the reference evaluator does not run, it does not judge."""
+        """A file that the reference evaluator cannot run is not judged."""
         assert seen(engines_agree, changed(reference=refuse)) == (
             CheckVerdict.NOT_JUDGED,
             "the reference evaluator does not run it: no kernel for Mul",
@@ -140,7 +140,7 @@ class TestEngines:
 
     @pytest.mark.parametrize(("example", "rows"), [pytest.param(6, 6, id="example"), pytest.param(9, 7, id="drawn")])
     def test_smallest(self, given, example, rows):
-        """It is asked once, on the smallest inputs that have no dimension of 1: it is slow."""
+        """It is slow, so it runs once, on the smallest inputs without a dimension of 1."""
         case = scale_case(inputs={"x": np.resize(ROWS, (example, 4)), "factor": FACTOR})
         asked = []
 

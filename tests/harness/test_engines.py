@@ -1,4 +1,4 @@
-"""The engines compute the same, leave what they are given as it is, and refuse what does not fit, in silence."""
+"""The engines agree, leave their inputs unchanged, and refuse what does not fit, in silence."""
 
 import sys
 
@@ -45,7 +45,7 @@ NAMES = {"input_names": ("x", "count"), "output_names": ("scaled", "next")}
 
 
 class Scaled(nn.Module):
-    """What the file does, in torch."""
+    """The file's model in torch."""
 
     def __init__(self):
         super().__init__()
@@ -63,7 +63,7 @@ class InPlace(nn.Module):
 
 
 class Parameter(nn.Module):
-    """A model that gives a parameter as it is."""
+    """A model that returns a parameter."""
 
     def __init__(self):
         super().__init__()
@@ -91,7 +91,7 @@ ONNX_ENGINES = pytest.mark.parametrize(
 
 
 class TestAgreement:
-    """Every engine gives torch's outputs under their names."""
+    """Every engine has torch's outputs under their names."""
 
     @pytest.mark.parametrize(
         "engine",
@@ -107,7 +107,7 @@ class TestAgreement:
         assert_same(engine(path).run(inputs), expected, "scaled")
 
     def test_another_model(self, path, inputs):
-        """Those of another model are not."""
+        """Those of another model differ."""
         other = Scaled()
         other.weight.data[0] += 1e-5
         expected = reference(other, inputs, NAMES["output_names"])
@@ -116,7 +116,7 @@ class TestAgreement:
 
     @pytest.mark.parametrize(("optimize", "level"), [(True, "ORT_ENABLE_ALL"), (False, "ORT_DISABLE_ALL")])
     def test_optimization(self, monkeypatch, path, optimize, level):
-        """`optimize` is what ONNX Runtime is told."""
+        """`optimize` sets the optimization level."""
         options = []
         monkeypatch.setattr(onnxruntime, "InferenceSession", lambda path, told, **_: options.append(told) or Session())
         OnnxRuntime(optimize=optimize).open(path)
@@ -125,25 +125,25 @@ class TestAgreement:
 
 @pytest.mark.skipif(not facts.onnxruntime_takes_bfloat16, reason="this onnxruntime hands over no bfloat16")
 class TestBfloat16:
-    """ONNX Runtime knows no numpy type for bfloat16; files that take it and give it run all the same."""
+    """ONNX Runtime has no numpy type for bfloat16; files with bfloat16 inputs and outputs still run."""
 
     X = np.array([1, -0.5, 3], ml_dtypes.bfloat16)
     """Values that bfloat16 holds exactly."""
 
     @pytest.fixture
     def path(self, tmp_path):
-        """A file that doubles in float32 what it takes and gives as bfloat16."""
+        """A file that doubles bfloat16 values in float32."""
         onnx.save(parse_model(DOUBLED), tmp_path / "doubled.onnx")
         return tmp_path / "doubled.onnx"
 
     def test_runs(self, path):
-        """Values and dtypes are right, those of an output of another dtype as well."""
+        """Values and dtypes are right, also of an output of another dtype."""
         outputs = OnnxRuntime().open(path).run({"x": self.X})
         np.testing.assert_array_equal(outputs["y"], self.X + self.X, strict=True)
         np.testing.assert_array_equal(outputs["z"], 2 * self.X.astype(np.float32), strict=True)
 
     def test_runs_without_torch(self, path):
-        """It runs alone in a new process too."""
+        """It runs without torch too."""
         assert run_without_torch(path, {"x": self.X}, "CPUExecutionProvider") == ""
 
 
@@ -175,7 +175,7 @@ class TestTorch:
         assert outputs["next"].tolist() == [3, 4]
 
     def test_float64(self, inputs):
-        """In float64 a copy runs: floating-point inputs become float64, integers stay, and so does the model."""
+        """In float64 a copy runs: float inputs become float64; integers and the model itself do not change."""
         model = Scaled()
         outputs = TorchModel(model, **NAMES, dtype=torch.float64).run(inputs)
         assert (outputs["scaled"].dtype, outputs["next"].dtype) == (np.float64, np.int64)
@@ -210,7 +210,7 @@ class TestTorch:
 
 
 class TestRefusal:
-    """What an engine refuses is an EngineError that says which engine and why; nothing reaches the terminal."""
+    """A refusal is an EngineError that says which engine refuses and why; nothing reaches the terminal."""
 
     @pytest.fixture(autouse=True)
     def silence(self, capfd):
@@ -229,19 +229,19 @@ class TestRefusal:
         ],
     )
     def test_file(self, tmp_path, engine, content):
-        """A file that is no model, or has what the engine does not know, is refused."""
+        """A file that is not a model, or has an unknown operator, is refused."""
         (tmp_path / "other.onnx").write_bytes(content)
         with pytest.raises(EngineError, match=r"^onnx(runtime| reference): .*(other\.onnx|Odd)"):
             engine(tmp_path / "other.onnx")
 
     @ONNX_ENGINES
     def test_no_file(self, tmp_path, engine):
-        """A file that is not there is refused by name."""
+        """A missing file is refused by name."""
         with pytest.raises(EngineError, match=r"^onnx(runtime| reference): .*other\.onnx"):
             engine(tmp_path / "other.onnx")
 
     def test_provider(self, path):
-        """A provider that is not installed is refused, with those that are."""
+        """A missing provider is refused; the installed ones are named."""
         with pytest.raises(EngineError, match=r"onnxruntime has no OddProvider; it has .*CPUExecutionProvider"):
             OnnxRuntime(provider="OddProvider").open(path)
 
@@ -312,14 +312,14 @@ class TestOtherEngines:
             engine.open(path).run({"x": inputs["x"]})
 
     def test_file(self, engine, tmp_path, capfd):
-        """A file with what the engine does not know is refused, in silence."""
+        """A file with an unknown operator is refused, in silence."""
         onnx.save(parse_model(FILE.replace("Mul", "Odd")), tmp_path / "other.onnx")
         with pytest.raises(EngineError, match=r"^(opencv|openvino): (?s:.)*Odd"):
             engine.open(tmp_path / "other.onnx")
         assert capfd.readouterr() == ("", "")
 
     def test_openvino_is_not_installed(self, monkeypatch, path):
-        """Where OpenVINO is not installed, its engine says so."""
+        """If OpenVINO is not installed, its engine says so."""
         monkeypatch.setitem(sys.modules, "openvino", None)
         monkeypatch.delitem(sys.modules, "onnxproof.engines.openvino", raising=False)
         with pytest.raises(EngineError, match=r"^openvino: import of openvino"):

@@ -1,4 +1,4 @@
-"""An export is whole or not there, names what it was made of, and keeps to itself what the exporter says meanwhile."""
+"""An export is whole or not there, says how it was made, and records what the exporter prints."""
 
 import logging
 import os
@@ -42,7 +42,7 @@ class Scaled(nn.Module):
 
 
 class Loud(Scaled):
-    """The same, which says something on every channel when it is traced."""
+    """The same, but it prints on every channel when it is traced."""
 
     def forward(self, x, factor):
         print("print", "\x1b[31mred\x1b[0m")
@@ -56,14 +56,14 @@ class Loud(Scaled):
 
 
 class Refused(nn.Module):
-    """A model that no exporter gets through, with an error of two paragraphs in colour."""
+    """A model that every exporter refuses, with an error of two paragraphs in colour."""
 
     def forward(self, x):
         raise ArithmeticError("\x1b[31mno\x1b[0m way\nthrough here\n\nA page of advice.")
 
 
 class NoOutput(nn.Module):
-    """A model that gives nothing."""
+    """A model without outputs."""
 
     def forward(self, x):
         return ()
@@ -84,7 +84,7 @@ def model() -> Scaled:
 
 @pytest.fixture(scope="module")
 def large() -> nn.Linear:
-    """A layer of 16 KB; what is very small stays in the first file."""
+    """A layer of 16 KB; very small weights stay in the first file."""
     torch.manual_seed(0)
     return nn.Linear(64, 64).eval()
 
@@ -105,7 +105,7 @@ def exported(request, loud, tmp_path_factory) -> Export:
 
 @pytest.fixture(scope="module", params=EXPORTERS)
 def refusal(request, tmp_path_factory) -> tuple[ExportError, Path]:
-    """What a refused export raises, and the folder, in which there was a file of its name."""
+    """The error of a refused export, and the folder, which had a file of its name."""
     path = tmp_path_factory.mktemp("refused") / "refused.onnx"
     path.write_bytes(b"an earlier export")
     with pytest.raises(ExportError) as refused:
@@ -121,7 +121,7 @@ def split_export(large, tmp_path_factory) -> Export:
 
 
 class TestExport:
-    """An export is a file with the model's inputs and outputs, and an account of how it came about."""
+    """An export is a file with the model's inputs and outputs, and an account of how it was made."""
 
     def test_account(self, exported):
         """The account has the opset asked for and written."""
@@ -136,16 +136,16 @@ class TestExport:
         assert exported.graph.output_names == ("y",)
 
     def test_values(self, exported, model):
-        """The file gives the model's output on inputs and a size that it was not traced with."""
+        """The file's output is the model's on inputs and a size that were not traced."""
         output = OnnxRuntime().open(exported.path).run(UNSEEN)
         assert_same(output, reference(model, UNSEEN, ["y"]), f"loud-{exported.exporter}")
 
     def test_one_file(self, exported):
-        """Unless asked otherwise there is one file, with nothing beside it."""
+        """By default there is one file, with nothing beside it."""
         assert list(exported.path.parent.iterdir()) == [exported.path]
 
     def test_opset_written(self, monkeypatch, tmp_path):
-        """The opset written is what the file says, whatever was asked."""
+        """The opset written is read from the file."""
         text = '<ir_version: 8, opset_import: ["": 17]> other (float[2] x) => (float[2] y) { y = Neg (x) }'
         monkeypatch.setattr(torch.onnx, "export", lambda model, inputs, path, **_: onnx.save(parse_model(text), path))
         made = export(nn.Identity(), INPUTS, tmp_path / "other.onnx", exporter=TORCHSCRIPT, opset=18)
@@ -166,7 +166,7 @@ class TestExport:
 
 
 class TestSaid:
-    """What is warned, printed and logged during an export is in the account and nowhere else."""
+    """Warnings, output and logs of an export are in the account and nowhere else."""
 
     def test_warning(self, exported):
         """A warning has its category, its text, and the line of source that raised it."""
@@ -192,35 +192,35 @@ class TestSaid:
         assert not recwarn.list
 
     def test_afterwards(self, exported, capfd):
-        """After an export everything is heard again."""
+        """After an export, output is shown again."""
         print("out")
         os.write(2, b"err\n")
         assert capfd.readouterr() == ("out\n", "err\n")
 
 
 class TestRefusal:
-    """A model that an exporter refuses is an ExportError, and leaves everything as it was."""
+    """A model that an exporter refuses is an ExportError, and no file changes."""
 
     def test_message(self, refusal):
-        """The message is the first paragraph of what went wrong at the bottom, without colours."""
+        """The message is the first paragraph of the innermost error, without colours."""
         error, _ = refusal
         assert str(error).partition(" exporter ")[2] == (
             "refused the model at opset 18: ArithmeticError: no way\nthrough here"
         )
 
     def test_cause(self, refusal):
-        """The exporter's own exception is the cause, with all that it says."""
+        """The exporter's own exception is the cause, with its whole message."""
         error, _ = refusal
         assert isinstance(error.__cause__, Exception)
         assert "A page of advice." in str(error.__cause__) or "A page of advice." in str(error.__cause__.__cause__)
 
     def test_folder(self, refusal):
-        """A file that was there is whole, and nothing lies beside it."""
+        """The earlier file is whole, and nothing lies beside it."""
         _, folder = refusal
         assert [path.read_bytes() for path in folder.iterdir()] == [b"an earlier export"]
 
     def test_no_model(self, tmp_path):
-        """A model without an output, of which torchscript writes a file that is none, leaves no file."""
+        """A model without outputs leaves no file: torchscript writes an invalid one."""
         with pytest.raises(
             ExportError, match=r"^the file that the torchscript exporter wrote at opset 18 is not a whole ONNX"
         ):

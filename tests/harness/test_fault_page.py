@@ -1,4 +1,4 @@
-"""docs/faults.md and docs/faults.json are of one run, which had every fault and every good conversion."""
+"""docs/faults.md and docs/faults.json are of one run, with every fault and every good conversion."""
 
 import json
 
@@ -20,13 +20,13 @@ def found():
 
 
 def test_page_is_made_of_the_results(found):
-    """The page says what the results say: `python -m docs.fault_table --page` makes it again."""
+    """The page matches the results: `python -m docs.fault_table --page` updates it."""
     assert PAGE.read_text(encoding="utf-8") == render(found)
 
 
 @needs_both_exporters
 def test_every_fault_is_there(found):
-    """The results have each fault on each file and exporter, with the sentence that it has today."""
+    """The results have each fault on each file and exporter, with its current sentence."""
     rows = [(row["on"], row["id"], row["sentence"], row["caught_by"]) for row in found["faults"]]
     pairs = [*((subject.id, fault) for subject, fault in FILE_PAIRS), *((on, fault) for fault, on in MODEL_PAIRS)]
     assert rows == [(on, fault.id, fault.sentence, fault.caught_by) for on, fault in pairs]
@@ -46,7 +46,7 @@ def test_every_unseen_fault_has_a_reason(found):
 
 
 def test_rates(found):
-    """Each tool is counted once, and counts every fault that it was asked about."""
+    """Each tool has one row, which counts every fault that it was asked about."""
     own, *peers = fault_table(found).rates
     assert (own.tool, own.asked, own.judged) == ("onnxproof", len(found["faults"]), len(found["good"]))
     for rate in peers:
@@ -66,6 +66,6 @@ def test_rates(found):
     ],
 )
 def test_mark(answer, of_good, expected):
-    """A file is caught when it is rejected, and the good one is not in the same way."""
+    """A file is caught if it is rejected, and the good one is not in the same way."""
     row = {"kind": "file", "on": "good", "peers": {"allclose": answer}}
     assert mark(row, "allclose", {"good": {"peers": {"allclose": of_good}}}) == expected

@@ -1,4 +1,4 @@
-"""The proof of the checks: each fault is caught by the check named for it, and the good files by none.
+"""The proof of the checks: the check named for each fault catches it, and none fails on good files.
 
 The good conversions of other kinds are in test_good_conversions.py.
 """
@@ -30,7 +30,7 @@ def good():
 
 @pytest.mark.parametrize("subject", [on_subject(subject) for subject in PROVING])
 def test_subject_is_good(good, subject):
-    """Every check holds on a good file, but for those that are expected to fail."""
+    """Every check holds on a good file, except those that are expected to fail."""
     found = {finding.check: finding.verdict for finding in findings(good(subject))}
     assert found == {
         id: CheckVerdict.EXPECTED if subject.make().why_expected(id, subject.exporter) else CheckVerdict.HOLDS

@@ -1,4 +1,4 @@
-"""Every fault breaks something, and nothing but the copy that it is given."""
+"""Every fault breaks something, and never changes the good file."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def good_files(tmp_path_factory):
 
 @pytest.fixture
 def broken_files(fault, good_files, tmp_path):
-    """Each good file that the fault is suited to, with the broken file that the fault makes."""
+    """Each good file that the fault suits, with the broken file that the fault makes."""
     made = []
     for good in good_files:
         folder = tmp_path / good.stem
@@ -43,7 +43,7 @@ def broken_files(fault, good_files, tmp_path):
 
 
 def differs(good, broken):
-    """Whether a broken file cannot be read, or says something else than the good one."""
+    """Whether a broken file cannot be read, or differs from the good one."""
     model = load_model(good)
     try:
         other = load_model(broken)
@@ -76,12 +76,12 @@ class TestTable:
 
 @pytest.fixture(scope="module")
 def good():
-    """A good conversion that is made in no time."""
+    """A good conversion that is made fast."""
     return good_subjects()(next(subject for subject in SUBJECTS if subject.id == "two-heads-torchscript-opset17"))
 
 
 class TestSample:
-    """Some faults that every run proves the checks with; `-m proof` runs them all, on more files."""
+    """Every run proves the checks with these faults; `-m proof` runs all of them, on more files."""
 
     @pytest.mark.parametrize(
         "id", ["input-renamed", "outputs-swapped", "sizes-frozen", "opset-raised", "one-weight-off", "truncated-file"]
@@ -100,7 +100,7 @@ class TestSample:
 @pytest.mark.proof
 @each_fault
 class TestFileFault:
-    """A file fault makes a broken file of a good one."""
+    """A file fault makes a broken copy of a good file."""
 
     def test_is_suited_to_a_subject(self, broken_files):
         """There is a good file that the fault can be applied to."""

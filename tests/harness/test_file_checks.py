@@ -1,4 +1,4 @@
-"""A file is written with its opset, is well-formed and stands alone, or it is told what is wrong."""
+"""The checks that a file is written, has its opset, is well-formed and stands alone."""
 
 import numpy as np
 import onnx
@@ -37,7 +37,7 @@ class TestExports:
     """`exports`: the exporter writes a file."""
 
     def test_written(self):
-        """The figure is who wrote it, and how many nodes."""
+        """The figure is the exporter and the node count."""
         conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
         assert seen(exports, conversion) == (CheckVerdict.HOLDS, f"torchscript, {len(conversion.graph.nodes)} nodes")
 
@@ -62,13 +62,13 @@ class TestOpset:
 
     @pytest.mark.parametrize("asked", [17, 19])
     def test_another(self, given, asked):
-        """One that is higher or lower is told with the one asked for."""
+        """A higher or lower one is reported with the one asked for."""
         finding = judge(opset_kept, given(scale_case(), FILE, opset=asked))
         assert said(finding) == (CheckVerdict.FAILS, f"opset {asked} was asked for, the file has 18")
         assert finding.advice == f"Ask for 18, or use an exporter that writes {asked}."
 
     def test_not_asked(self, right):
-        """Of a given file it need not be known."""
+        """Without an opset, it is not judged."""
         assert seen(opset_kept, right) == (CheckVerdict.NOT_JUDGED, "no opset was asked for")
 
 
@@ -87,14 +87,14 @@ class TestWellFormed:
         ],
     )
     def test_refused(self, given, change, problem):
-        """What the checker and strict shape inference refuse is told on one line."""
+        """A refusal by the checker or shape inference is reported on one line."""
         finding = judge(well_formed, given(scale_case(), edited(change)))
         assert (finding.verdict, "\n" in finding.problem) == (CheckVerdict.FAILS, False)
         assert problem in finding.problem
         assert finding.advice == "Export it again: engines may misread a file that onnx's checker refuses."
 
     def test_unreadable(self, right):
-        """What is no ONNX file is told by its name."""
+        """A file that is not ONNX is reported by name."""
         right.file.path.write_bytes(b"no model")
         finding = judge(well_formed, right)
         assert (finding.verdict, finding.advice) == (CheckVerdict.FAILS, "Export it again.")
@@ -102,7 +102,7 @@ class TestWellFormed:
 
     @pytest.mark.parametrize("check", [inputs_kept, outputs_kept, dims_kept, shapes_honest, self_contained])
     def test_unreadable_elsewhere(self, right, check):
-        """It is no matter of the other checks."""
+        """The other checks do not judge it."""
         right.file.path.write_bytes(b"no model")
         assert seen(check, right) == (CheckVerdict.NOT_JUDGED, "the file cannot be read: see well-formed")
 
@@ -112,7 +112,7 @@ class TestSelfContained:
 
     @pytest.fixture
     def asked(self, monkeypatch):
-        """What the process without torch is asked; it has no problem."""
+        """The calls of `run_without_torch`, which finds no problem."""
         asked = []
         monkeypatch.setattr(interface, "run_without_torch", lambda *asks: asked.append(asks) or "")
         return asked
@@ -126,7 +126,7 @@ class TestSelfContained:
         np.testing.assert_array_equal(inputs["factor"], FACTOR)
 
     def test_does_not_run(self, given):
-        """What the process says is the problem."""
+        """The process' error is the problem."""
         finding = judge(self_contained, given(scale_case(), edited(("Mul (", "Mool ("))))
         assert finding.verdict == CheckVerdict.FAILS
         assert "Mool" in finding.problem
@@ -142,7 +142,7 @@ class TestSelfContained:
         assert not asked
 
     def test_missing_data(self, right):
-        """External data that is not there is this check's matter."""
+        """Missing external data fails this check."""
         model = onnx.load(right.file.path)
         model.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.array([2], np.float32), "two"))
         onnx.save(model, str(right.file.path), save_as_external_data=True, location="weights", size_threshold=0)

@@ -1,4 +1,4 @@
-"""A file is whole or not there, also after a kill, and what several processes ask for is made once."""
+"""A file is whole or not there, even after a kill, and is made once if several processes ask for it."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ def kill_this_process(*args) -> None:
 
 
 def write_and_be_killed(path: Path) -> None:
-    """Writes half of the content, as the disk sees it when the process is killed there."""
+    """Writes half of the content, and then kills the process."""
     write_bytes = Path.write_bytes
     Path.write_bytes = lambda self, data: kill_this_process(write_bytes(self, data[: len(data) // 2]))
     write_whole(path, NEW)
@@ -35,7 +35,7 @@ def make_at_once(folder: Path, barrier) -> None:
 
 
 def make(unfinished: Path) -> None:
-    """Leaves a file in the folder to be filled, and a mark beside it."""
+    """Writes a file into the folder, and logs the call beside it."""
     (unfinished / "model.onnx").write_bytes(NEW)
     with (unfinished.parent / "calls").open("a") as calls:
         calls.write("made\n")
@@ -43,7 +43,7 @@ def make(unfinished: Path) -> None:
 
 @pytest.fixture
 def run():
-    """Runs a function in processes of its own, side by side, and gives their exit codes."""
+    """Runs a function in several processes at once; returns their exit codes."""
 
     def start(function, *args, processes=1):
         running = [SPAWN.Process(target=function, args=args) for _ in range(processes)]
@@ -74,7 +74,7 @@ class TestWriteWhole:
         assert write_whole(str(path), NEW) == path
 
     def test_replaced(self, path):
-        """A file that is there is replaced."""
+        """An existing file is replaced."""
         path.write_bytes(OLD)
         assert write_whole(path, NEW).read_bytes() == NEW
 
@@ -84,7 +84,7 @@ class TestWriteWhole:
         assert not path.exists()
 
     def test_killed_while_replacing(self, path, run):
-        """A process that is killed halfway leaves the file that was there; the next one writes it."""
+        """A process that is killed halfway leaves the earlier file; the next one replaces it."""
         path.write_bytes(OLD)
         assert run(write_and_be_killed, path) == [-signal.SIGKILL]
         assert path.read_bytes() == OLD
@@ -98,33 +98,33 @@ class TestWriteWhole:
         assert list(path.parent.iterdir()) == [path]
 
     def test_no_folder(self, path):
-        """A folder that is not there is not made."""
+        """A missing folder is not made."""
         with pytest.raises(FileNotFoundError, match="missing"):
             write_whole(path.parent / "missing" / path.name, NEW)
         assert not list(path.parent.iterdir())
 
 
 class TestMadeOnce:
-    """`made_once` fills a folder for the first that asks."""
+    """`made_once` fills a folder for the first caller."""
 
     def test_second_time(self, tmp_path):
-        """The second time, what is there is used."""
+        """The second call uses the same folder."""
         assert made_once(tmp_path, "model", make) == made_once(tmp_path, "model", make) == tmp_path / "model"
         assert (tmp_path / "model" / "model.onnx").read_bytes() == NEW
         assert (tmp_path / "calls").read_text() == "made\n"
 
     def test_keys(self, tmp_path):
-        """Each key has a folder of its own."""
+        """Each key has its own folder."""
         assert made_once(tmp_path, "first", make) != made_once(tmp_path, "second", make)
         assert (tmp_path / "calls").read_text() == "made\nmade\n"
 
     def test_four_processes(self, tmp_path, run):
-        """Four processes that ask at the same time have it made once."""
+        """Four processes that ask at the same time make it once."""
         assert run(make_at_once, tmp_path, SPAWN.Barrier(4), processes=4) == [0, 0, 0, 0]
         assert (tmp_path / "calls").read_text() == "made\n"
 
     def test_failure(self, tmp_path):
-        """What the maker raises comes through, nothing of its work is kept, and the next one succeeds."""
+        """The maker's error is raised, none of its work is kept, and the next call succeeds."""
 
         def fail(unfinished):
             make(unfinished)
@@ -136,7 +136,7 @@ class TestMadeOnce:
         assert (made_once(tmp_path, "model", make) / "model.onnx").read_bytes() == NEW
 
     def test_killed(self, tmp_path, run):
-        """A maker that is killed holds nobody up, and what it left is not taken for the whole."""
+        """A maker that is killed blocks nobody, and what it left is not used."""
         assert run(make_and_be_killed, tmp_path) == [-signal.SIGKILL]
         assert not (tmp_path / "model").exists()
         assert [path.name for path in made_once(tmp_path, "model", make).iterdir()] == ["model.onnx"]

@@ -1,4 +1,4 @@
-"""A check's finding is its function's figure, or what it raised, held against what the case expects of it."""
+"""A check's finding is its function's figure or error, compared with what the case expects."""
 
 import json
 
@@ -38,7 +38,7 @@ def finding(verdict, **texts):
 
 
 class TestVerdict:
-    """The verdict is what the function did."""
+    """The verdict follows from the outcome."""
 
     @pytest.mark.parametrize(
         ("outcome", "found"),
@@ -67,20 +67,20 @@ class TestVerdict:
         ],
     )
     def test_outcome(self, outcome, found):
-        """What is returned is a figure, and what is raised the problem or the reason."""
+        """A returned text is the figure; a raised one is the problem or the reason."""
         assert finding_of(outcome) == found
 
     def test_run(self):
-        """The run that shows a failure goes along."""
+        """The run that shows a failure is kept."""
         assert finding_of(FAILURE).run is RUN
 
     def test_other_errors(self):
-        """Any other error is not a finding."""
+        """Any other error is raised."""
         with pytest.raises(ZeroDivisionError):
             finding_of(ZeroDivisionError())
 
     def test_message(self):
-        """A failure that nobody makes a finding of says what is wrong."""
+        """The text of a CheckError is its problem."""
         assert str(CheckError("it is wrong", "mend it")) == "it is wrong"
 
 
@@ -94,7 +94,7 @@ class TestExpected:
         )
 
     def test_holds(self):
-        """A check that holds although it was expected to fail, fails."""
+        """A check that holds but was expected to fail, fails."""
         assert finding_of("1 of 2", {"its-id": "known"}) == finding(
             CheckVerdict.FAILS,
             figure="1 of 2",
@@ -113,11 +113,11 @@ class TestExpected:
         "outcome", [NotJudgedError("no reason"), ExportError("refused")], ids=["reason", "no-file"]
     )
     def test_not_judged(self, outcome):
-        """What could not be judged stays so."""
+        """A check not judged stays so."""
         assert finding_of(outcome, {"its-id": "known"}) == finding_of(outcome)
 
     def test_another_check(self):
-        """What is expected of another check is not expected of this one."""
+        """What is expected of another check does not count."""
         assert finding_of(FAILURE, {"another-id": "known"}) == finding_of(FAILURE)
 
 
@@ -130,7 +130,7 @@ class TestText:
         assert str(finding_of(FAILURE)) == text
 
     def test_holds(self):
-        """What holds has its figure."""
+        """A holding check has its figure."""
         assert str(finding_of("1 of 2")) == "Identity-torchscript: its-id: holds: 1 of 2"
 
     def test_dict(self):
@@ -142,7 +142,7 @@ class TestText:
 
 
 class TestOneLine:
-    """What an error says is shortened to a line."""
+    """An error's text is shortened to a line."""
 
     @pytest.mark.parametrize(
         ("said", "line"),
@@ -150,7 +150,7 @@ class TestOneLine:
         ids=["lines", "long", "nothing"],
     )
     def test_text(self, said, line):
-        """White space is a space, and what is past 300 characters is left out."""
+        """White space becomes a space, and text after 300 characters is cut."""
         assert one_line(ValueError(said)) == line
 
     @pytest.mark.parametrize(
@@ -163,10 +163,10 @@ class TestOneLine:
         ],
     )
     def test_commands(self, said, line):
-        """What would command a terminal is written out."""
+        """Terminal control characters are escaped."""
         assert one_line(ValueError(said)) == line
 
     def test_every_text(self):
-        """So it is in all that a finding says, in which a new line stays one."""
+        """So they are in all texts of a finding, which keep new lines."""
         found = finding_of(CheckError("one\n\x07", "two\n\x07", figure="three\n\x07"))
         assert (found.problem, found.advice, found.figure) == ("one\n\\x07", "two\n\\x07", "three\n\\x07")

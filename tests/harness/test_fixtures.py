@@ -1,4 +1,4 @@
-"""The face and the weights of this repository are those that their digests name, in the layout of the document's."""
+"""This repository's face and weights match their digests, and have the layout of the document's."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ class TestDigests:
         }
 
     def test_changed_fixture_is_refused(self, tmp_path):
-        """One changed byte is noticed, and the file named."""
+        """One changed byte is noticed; the file is named."""
         copy = shutil.copytree(FIXTURES, tmp_path / "fixtures")
         weights = bytearray((copy / "srcnn.pth").read_bytes())
         weights[-1] ^= 1

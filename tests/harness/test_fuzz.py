@@ -1,6 +1,6 @@
-"""What is compared and read is anything at all: it ends in a verdict, or in the module's own error.
+"""Whatever is compared or read, the result is a verdict or the module's own error.
 
-The suite has the same few examples in every run. Others, and fifteen thousand of each:
+The suite has the same few examples in every run. To run 15,000 others of each:
 
     pytest tests/harness/test_fuzz.py --hypothesis-profile fuzz -n 2
 """
@@ -40,7 +40,7 @@ SHAPES = stn.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
 
 @st.composite
 def outputs(draw, dtypes=FLOATS + OTHERS, *, finite=False):
-    """An output of any shape and dtype that an engine gives."""
+    """An engine's output, of any shape and dtype."""
     name = draw(st.sampled_from(dtypes))
     drawn = np.dtype("float32") if name == "bfloat16" else np.dtype(name)
     elements = {"allow_nan": False, "allow_infinity": False} if finite and drawn.kind == "f" else None
@@ -54,7 +54,7 @@ def outputs(draw, dtypes=FLOATS + OTHERS, *, finite=False):
 
 @st.composite
 def references(draw, values):
-    """What `values` may be judged by: nothing, or anything that a float64 run could give."""
+    """A reference for `values`: without an exact output, or with any that float64 could have."""
     exact = draw(
         st.none()
         | stn.arrays(np.float64, values.shape)
@@ -70,7 +70,7 @@ def compared(actual, reference) -> Parity:
 
 
 class TestParity:
-    """Any two outputs are compared."""
+    """Any two outputs can be compared."""
 
     @given(data=st.data(), values=outputs())
     def test_itself(self, data, values):
@@ -96,13 +96,13 @@ class TestParity:
 
     @given(data=st.data(), values=outputs(OTHERS))
     def test_exact(self, data, values):
-        """Integers and booleans are the same when all are equal, and no other ones."""
+        """Integers and booleans are the same only if all are equal."""
         other = data.draw(stn.arrays(values.dtype, values.shape))
         assert compared(other, Reference({"y": values})).same == np.array_equal(other, values)
 
     @given(data=st.data(), values=outputs(), other=outputs())
     def test_any_two(self, data, values, other):
-        """Two outputs of any kind have a verdict; of another dtype, shape or set of finite values they differ."""
+        """Any two outputs have a verdict; those of another dtype, shape or set of finite values differ."""
         parity = compared(other, data.draw(references(values)))
         alike = other.dtype == values.dtype and other.shape == values.shape
         if not alike or not np.array_equal(np.isfinite(other.astype(float)), np.isfinite(values.astype(float))):
@@ -162,7 +162,7 @@ class TestGraph:
 
     @given(content=damaged(MODELS) | st.binary(max_size=200))
     def test_reading(self, tmp_path_factory, content):
-        """What is read has facts, and the files that it names."""
+        """It is read in three ways, or refused by name."""
         path = tmp_path_factory.getbasetemp() / "fuzz.onnx"
         path.with_name("data").write_bytes(bytes(8))
         path.write_bytes(content)
@@ -177,7 +177,7 @@ class TestGraph:
 
     @given(first=damaged(MODELS), second=damaged(MODELS))
     def test_comparing(self, first, second):
-        """A graph that can be compared is the same as itself, and two differ one way as the other."""
+        """A graph that can be compared is the same as itself, and the order of two does not matter."""
         with contextlib.suppress(GraphError, DecodeError):
             models = [onnx.ModelProto.FromString(content) for content in (first, second)]
             assert graph_differences(models[0], models[0]) == ()
@@ -211,7 +211,7 @@ KINDS = {
 
 @st.composite
 def changed(draw, value):
-    """A JSON value in which something, at any depth, is another one, mostly of its kind, or is missing."""
+    """A JSON value in which one part, at any depth, is missing or replaced, mostly by its own kind."""
     if not value or not isinstance(value, dict | list) or draw(st.integers(0, 4)) == 0:
         return draw(KINDS.get(type(value), JSON) | JSON)
     keys = list(value) if isinstance(value, dict) else list(range(len(value)))
@@ -254,7 +254,7 @@ class TestResults:
 
     @given(contents=st.lists(changed(WHOLE_RUN), min_size=1, max_size=4))
     def test_page(self, tmp_path_factory, contents):
-        """Runs that can be read make a page together, which has its one script."""
+        """Runs that can be read make one page, which has only its own script."""
         runs = []
         path = tmp_path_factory.getbasetemp() / "fuzz.json"
         for content in contents:

@@ -1,4 +1,4 @@
-"""Good conversions of many kinds: the models run, and no check finds fault with what the exporters make of them."""
+"""Good conversions of many kinds: the models run, and no check finds a fault in their files."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ from tests.harness.proof import GOOD_PAIRS, findings
 
 
 def run(case) -> dict[str, np.ndarray]:
-    """What the case's model gives on the inputs that it is traced with."""
+    """The outputs of the case's model on the traced inputs."""
     return TorchModel(case.model, tuple(case.inputs), case.output_names).run(case.inputs)
 
 
@@ -24,29 +24,29 @@ CONVERTED = [good for good in GOOD if set(good.exporters) & set(EXPORTERS)]
 
 
 def converted(good) -> pytest.param:
-    """A row of the table, skipped where its model does not run in the installed torch."""
+    """A row of the table, skipped if its model does not run in the installed torch."""
     lacks_half = good.id == "float16" and not torch_has_half_on_cpu
     return pytest.param(good, id=good.id, marks=[pytest.mark.skip("this torch has no float16 on a CPU")] * lacks_half)
 
 
 @pytest.mark.parametrize("good", [converted(good) for good in CONVERTED])
 class TestTable:
-    """The table says of each model how it is converted."""
+    """The table says how each model is converted."""
 
     def test_model_runs(self, good):
-        """The model gives finite numbers on the inputs that it is traced with."""
+        """The model's outputs on the traced inputs are finite."""
         outputs = run(good.make())
         assert all(values.size and np.isfinite(values.astype(np.float64)).all() for values in outputs.values())
 
     def test_model_is_seeded(self, good):
-        """Two cases of one row give the same."""
+        """Two cases of a row have equal outputs."""
         first, second = run(good.make()), run(good.make())
         assert {name: values.tobytes() for name, values in first.items()} == {
             name: values.tobytes() for name, values in second.items()
         }
 
     def test_missing_exporter_has_a_reason(self, good):
-        """A row says why an exporter is left out, and nothing where none is."""
+        """A row has a reason if an exporter is left out, and only then."""
         assert bool(good.why) == (good.exporters != BOTH)
 
 

@@ -1,4 +1,4 @@
-"""Facts are read off any legal ONNX file."""
+"""Facts are read from any legal ONNX file."""
 
 import numpy as np
 import onnx
@@ -32,7 +32,7 @@ ONE_NODE = '<ir_version: 8, opset_import: ["": 18]> one (float[2] x) => (float[2
 
 
 def constant(**value) -> onnx.ModelProto:
-    """A model that gives the value of a Constant node."""
+    """A model that returns a Constant node's value."""
     node = helper.make_node("Constant", [], ["y"], **value)
     output = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     return helper.make_model(helper.make_graph([node], "constant", [], [output]))
@@ -57,20 +57,20 @@ def graph(example):
 
 
 class TestReading:
-    """`read_graph` gives what the file says."""
+    """`read_graph` returns the file's facts."""
 
     def test_example_is_legal(self, example):
         """The example passes onnx's full check."""
         onnx.checker.check_model(example, full_check=True)
 
     def test_inputs_and_outputs(self, graph):
-        """Inputs and outputs come in order, with a name per symbolic dimension; initializers are no inputs."""
+        """Inputs and outputs come in order, with named symbolic dimensions; initializers are not inputs."""
         assert (graph.input_names, graph.output_names) == (("x", "flag"), ("y", "z"))
         assert graph.inputs == (Value("x", "float32", ("N", 4)), Value("flag", "bool", ()))
         assert graph.outputs == (Value("y", "float32", ("N", 4)), Value("z", "float32", ("N", 2)))
 
     def test_constants(self, graph):
-        """Initializers and Constant nodes are constants alike."""
+        """Initializers and Constant nodes are both constants."""
         assert set(graph.constants) == {"bias", "high", "shift"}
         np.testing.assert_array_equal(graph.constants["shift"], np.array([5, 6, 7, 8], np.float32), strict=True)
         np.testing.assert_array_equal(graph.constants["high"], np.array(6, np.float32), strict=True)
@@ -83,7 +83,7 @@ class TestReading:
         assert (split.outputs, split.attributes) == (("before", "after"), {"axis": 1, "num_outputs": 2})
 
     def test_node_name(self):
-        """A node has its name, where it has one."""
+        """A node has its name, if it has one."""
         assert [read_graph(constant(value_int=1, name=name)).nodes[0].name for name in ("/net/One", None)] == [
             "/net/One",
             "",
@@ -101,7 +101,7 @@ class TestReading:
         assert graph.nodes_of("Neg")[0].domain == ""
 
     def test_other_domain_alone(self):
-        """A file that imports no default domain has opset 0."""
+        """A file without the default domain has opset 0."""
         assert read_graph(parse_model(ONE_NODE.replace('""', '"local"'))).opset == 0
 
     @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ class TestReading:
         ],
     )
     def test_types(self, declared, dtype, shape):
-        """A dimension or a rank that is not known is None; what is no tensor has onnx's own text of its type."""
+        """An unknown dimension or rank is None; a type that is not a tensor's has onnx's own text."""
         graph = read_graph(parse_model(ONE_NODE.replace("float[2] x", f"{declared} x")))
         assert graph.inputs == (Value("x", dtype, shape),)
 
@@ -151,7 +151,7 @@ class TestReading:
         ],
     )
     def test_constant_nodes(self, attribute, value, expected):
-        """However a Constant node writes its value, the constant has the dtype that ONNX gives it."""
+        """However a Constant node stores its value, the constant has ONNX's dtype."""
         np.testing.assert_array_equal(read_graph(constant(**{attribute: value})).constants["y"], expected, strict=True)
 
     @pytest.mark.skipif(not facts.onnx_reads_bfloat16, reason="this onnx reads what is shorter than float32 as bits")
@@ -179,7 +179,7 @@ class TestReading:
         ],
     )
     def test_damaged_constant(self, outputs, attributes, reason):
-        """A Constant node that gives no value, or several, is refused, and the node is named."""
+        """A Constant node without a value, or with several, is refused and named."""
         model = constant(value_int=1)
         model.graph.node[0].CopyFrom(helper.make_node("Constant", [], outputs, name="one", **attributes))
         with pytest.raises(GraphError, match=f"^the model: not a readable ONNX file .*{reason}"):
@@ -199,7 +199,7 @@ class TestReading:
         assert attributes == {"words": ["a", "b"], "word": "c"}
 
     def test_other_bytes(self):
-        """A string that is no UTF-8 is readable as far as it is."""
+        """Bytes that are not UTF-8 are replaced in a string."""
         model = parse_model(ONE_NODE)
         model.graph.node[0].attribute.append(helper.make_attribute("word", b"a\xffb"))
         assert read_graph(model).nodes[0].attributes == {"word": "a\ufffdb"}

@@ -1,4 +1,4 @@
-"""A graph is drawn with each node below those that it takes from, and live inputs apart from folded ones."""
+"""A graph is drawn with each node below its inputs, and live inputs differ from folded ones."""
 
 from dataclasses import replace
 from itertools import combinations, pairwise
@@ -28,7 +28,7 @@ scaled (float[N, 3] x, float[1] shift) => (float[N, 3] y, float[8] z)
 
 @pytest.fixture(scope="module")
 def graph():
-    """The graph of a file without the input `factor` of its model."""
+    """The graph of a file that lacks its model's input `factor`."""
     return graph_result(read_graph(parse_model(SCALED)), "scaled.onnx", None, ("x", "shift", "factor"))
 
 
@@ -49,7 +49,7 @@ def overlap(a, b):
 
 
 def bulge(edge):
-    """How far a path `Mx yCx y x y x y` goes aside: three quarters of the way to its control points."""
+    """How far a path `Mx yCx y x y x y` bends aside: three quarters of the way to its control points."""
     start, _, control, *_ = map(float, edge.removeprefix("M").replace("C", " ").split())
     return 0.75 * (control - start)
 
@@ -58,7 +58,7 @@ class TestGraphResult:
     """results.json has the inputs, nodes and constants of a graph."""
 
     def test_inputs(self, graph):
-        """The file's inputs have their dtype and shape; an input of the model alone is folded."""
+        """The file's inputs have dtype and shape; an input that only the model has is folded."""
         found = [(value.name, value.shape, value.folded) for value in graph.inputs]
         assert found == [("x", "float32 N×3", False), ("shift", "float32 1", False), ("factor", "", True)]
 
@@ -77,7 +77,7 @@ class TestGraphResult:
         ],
     )
     def test_roles(self, operator, opset, roles):
-        """Inputs have the operator's names; a further one has the last name, and one without a name has its place."""
+        """Inputs have the operator's names; extra ones repeat the last, and unnamed ones have a number."""
         head = f'<ir_version: 8, opset_import: ["": {opset}, "own": 1]>'
         text = f"{head} twice (float[1] x) => (float[1] y) {{ y = {operator} (x, x) }}"
         (found,) = graph_result(read_graph(parse_model(text)), "twice.onnx", None, ("x",)).nodes
@@ -147,7 +147,7 @@ class TestDraw:
         assert len(draw(replace(chain(1), nodes=nodes, outputs=["y"])).edges) == 3
 
     def test_large_graph(self):
-        """Of a large graph, the first nodes are drawn and the others counted."""
+        """A large graph shows its first nodes, and counts the others."""
         picture = draw(chain(MOST_NODES + 5))
         assert sum(box.kind == NODE for box in picture.boxes) == MOST_NODES
         assert picture.left_out == 5

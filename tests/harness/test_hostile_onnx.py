@@ -1,4 +1,4 @@
-"""An ONNX file that was made to do harm, or is damaged inside, is refused by name, by the library and the command."""
+"""The library and the command refuse hostile and damaged ONNX files by name."""
 
 import os
 from pathlib import Path
@@ -41,7 +41,7 @@ def model() -> ModelProto:
 
 @pytest.fixture
 def write(monkeypatch, tmp_path):
-    """Writes a model, or bytes, to hostile.onnx in the folder of the run, which has a case to hold it against."""
+    """Writes a model, or bytes, to hostile.onnx in the run's folder, which has a case for it."""
     folder = tmp_path / "run"
     folder.mkdir()
     (folder / "models.py").write_text(MODELS)
@@ -57,7 +57,7 @@ def write(monkeypatch, tmp_path):
 
 @pytest.fixture
 def run(monkeypatch, capfd):
-    """Runs `onnxproof check` on hostile.onnx, and gives its status and what it printed; the checks run in here."""
+    """Runs `onnxproof check` on hostile.onnx in this process; returns its status and output."""
     monkeypatch.setenv("COLUMNS", "400")
     monkeypatch.setattr("onnxproof.checks.interface.run_without_torch", lambda *_: "")
 
@@ -96,11 +96,11 @@ PLACES = {
     "default": in_a_default,
     "sparse": as_sparse,
 }
-"""Where a tensor can lie that is no initializer of the main graph."""
+"""Places of a tensor other than the main graph's initializers."""
 
 
 class TestExternalData:
-    """Data is read from beside the file, and from nowhere else."""
+    """Data is only read from beside the file."""
 
     @pytest.fixture
     def secret(self, tmp_path):
@@ -125,7 +125,7 @@ class TestExternalData:
 
     @pytest.fixture(params=["absolute", "parent", "link"])
     def outside(self, request, point, secret):
-        """A file whose data lies in the secret, said in each way that there is."""
+        """A file whose data is in the secret, by each kind of path."""
         locations = {"absolute": str(secret), "parent": "data/../../secret", "link": "link"}
         path = point(locations[request.param])
         path.with_name("link").symlink_to(secret)
@@ -138,7 +138,7 @@ class TestExternalData:
 
     @pytest.mark.parametrize("place", PLACES.values(), ids=list(PLACES))
     def test_every_place(self, model, write, secret, place):
-        """Data of a tensor that lies anywhere else in the file is named, and refused too."""
+        """External data of tensors elsewhere in the file is named, and refused too."""
         tensor = TensorProto(name="two", data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
         tensor.external_data.add(key="location", value="../secret")
         place(model, tensor)
@@ -154,7 +154,7 @@ class TestExternalData:
         assert "hostile.onnx: its external data" in err
 
     def test_inside(self, point, secret):
-        """The same data beside the file is read, also through a detour that stays in the folder."""
+        """The same data beside the file is read, even through a detour inside the folder."""
         path = point("data/../beside")
         path.with_name("data").mkdir()
         path.with_name("beside").write_bytes(secret.read_bytes())
@@ -177,7 +177,7 @@ class TestExternalData:
         ],
     )
     def test_entry(self, point, secret, entries):
-        """An entry that names no data is refused, and nobody waits for it."""
+        """An entry that names no data is refused without waiting."""
         path = point(**entries)
         path.with_name("beside").write_bytes(secret.read_bytes())
         os.mkfifo(path.with_name("pipe"))
@@ -194,12 +194,12 @@ def first_tensor(model: ModelProto) -> TensorProto:
 
 
 def make_constant(model: ModelProto, *attributes: AttributeProto, outputs: tuple[str, ...] = ("y",)) -> None:
-    """Makes a Constant node of the model's node."""
+    """Turns the model's node into a Constant."""
     first_node(model).CopyFrom(NodeProto(op_type="Constant", output=outputs, attribute=attributes))
 
 
 def rename(model: ModelProto, old: bytes, new: bytes) -> None:
-    """Writes other bytes in place of a name, which onnx's own classes do not take."""
+    """Replaces a name by bytes that onnx's own classes do not take."""
     model.ParseFromString(model.SerializeToString().replace(old, new))
 
 
@@ -230,7 +230,7 @@ DAMAGES = {
     "operator-not-utf8": lambda model: rename(model, b"Mul", b"M\xff\xfe"),
     "name-not-utf8": lambda model: rename(model, b"\x01x", b"\x01\xff"),
 }
-"""What makes of a right model one that protobuf reads, and that holds what is no value."""
+"""Changes after which protobuf still reads the model, but a value in it is invalid."""
 
 UNTYPED = ValueInfoProto(name="x")
 
@@ -260,15 +260,15 @@ ILL_FORMED = {
     "input-untyped": lambda model: model.graph.input[0].CopyFrom(UNTYPED),
     "recursion": recursion,
 }
-"""What makes of it one that is no legal graph, and can be compared; functions that call themselves are not read."""
+"""Changes that make a graph illegal, but comparable; functions that call themselves cannot be read."""
 
 
 class TestDamage:
-    """What cannot be read is refused, and whatever is no legal graph fails the check `well-formed`."""
+    """Unreadable files are refused, and illegal graphs fail the check `well-formed`."""
 
     @pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
     def test_facts(self, model, write, damage):
-        """No fact is read off a damaged file, and the message names it and says what to do."""
+        """A damaged file is refused, and the message names it and says what to do."""
         damage(model)
         with pytest.raises(GraphError, match=r"hostile\.onnx: not a readable ONNX file \(.+\); export it again"):
             read_graph(write(model))
@@ -294,30 +294,30 @@ class TestDamage:
 
     @pytest.mark.parametrize("damage", ILL_FORMED.values(), ids=list(ILL_FORMED))
     def test_comparison(self, model, damage):
-        """A graph that is not legal can be compared: it is the same as itself, and not as the one that it was."""
+        """An illegal graph can be compared: it equals itself, and not the right one."""
         right = parse_model(RIGHT)
         damage(model)
         assert graph_differences(model, model) == ()
         assert graph_differences(model, right) != ()
 
     def test_damaged_comparison(self, model):
-        """One that is damaged cannot."""
+        """A damaged one cannot."""
         DAMAGES["dims-huge"](model)
         with pytest.raises(GraphError, match="the model: not a readable"):
             graph_differences(parse_model(RIGHT), model)
 
     def test_right(self, model, write, run):
-        """Before it is damaged, the file holds."""
+        """The undamaged file holds."""
         write(model)
         assert run()[0] == 0
 
 
 class TestNesting:
-    """A graph inside of a graph is read as deep as protobuf goes, and refused where it is deeper."""
+    """Nested graphs are read as deep as protobuf allows, and refused if they are deeper."""
 
     @staticmethod
     def nested(depth: int) -> bytes:
-        """A model with a graph in an attribute of a node of a graph, and so on; protobuf's own classes stop earlier."""
+        """A model with that many nested graphs, in bytes: protobuf's own classes stop earlier."""
         graph = b""
         for _ in range(depth):
             attribute = field(1, b"body") + field(6, graph) + bytes([0xA0, 0x01, AttributeProto.GRAPH])
@@ -327,18 +327,18 @@ class TestNesting:
     @pytest.mark.parametrize("read", [load_model, read_graph, external_files])
     @pytest.mark.parametrize("depth", [50, 5000])
     def test_deep(self, write, read, depth):
-        """Too deep a file is refused by name."""
+        """A deeper file is refused by name."""
         with pytest.raises(GraphError, match=r"hostile\.onnx: not a readable ONNX file"):
             read(write(self.nested(depth)))
 
     def test_less_deep(self, write):
-        """Twenty graphs in each other are read, and compared."""
+        """Twenty nested graphs are read and compared."""
         model = load_model(write(self.nested(20)))
         assert len(read_graph(model).nodes) == 2
         assert graph_differences(model, model) == ()
 
     def test_command(self, write, run):
-        """The command says it in one line."""
+        """The command says so in one line."""
         write(self.nested(5000))
         status, out, err = run()
         assert (status, out, err.count("\n")) == (2, "", 1)
@@ -357,7 +357,7 @@ def varint(number: int) -> bytes:
 
 @pytest.mark.parametrize("name", ["x\0y", "\x1b[31mx", "\u202ex", "x\n\ny", "[bold]x", "x" * 10_000])
 def test_names(model, write, run, name):
-    """No name commands the terminal, whatever is in it."""
+    """No name can control the terminal."""
     model.graph.input[0].name = first_node(model).input[0] = name
     write(model)
     status, out, err = run()

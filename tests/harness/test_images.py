@@ -1,4 +1,4 @@
-"""A picture goes through files and arrays unchanged, and what is no picture is refused by name."""
+"""A picture passes through files and arrays unchanged, and anything else is refused by name."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ from onnxproof.parity.images import read_picture, to_nchw, to_picture, write_pic
 
 @pytest.fixture(scope="module")
 def picture():
-    """Noise of 5 × 7, so that no axis and no channel can be taken for another."""
+    """Noise of 5 × 7, so that axes and channels cannot be confused."""
     return np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
 
 
@@ -34,10 +34,10 @@ def png(width: int, height: int, rows: bytes) -> bytes:
 
 
 class TestArrays:
-    """A picture is (H, W, C) uint8, a network's input (1, C, H, W) float32 with the values kept."""
+    """A picture is (H, W, C) uint8, a network's input (1, C, H, W) float32 of the same values."""
 
     def test_to_nchw(self, picture):
-        """Each value stands at its channel, row and column."""
+        """Each value is at its channel, row and column."""
         values = to_nchw(picture)
         assert (values.shape, values.dtype, values.flags.c_contiguous) == ((1, 3, 5, 7), np.float32, True)
         assert values[0, 2, 4, 6] == picture[4, 6, 2]
@@ -65,19 +65,19 @@ class TestFiles:
     """A picture file is read and written whole, or refused by name."""
 
     def test_png(self, tmp_path, picture):
-        """A PNG gives back what was written, bit for bit, and is alone in its folder."""
+        """A PNG is read as it was written, bit for bit, and is alone in its folder."""
         path = write_picture(tmp_path / "face.png", picture)
         np.testing.assert_array_equal(read_picture(path), picture, strict=True)
         assert list(tmp_path.iterdir()) == [path]
 
     def test_replaced(self, tmp_path, picture):
-        """A file that is there already is replaced."""
+        """An existing file is replaced."""
         write_picture(tmp_path / "face.png", picture)
         write_picture(tmp_path / "face.png", picture[:2])
         np.testing.assert_array_equal(read_picture(tmp_path / "face.png"), picture[:2])
 
     def test_channels(self, tmp_path):
-        """The first channel is blue: the file of a blue picture shows blue to others."""
+        """The first channel is blue: other programs see a blue file as blue."""
         blue = np.full((1, 1, 3), (255, 0, 0), np.uint8)
         assert write_picture(tmp_path / "blue.ppm", blue).read_bytes().endswith(b"\x00\x00\xff")
 
@@ -85,7 +85,7 @@ class TestFiles:
         "content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"], ids=["empty", "text", "signature-alone"]
     )
     def test_no_picture(self, tmp_path, content):
-        """A file that is no picture is refused by name."""
+        """A file that is not a picture is refused by name."""
         (tmp_path / "face.png").write_bytes(content)
         with pytest.raises(ValueError, match=r"face\.png: not a picture"):
             read_picture(tmp_path / "face.png")
@@ -108,7 +108,7 @@ class TestFiles:
         assert read_picture(tmp_path / "black.png").shape == (50, 8, 3)
 
     def test_bomb_of_another_format(self, tmp_path):
-        """What OpenCV itself finds too large is refused by name."""
+        """A picture too large for OpenCV is refused by name."""
         (tmp_path / "bomb.bmp").write_bytes(
             b"BM" + struct.pack("<IIIIiiHH", 0, 0, 54, 40, 10**5, 10**5, 1, 24) + bytes(24)
         )
@@ -117,7 +117,7 @@ class TestFiles:
 
     @given(cut=st.integers(0, 90), at=st.integers(0, 90), byte=st.binary(min_size=1, max_size=4))
     def test_damaged(self, tmp_path_factory, cut, at, byte):
-        """A file that is cut, or overwritten anywhere, is a picture or is refused by name."""
+        """A file that is cut or partly overwritten is read, or refused by name."""
         path = tmp_path_factory.getbasetemp() / "damaged.png"
         data = bytearray(png(8, 50, b"\0" * 100))
         data[at : at + len(byte)] = byte
@@ -131,7 +131,7 @@ class TestFiles:
         assert problem.startswith(f"{path}: ")
 
     def test_no_file(self, tmp_path):
-        """A file that is not there is a FileNotFoundError with its name."""
+        """A missing file is a FileNotFoundError with its name."""
         with pytest.raises(FileNotFoundError, match=r"face\.png"):
             read_picture(tmp_path / "face.png")
 
@@ -143,7 +143,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("name", ["face.xyz", "face"])
     def test_unknown_ending(self, tmp_path, picture, name):
-        """An ending that is no picture's is refused by name, and leaves nothing."""
+        """An unknown file ending is refused by name, and leaves nothing."""
         with pytest.raises(ValueError, match=f"{name}: OpenCV cannot write this picture"):
             write_picture(tmp_path / name, picture)
         assert not list(tmp_path.iterdir())
@@ -158,7 +158,7 @@ class TestFiles:
         ],
     )
     def test_other_array(self, tmp_path, other):
-        """What is no picture is not written, and leaves nothing."""
+        """Other arrays are not written, and leave nothing."""
         with pytest.raises(ValueError, match=r"face\.png: "):
             write_picture(tmp_path / "face.png", other)
         assert not list(tmp_path.iterdir())

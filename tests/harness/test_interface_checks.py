@@ -1,4 +1,4 @@
-"""A file has the model's inputs, outputs and dimensions, or it is told which it does not have."""
+"""The checks that a file has the model's inputs, outputs and dimensions."""
 
 import onnx
 import pytest
@@ -17,7 +17,7 @@ from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Scale, edited,
 
 
 class ItemFactor(Scale):
-    """A model that takes its factor out of the tensor, of which the tracer warns."""
+    """A model that reads its factor with `.item()`, of which the tracer warns."""
 
     def forward(self, x, factor):
         return super().forward(x, factor.item())
@@ -25,7 +25,7 @@ class ItemFactor(Scale):
 
 @pytest.fixture
 def exported_as():
-    """A conversion whose export is the file that is written out as text."""
+    """A conversion whose export is replaced by a file in text form."""
 
     def make(case, text):
         conversion = exported(ReferenceModel(case), TORCHSCRIPT)
@@ -67,13 +67,13 @@ class TestInputs:
         ],
     )
     def test_others(self, given, changes, problem):
-        """Every input that is not there, or that the model does not have, is named."""
+        """Every missing input, and every one that the model lacks, is named."""
         finding = judge(inputs_kept, given(scale_case(), edited(*changes)))
         assert said(finding) == (CheckVerdict.FAILS, problem)
         assert finding.advice.startswith("Pass each input as a tensor")
 
     def test_order(self, given):
-        """Inputs in another order are told: some callers feed by position."""
+        """Another order is reported: some callers feed by position."""
         swapped = ("float[rows, 4] x, float[1] factor", "float[1] factor, float[rows, 4] x")
         finding = judge(inputs_kept, given(scale_case(), edited(swapped)))
         assert said(finding) == (CheckVerdict.FAILS, "the inputs are in the order factor, x, the model's are x, factor")
@@ -95,14 +95,14 @@ class TestInputs:
 
 
 class TestOutputs:
-    """`outputs-kept`: the file has the model's outputs, in order, of their names, dtypes and ranks."""
+    """`outputs-kept`: the file has the model's outputs in order, with their names, dtypes and ranks."""
 
     NAMED = scale_case(output_names=["scaled", "total"])
     SWAPPED = ("float[rows, 4] scaled, float[rows] total", "float[rows] total, float[rows, 4] scaled")
 
     @pytest.mark.parametrize("case", [NAMED, scale_case()], ids=["named", "unnamed"])
     def test_right(self, given, case):
-        """The figure is their names; those of a given file are its own, where the case names none."""
+        """The figure is their names; those in a given file, if the case names none."""
         assert seen(outputs_kept, given(case, FILE)) == (CheckVerdict.HOLDS, "scaled, total")
 
     @pytest.mark.parametrize(
@@ -133,31 +133,31 @@ class TestOutputs:
         ],
     )
     def test_others(self, given, changes, problem, advice):
-        """What is not as in the model is told with both."""
+        """Differences are reported with both sides."""
         finding = judge(outputs_kept, given(self.NAMED, edited(*changes)))
         assert (finding.verdict, finding.problem, finding.advice) == (CheckVerdict.FAILS, problem, advice)
 
     def test_both_named(self, given):
-        """Where the numbers of outputs differ, all of both are named."""
+        """If the numbers of outputs differ, all of both are named."""
         added = ("float[rows] total)", "float[rows] total, float[1] two)")
         assert judge(outputs_kept, given(self.NAMED, edited(added))).problem == (
             "the file has 3 outputs (scaled, total, two), the model 2 (scaled, total)"
         )
 
     def test_unknown_rank(self, given):
-        """An output that is declared without dimensions says nothing of its rank."""
+        """An output that is declared without dimensions may have any rank."""
         assert (
             judge(outputs_kept, given(self.NAMED, edited(("float[rows] total", "float[] total")))).verdict
             == CheckVerdict.HOLDS
         )
 
     def test_exported(self, exported_as):
-        """Names of an exported file's matter also where the case names none: the exporter was given the model's."""
+        """An exported file's names count even if the case names none: the exporter was given the model's."""
         assert judge(outputs_kept, exported_as(scale_case(), FILE)).problem == "output output_0 is called scaled"
 
 
 class TestDims:
-    """`dims-kept`: what was asked to be dynamic is dynamic."""
+    """`dims-kept`: the case's dynamic dimensions are dynamic."""
 
     SQUARE = scale_case(dynamic={"x": {0: "rows", 1: "columns"}})
     FREE = ("[rows, 4] x", "[rows, columns] x")
@@ -185,7 +185,7 @@ class TestDims:
         ids=["rank", "size", "name"],
     )
     def test_nothing_said(self, given, change):
-        """Where the file says nothing of an input's size, or does not have it, nothing is frozen."""
+        """If the file does not declare an input's size, or lacks the input, nothing is frozen."""
         assert judge(dims_kept, given(self.SQUARE, edited(change))).verdict == CheckVerdict.HOLDS
 
     def test_traced(self, exported_as):
@@ -244,7 +244,7 @@ class TestShapes:
         ],
     )
     def test_not_kept(self, given, change, problem):
-        """A run that does not is told with its probe, the dimension and both sizes."""
+        """A run that does not is reported with its probe, dimension and both sizes."""
         conversion = given(scale_case(), edited(change))
         net = Scale()
 
@@ -258,7 +258,7 @@ class TestShapes:
         assert finding.advice == "Try the other exporter: an engine that plans memory by the declared shape fails."
 
     def test_refused_once(self, given):
-        """Probes that the engine refuses are not counted, and those after them are looked at."""
+        """Probes that the engine refuses are not counted; those after them are."""
         conversion = given(
             scale_case(also=[{"x": ROWS[:0], "factor": FACTOR}, {"x": ROWS[:5], "factor": FACTOR}]), FILE
         )
@@ -274,6 +274,6 @@ class TestShapes:
         assert seen(shapes_honest, choosy) == (CheckVerdict.HOLDS, f"rows×4, rows in {runs} runs")
 
     def test_refused(self, given):
-        """A file that does not run keeps to nothing."""
+        """A file that does not run is not judged."""
         conversion = given(scale_case(), edited(("Mul (", "Mool (")))
         assert seen(shapes_honest, conversion) == (CheckVerdict.NOT_JUDGED, "the file does not run: see same-values")

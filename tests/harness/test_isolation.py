@@ -1,4 +1,4 @@
-"""A file runs alone where torch is not, from its own data; one that needs more is told by what it needs."""
+"""A file runs without torch, from its own data; if it needs more, the problem names what."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ WITH_BODY = CUSTOM + '<domain: "own", opset_import: ["": 18]> Mul (a, b) => (c) 
 
 @pytest.fixture
 def written(tmp_path):
-    """Writes a model in onnx's text to a file; with `data`, the weight is said to lie in that file."""
+    """Writes a model in onnx's text to a file; with `data`, its weight refers to that file."""
 
     def write(text, data=None, path=tmp_path / "model.onnx"):
         model = parse_model(text)
@@ -51,7 +51,7 @@ def data(tmp_path):
 
 
 class TestAlone:
-    """A file that has all that it needs runs."""
+    """A file that has all it needs runs."""
 
     def test_whole(self, written):
         """One file is enough."""
@@ -64,7 +64,7 @@ class TestAlone:
         assert run_without_torch(written(FILE, data=name), INPUTS, CPU) == ""
 
     def test_body(self, written):
-        """An operator of the file's own runs with its body."""
+        """A custom operator runs with its body."""
         assert run_without_torch(written(WITH_BODY), INPUTS, CPU) == ""
 
     def test_file_is_left(self, written, tmp_path):
@@ -74,7 +74,7 @@ class TestAlone:
 
 
 class TestNotAlone:
-    """A file that needs more does not, and the reason is one line."""
+    """A file that needs more does not run; the reason is one line."""
 
     def test_custom_operator(self, written):
         """An operator without a body is named."""
@@ -83,7 +83,7 @@ class TestNotAlone:
         assert "\n" not in problem
 
     def test_missing_data(self, written):
-        """Data that is not there is named."""
+        """Missing data is named."""
         problem = run_without_torch(written(FILE, data="weight.bin"), INPUTS, CPU)
         assert problem == "its external data weight.bin is missing"
 
@@ -91,14 +91,14 @@ class TestNotAlone:
         "name", ["../weight.bin", "/etc/hostname", "data/../../weight.bin", "{0}/weight.bin", "../{0.name}/weight.bin"]
     )
     def test_data_outside(self, written, data, tmp_path, name):
-        """Data whose path leads out of the folder, also where it comes back, is not read, though it is there."""
+        """Data whose path leads out of the folder is not read, even if it exists or the path leads back."""
         data("weight.bin")
         name = name.format(tmp_path)
         problem = run_without_torch(written(FILE, data=name), INPUTS, CPU)
         assert problem == f"its external data {name} leads out of the file's folder"
 
     def test_link(self, written, data, tmp_path):
-        """Nor is data that a link leads to."""
+        """Nor is data behind a link."""
         data("weight.bin")
         (tmp_path / "inside").mkdir()
         (tmp_path / "inside" / "link.bin").symlink_to(tmp_path / "weight.bin")
@@ -107,7 +107,7 @@ class TestNotAlone:
 
     @pytest.mark.parametrize("name", ["../{}/data", "x" * 5000], ids=["and-back", "too-long"])
     def test_other_place(self, tmp_path, name):
-        """Nor is that of a tensor which onnx itself does not open; nothing is written outside of the copy's folder."""
+        """Nor is data of a tensor that onnx itself does not open; nothing is written outside the copy's folder."""
         (tmp_path / "data").touch()
         name = name.format(tmp_path.name)
         tensor = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
@@ -122,39 +122,39 @@ class TestNotAlone:
 
     @pytest.mark.parametrize("name", ["nul\0", "loop/data"])
     def test_no_path(self, written, tmp_path, name):
-        """What is no path at all is refused with the file."""
+        """A file with an impossible path is refused."""
         (tmp_path / "loop").symlink_to("loop")
         path = written(FILE, data=name)
         with pytest.raises(GraphError, match=r"model\.onnx: not a readable ONNX file"):
             run_without_torch(path, INPUTS, CPU)
 
     def test_inputs(self, written):
-        """Inputs that the file refuses are told."""
+        """A refusal of the inputs is reported."""
         assert "Expected: 4" in run_without_torch(written(FILE), {"x": np.zeros(5, np.float32)}, CPU)
 
     def test_time(self, monkeypatch, written):
-        """A file that does not end is not waited for."""
+        """A run that does not end is stopped."""
         monkeypatch.setattr(isolation, "SECONDS", 0.01)
         assert run_without_torch(written(FILE), INPUTS, CPU) == "it runs for more than 0.01 s"
 
     def test_unreadable(self, tmp_path):
-        """A file that is no ONNX file raises."""
+        """A file that is not ONNX raises."""
         (tmp_path / "model.onnx").write_bytes(b"not a model")
         with pytest.raises(GraphError):
             run_without_torch(tmp_path / "model.onnx", INPUTS, CPU)
 
 
 class TestSurroundings:
-    """The process has neither torch nor what lies in the folder of the file."""
+    """The process has neither torch nor modules of the file's folder."""
 
     def test_torch(self, monkeypatch, written):
-        """What imports torch fails."""
+        """Importing torch fails."""
         monkeypatch.setattr(isolation, "_SCRIPT", isolation._SCRIPT + "\nimport torch")
         assert "torch" in run_without_torch(written(FILE), INPUTS, CPU)
 
     @pytest.mark.parametrize("name", ["numpy.py", "onnxruntime.py", "numpy/__init__.py"])
     def test_data_is_no_code(self, written, tmp_path, name):
-        """Data that has the name of a module is not run."""
+        """Data with the name of a module is not run."""
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
         run_without_torch(written(FILE, data=name), INPUTS, CPU)

@@ -1,4 +1,4 @@
-"""Contenders are timed in turns, with outputs that were checked first, and only their ratios are trusted."""
+"""Contenders are timed in turns after their outputs are checked, and only their ratios are trusted."""
 
 import itertools
 import json
@@ -63,7 +63,7 @@ def no_pause(monkeypatch):
 
 @pytest.fixture
 def timed(machine):
-    """Measures contenders by what each run takes; "a" is the baseline."""
+    """Measures contenders with these seconds per run; "a" is the baseline."""
 
     def get(**seconds):
         contenders = {name: machine.contender(name, values) for name, values in seconds.items()}
@@ -82,11 +82,11 @@ class TestRounds:
         assert "".join(machine.called) == "abc" + "abc" + "cab" + "bca" + "abc"
 
     def test_first_run_is_not_timed(self, timed):
-        """What a contender does once, such as compiling, is not in its time."""
+        """One-time work of a contender, such as compiling, is not timed."""
         assert timed(a=[100, 1, 2, 3], b=[1] * 4)["a"].seconds == [1, 2, 3]
 
     def test_seconds_end_a_measurement(self, machine):
-        """With a limit of time there are fewer rounds, but no fewer than the least."""
+        """With a time limit there are fewer rounds, but at least `MIN_ROUNDS`."""
         contenders = {"a": machine.contender("a", [1] * 1000)}
         asked = {"case": "case", "baseline": "a", "rounds": 900, "clock": machine.clock}
         assert len(measure(contenders, INPUTS, REFERENCE, seconds=20, **asked)["a"].seconds) == 21
@@ -111,7 +111,7 @@ class TestFigures:
         assert timed(a=[1, 2, 3, 4])["a"].ratio == Ratio(1, 1, 1)
 
     def test_common_noise(self, timed):
-        """What slows whole rounds down leaves a ratio of two, while the medians' spread is as large as they are."""
+        """Noise that slows whole rounds down widens the spread, but not the ratio's interval around two."""
         noise = np.random.default_rng(0).lognormal(sigma=1, size=41)
         own = noise * np.random.default_rng(1).normal(2, 0.02, 41)
         timing = timed(a=noise, b=own)["b"]
@@ -137,7 +137,7 @@ class TestFigures:
 
 
 class TestOutputs:
-    """A contender that gives something else is an error, and nothing is timed."""
+    """A contender with a wrong output is an error, and nothing is timed."""
 
     def test_wrong_output(self, machine):
         """The error is the comparison's message, with the case and the contender."""
@@ -161,7 +161,7 @@ class TestOutputs:
         assert (found.values, found.edges, found.wrong) == (60, 1, 0)
 
     def test_wrong_picture(self):
-        """Floats that pass as such, among large ones, are refused where the picture differs by more than an edge."""
+        """Floats that pass as such, among large ones, are refused if the picture differs by more than an edge."""
         picture = np.full((1, 3, 4, 5), 7.5, np.float32)
         picture[0, 0, 0, 0] = 1e6
         other = picture.copy()
@@ -175,14 +175,14 @@ class TestThreads:
     """All contenders have the same number of threads."""
 
     def test_set_and_restored(self):
-        """torch and OpenCV have this number inside, and their former one afterwards."""
+        """torch and OpenCV use this number inside, and their former one afterwards."""
         before = thread_counts()
         with threads(1):
             assert thread_counts() == (1, 1)
         assert thread_counts() == before
 
     def test_restored_after_an_error(self):
-        """They have it back as well where a contender fails."""
+        """The former number is back after an error too."""
         before = thread_counts()
         with pytest.raises(KeyError, match="contender"), threads(1):
             raise KeyError("contender")
@@ -215,7 +215,7 @@ class TestOperations:
 
     @pytest.mark.skipif(not facts.torch_counts_operations, reason="this torch counts no operations")
     def test_matrix_product(self):
-        """The matrix product has as many operations as it counts for."""
+        """The matrix product has `SGEMM_FLOPS` operations."""
         assert count_flops(Gives(latency._sgemm()), {}) == latency.SGEMM_FLOPS
 
     def test_none_without(self, timed):
@@ -225,7 +225,7 @@ class TestOperations:
 
 
 class TestNotRun:
-    """A contender that cannot run is reported with the reason, unless the project itself brings it."""
+    """An optional contender that cannot run is reported with the reason."""
 
     @pytest.fixture
     def network(self, tmp_path):
@@ -236,7 +236,7 @@ class TestNotRun:
 
     @pytest.mark.skipif(not facts.torch_resets_compilations, reason="this torch has no torch.compiler")
     def test_without_compiler(self, network, monkeypatch):
-        """Where torch.compile fails, the reason is its message, and the others run."""
+        """If torch.compile fails, the reason is its message, and the others run."""
 
         def refuse(*_, **options):
             raise RuntimeError("No working C++ compiler found\nand more")
@@ -254,7 +254,7 @@ class TestNotRun:
 
 
 class TestResults:
-    """`onnx_record_latency` puts what was measured, and what was not, into results.json."""
+    """`onnx_record_latency` writes what was measured, and what was not, to results.json."""
 
     def test_recorded(self, pytester):
         """The entry has the spec, the ratios, and the reasons."""

@@ -79,7 +79,7 @@ def folder(monkeypatch, tmp_path):
 
 @pytest.fixture
 def no_room(monkeypatch):
-    """Within it no file can grow past a few bytes, as on a full disk, whatever the user may do."""
+    """Inside it no file can grow past a few bytes, as on a full disk, even for root."""
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # Python leaves half a .pyc there, and reads it the next time
 
     @contextlib.contextmanager
@@ -95,18 +95,18 @@ def no_room(monkeypatch):
 
 
 class TestStopped:
-    """A check that is stopped leaves no file but temporary ones."""
+    """A check that is stopped leaves only temporary files."""
 
     @pytest.fixture
     def stop(self, folder, pytestconfig):
-        """Starts a check that waits somewhere, sends it a signal there, and gives its status and what it printed."""
+        """Starts a check that waits somewhere, and sends it a signal there; returns its status and output."""
 
         def check(where: str, sent: signal.Signals):
             environment = {
                 "WAIT": where,
                 "TMPDIR": str(folder / "temporary"),
                 "PYTHONPATH": str(pytestconfig.rootpath),
-                "PYTHONWARNINGS": "ignore",  # torch 2.4 imports an onnxscript that warns of itself
+                "PYTHONWARNINGS": "ignore",  # torch 2.4 imports an onnxscript that raises warnings
             }
             command = [sys.executable, "-m", "onnxproof", *CHECK]
             pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -122,7 +122,7 @@ class TestStopped:
         return check
 
     def test_interrupted(self, folder, stop):
-        """Ctrl-C while the exporter traces leaves nothing at all."""
+        """Ctrl-C while the exporter traces leaves nothing."""
         assert stop("tracing", signal.SIGINT) == (130, "", "onnxproof: interrupted\n")
         assert not list((folder / "report").iterdir())
         assert not list((folder / "temporary").glob("onnxproof-*"))
@@ -143,7 +143,7 @@ class TestStopped:
         assert capsys.readouterr() == ("", "onnxproof: interrupted\n")
 
     def test_killed(self, folder, stop):
-        """A kill leaves nothing in the report, and the next run makes it."""
+        """A kill leaves nothing in the report; the next run writes one."""
         assert stop("written", signal.SIGKILL) == (-signal.SIGKILL, "", "")
         assert not list((folder / "report").iterdir())
         assert main(CHECK_WRONG) == 1
@@ -157,10 +157,10 @@ class LoudLinear(torch.nn.Linear):
 
 
 class TestNoRoom:
-    """A full disk spoils no earlier file and is named as the reason, and the next run with room works."""
+    """On a full disk, earlier files stay whole, the reason is named, and the next run with room works."""
 
     def test_file(self, tmp_path, no_room):
-        """A file that does not fit leaves the one that was there, and nothing beside it."""
+        """A file that does not fit leaves the earlier one, and nothing beside it."""
         path = write_whole(tmp_path / "results.json", b"old")
         with no_room(), pytest.raises(OSError, match=os.strerror(errno.EFBIG)):
             write_whole(path, bytes(1000))
@@ -179,7 +179,7 @@ class TestNoRoom:
         assert {path.name for path in tmp_path.iterdir()} <= {"repro", ".repro.lock"}
 
     def test_shared_work(self, tmp_path, no_room):
-        """Work that was to be done once is done by the next who asks."""
+        """Shared work that failed is done by the next caller."""
 
         def make(folder):
             (folder / "model").write_bytes(bytes(1000))
@@ -193,7 +193,7 @@ class TestNoRoom:
     )
     @pytest.mark.parametrize("layer", [torch.nn.Linear, LoudLinear])
     def test_export(self, tmp_path, no_room, layer):
-        """An export is refused with the reason and leaves nothing, whether the model or what it prints has no room."""
+        """An export fails with the reason and leaves nothing, whether the model or its printed text has no room."""
         path, model, inputs = tmp_path / "model.onnx", layer(40, 40), {"x": torch.ones(1, 40).numpy()}
         with no_room(), pytest.raises(ExportError, match=os.strerror(errno.EFBIG)):
             export(model, inputs, path, exporter=TORCHSCRIPT, opset=17)
@@ -201,7 +201,7 @@ class TestNoRoom:
         assert export(model, inputs, path, exporter=TORCHSCRIPT, opset=17).graph.nodes
 
     def test_report(self, monkeypatch, folder, no_room, capsys):
-        """A report that does not fit is one line, and no part of a folder is left for the whole."""
+        """A report that does not fit ends with one line, and no partial folder is left."""
         monkeypatch.setattr("onnxproof.checks.interface.run_without_torch", lambda *_: "")
         with no_room():
             assert main(CHECK_WRONG) == 2
@@ -212,7 +212,7 @@ class TestNoRoom:
         assert len(list(Path("report/repro/Double-wrong.onnx/same-values").iterdir())) == 5
 
     def test_temporary_files(self, monkeypatch, folder, no_room, capsys):
-        """Where temporary files do not fit, one line says which, and how to put them elsewhere."""
+        """If temporary files do not fit, one line says so, and how to put them elsewhere."""
         monkeypatch.setattr("tempfile.tempdir", str(folder / "temporary"))
         with no_room():
             assert main(["check", "models.py:double", "--onnx", "wrong.onnx"]) == 2
@@ -257,11 +257,11 @@ def test_conversion(onnx_check):
 
 
 class TestNoRoomInPytest:
-    """A run of pytest keeps its verdicts where the report has no room."""
+    """A run of pytest keeps its verdicts if the report has no room."""
 
     @pytest.fixture
     def run(self, pytester, monkeypatch):
-        """Runs the specs where one of the plugin's modules finds no room."""
+        """Runs the specs while a function of the plugin has no room."""
 
         def fail(*_):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -274,7 +274,7 @@ class TestNoRoomInPytest:
         return specs
 
     def test_results(self, pytester, run):
-        """The results that an earlier run left stay, the summary is shown, and the exit status says that it failed."""
+        """Results of an earlier run stay, the summary is shown, and the exit status reports the failure."""
         results = pytester.makefile(".json", **{"report/results": "old"})
         done = run(page, "write_whole", "-k", "recorded")
         done.assert_outcomes(passed=1, deselected=15)
@@ -291,7 +291,7 @@ class TestNoRoomInPytest:
 
 
 def test_two_runs_at_once(pytester):
-    """Two runs that report into one folder leave the results of one of them, whole, and nothing beside them."""
+    """Two runs that report into one folder leave the whole results of one of them, and nothing else."""
     pytester.makepyfile(test_two_runs=RECORDED)
     command = [sys.executable, "-m", "pytest", "--onnx-report=report", "-p", "no:cacheprovider"]
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -302,7 +302,7 @@ def test_two_runs_at_once(pytester):
 
 
 def test_no_model_without_its_data(monkeypatch, tmp_path):
-    """An export that is stopped between its files leaves data without a model, and never a model without data."""
+    """An export that is stopped between its files leaves data without a model, never a model without data."""
     replace = Path.replace
 
     def stop(path, target):

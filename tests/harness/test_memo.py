@@ -1,4 +1,4 @@
-"""What was made is remembered, and so is a refusal; memory is bounded."""
+"""Results and refusals are remembered, and memory is bounded."""
 
 import pytest
 
@@ -6,11 +6,11 @@ from onnxproof._internal.memo import Memo
 
 
 class RefusalError(Exception):
-    """What the memory remembers."""
+    """The remembered error."""
 
 
 def counted(*made):
-    """A function that returns, or raises, one thing after another; it counts its calls."""
+    """A function that returns or raises one item per call, and counts its calls."""
 
     def make():
         make.calls += 1
@@ -44,7 +44,7 @@ class TestMade:
 
 
 class TestRefused:
-    """A refusal is raised again, and anything else is not remembered."""
+    """A refusal is raised again; other errors are not remembered."""
 
     def test_again(self):
         """The second call raises the same, with the first as its cause."""
@@ -65,10 +65,10 @@ class TestRefused:
 
 
 class TestBounded:
-    """Together the results are no larger than asked."""
+    """Together the results stay within the limit."""
 
     def test_oldest_goes(self):
-        """What was used least recently is made again."""
+        """The least recently used one is made again."""
         memo, make = Memo(RefusalError, 4, len), counted("aa", "bb", "cc", "bb again")
         memo.get("a", make)
         memo.get("b", make)
@@ -78,11 +78,11 @@ class TestBounded:
         assert memo.get("b", make) == "bb again"
 
     def test_too_large(self):
-        """What is larger than all of it is returned, and not kept."""
+        """A result above the limit is returned, but not kept."""
         memo, make = Memo(RefusalError, 4, len), counted("large", "again")
         assert [memo.get("key", make), memo.get("key", make)] == ["large", "again"]
 
     def test_just_fits(self):
-        """What fills it is kept."""
+        """One at the limit is kept."""
         memo, make = Memo(RefusalError, 4, len), counted("full", "again")
         assert [memo.get("key", make), memo.get("key", make)] == ["full", "full"]

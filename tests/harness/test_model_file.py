@@ -1,4 +1,4 @@
-"""A file is read whole, with its external data, or refused by name; also one whose functions call themselves."""
+"""A file is read whole, with its external data, or refused by name, for example if functions call themselves."""
 
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class TestFile:
         return path
 
     def test_whole(self, path, model):
-        """A file gives the model that was saved."""
+        """A saved model is read back equal."""
         path.write_bytes(model.SerializeToString())
         assert load_model(path) == model
         assert external_files(path) == ()
@@ -66,7 +66,7 @@ class TestFile:
         assert external_files(path) == ()
 
     def test_name_decides_nothing(self, tmp_path, model):
-        """What a file is called does not change how it is read."""
+        """A file's name does not change how it is read."""
         (tmp_path / "net.json").write_bytes(model.SerializeToString())
         assert load_model(tmp_path / "net.json") == model
 
@@ -102,7 +102,7 @@ class TestFile:
         ],
     )
     def test_outside(self, tmp_path, name, outside):
-        """An absolute path, `..` and a link lead out of the file's folder, also where they lead back."""
+        """An absolute path, `..` and a link lead out of the file's folder, even if they lead back."""
         name = Path(name.format(tmp_path))
         (tmp_path / "link").symlink_to(tmp_path.parent)
         assert is_outside(name, tmp_path) == outside
@@ -129,14 +129,14 @@ class TestFile:
         ],
     )
     def test_other_file(self, path, read, content):
-        """A file that is no model is refused, and the message names it and says what to do."""
+        """A file that is not a model is refused; the message names it and says what to do."""
         path.write_bytes(content)
         with pytest.raises(GraphError, match=r"net\.onnx: .*; export it again"):
             read(path)
 
     @pytest.mark.parametrize("read", [load_model, read_graph, external_files])
     def test_no_file(self, path, read):
-        """A file that is not there is refused by name."""
+        """A missing file is refused by name."""
         with pytest.raises(GraphError, match=r"net\.onnx: no such file"):
             read(path)
 
@@ -147,7 +147,7 @@ class TestFile:
 
     @given(end=st.integers(0, len(parse_model(ONE_NODE).SerializeToString()) - 1))
     def test_cut_anywhere(self, tmp_path_factory, end):
-        """No beginning of a file passes for the whole."""
+        """A file that is cut anywhere is refused."""
         cut = tmp_path_factory.getbasetemp() / "cut.onnx"
         cut.write_bytes(parse_model(ONE_NODE).SerializeToString()[:end])
         with pytest.raises(GraphError, match=r"cut\.onnx"):
@@ -162,7 +162,7 @@ class TestRecursion:
 
     @staticmethod
     def calling(**bodies: str) -> onnx.ModelProto:
-        """A model that calls the function `a` of a domain `own`, which has these functions."""
+        """A model that calls the function `a` of the domain `own`, with these functions."""
         model = '<ir_version: 8, opset_import: ["": 18, "own": 1]> g (float[2] x) => (float[2] y) { y = own.a (x) }'
         function = '<domain: "own", opset_import: ["": 18, "own": 1]> {} (x) => (y) {{ {} }}'
         return parse_model("\n".join([model, *(function.format(name, body) for name, body in bodies.items())]))
@@ -184,7 +184,7 @@ class TestRecursion:
         ],
     )
     def test_circle(self, bodies, circle):
-        """The message has the functions in the order in which they call each other."""
+        """The message has the functions in the order of their calls."""
         with pytest.raises(GraphError, match=rf"\(a function calls itself: {circle}\); export it again"):
             read_graph(self.calling(**bodies))
 
@@ -196,7 +196,7 @@ class TestRecursion:
         ],
     )
     def test_no_circle(self, bodies):
-        """Functions that call each other, and operators of their name in another domain, are none."""
+        """Functions may call others, and operators of their own name in another domain."""
         assert read_graph(self.calling(**bodies)).nodes_of("a")
 
     def test_domain_written_out(self):
@@ -214,14 +214,14 @@ class TestRecursion:
         assert read_graph(model).nodes_of("a")
 
     def test_defined_twice(self):
-        """A circle is seen in each of two functions of one name."""
+        """A circle is found in either of two functions of one name."""
         model = self.calling(a="y = own.a (x)", b="y = Neg (x)")
         model.functions[1].name = "a"
         with pytest.raises(GraphError, match="a calls a"):
             read_graph(model)
 
     def test_name_is_not_utf8(self):
-        """A circle of names that are no text is refused as such."""
+        """A function name that is not UTF-8 is refused as such."""
         data = self.calling(a="y = own.a (x)").SerializeToString().replace(b"\x01a", b"\x01\xff")
         with pytest.raises(GraphError, match="is not UTF-8"):
             read_graph(onnx.ModelProto.FromString(data))

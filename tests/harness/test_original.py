@@ -1,4 +1,4 @@
-"""The original gives a reference for each probe, tells what it reacts to, and refuses what cannot be judged."""
+"""The reference model answers each probe, finds its reactions, and refuses what cannot be judged."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ class Float32Alone(nn.Module):
 
 
 class Gives(nn.Module):
-    """A model that gives the same whatever it is given."""
+    """A model that returns the same for any input."""
 
     def __init__(self, value):
         super().__init__()
@@ -54,12 +54,12 @@ class Gives(nn.Module):
 
 @pytest.fixture
 def scale():
-    """The original of `Scale`."""
+    """The reference of `Scale`."""
     return ReferenceModel(scale_case())
 
 
 class TestReference:
-    """A probe's reference is what the model gives, and what it gives in float64 where it can."""
+    """A probe's reference is the model's outputs, and those in float64 if it runs in float64."""
 
     def test_values(self, scale):
         """The values are the model's own, the exact ones float64."""
@@ -78,12 +78,12 @@ class TestReference:
         assert (asked.values["output"].shape, asked.exact) == ((6, 2), None)
 
     def test_refused(self):
-        """Inputs that the model refuses have none."""
+        """Refused inputs have no reference."""
         case = scale_case(Choosy())
         assert ReferenceModel(case).ask(resized(case, {"rows": 9}).inputs) is None
 
     def test_model_stays(self):
-        """The model that the user gave is not run, and so not changed."""
+        """The user's model is not run, and so not changed."""
         model = Counts()
         ReferenceModel(Case(model, {"x": ROWS})).ask({"x": ROWS})
         assert model.runs == 0
@@ -93,7 +93,7 @@ class TestFunction:
     """`reference` asks any model for its outputs, in float32 and float64."""
 
     def test_both(self):
-        """Both have the names that are given; the inputs are in the order of the arguments."""
+        """Both have the names given; the inputs are in the order of the arguments."""
         found = reference(Scale(), {"x": ROWS, "factor": FACTOR}, ("scaled", "total"))
         np.testing.assert_array_equal(found.values["scaled"], ROWS * FACTOR, strict=True)
         np.testing.assert_array_equal(found.exact["total"], ROWS.astype(np.float64).sum(-1), strict=True)
@@ -105,23 +105,23 @@ class TestFunction:
         assert (list(found.values), found.exact["output"].dtype) == (["output"], np.float64)
 
     def test_refused(self):
-        """What the model raises is raised."""
+        """The model's error is raised."""
         with pytest.raises(ValueError, match="too many"):
             reference(Choosy(), {"x": np.resize(ROWS, (9, 4)), "factor": FACTOR})
 
 
 class TestJudged:
-    """The probes that a model accepts are what its file is judged on."""
+    """A file is judged on the probes that its model accepts."""
 
     def test_refused(self):
-        """Those that it refuses are left out; the example is first, and is the traced one."""
+        """Refused probes are left out; the example is first, and is the traced one."""
         original = ReferenceModel(scale_case(Choosy()))
         assert [judged.probe.sizes["rows"] for judged in original.judged] == [6, 6, 6, 6, 6, 7, 1]
         assert original.traced is original.judged[0]
         assert original.traced.probe.id == "traced"
 
     def test_references(self, scale):
-        """Each has its own reference, and all the rounding that is usual."""
+        """Each has its own reference; all have the usual rounding."""
         references = [judged.reference for judged in scale.judged]
         scaled = [judged.probe.inputs["x"] * FACTOR for judged in scale.judged]
         assert all(map(np.array_equal, (reference.values["output_0"] for reference in references), scaled))
@@ -129,7 +129,7 @@ class TestJudged:
         assert references[0].rounding["output_1"].largest > 0
 
     def test_another(self, scale):
-        """Another probe gets the usual rounding too, and None where the model refuses it."""
+        """Another probe has the usual rounding too, or is None if the model refuses it."""
         judged = scale.judge(resized(scale.case, {"rows": 4}))
         assert judged.reference.values["output_0"].shape == (4, 4)
         assert judged.reference.rounding == scale.traced.reference.rounding
@@ -137,19 +137,19 @@ class TestJudged:
         assert ReferenceModel(choosy).judge(resized(choosy, {"rows": 9})) is None
 
     def test_refuses_example(self):
-        """A model that refuses its example is told with the first line of its error."""
+        """If a model refuses its example, the first line of its error is shown."""
         case = scale_case(Choosy(), inputs={"x": np.resize(ROWS, (9, 4)), "factor": FACTOR})
         with pytest.raises(CaseError, match=r"^the model refuses its inputs: ValueError: too many$"):
             _ = ReferenceModel(case).judged
 
     def test_no_tensor(self):
-        """What it gives has to be tensors."""
+        """Its outputs have to be tensors."""
         with pytest.raises(CaseError, match="the model's output is a str; an ONNX file has tensors alone"):
             _ = ReferenceModel(Case(Gives("text"), {"x": ROWS})).traced
 
     @pytest.mark.parametrize("kind", ["parameter", "buffer"])
     def test_large(self, kind):
-        """A model of 2 GiB of weights is not checked: a file cannot hold it."""
+        """A model with 2 GiB of weights is not checked: a file cannot hold it."""
         model = Gives(torch.ones(1))
         weights = torch.empty(MOST_BYTES // 4, device="meta")
         if kind == "parameter":
@@ -164,10 +164,10 @@ ROWS_CHANGE = Change("size", "rows")
 
 
 class TestReactions:
-    """What the model reacts to are changes of its inputs and sizes that its outputs show."""
+    """The model reacts to a change of an input or a size if its outputs change."""
 
     def test_changes(self, scale):
-        """Each is told with the changed inputs and what the model gives."""
+        """Each reaction has the changed inputs and the model's outputs."""
         reactions = scale.reactions
         assert list(reactions) == [Change("input", "x"), Change("input", "factor"), ROWS_CHANGE]
         assert [len(inputs["x"]) for inputs, _ in reactions[ROWS_CHANGE]] == [7, 9]
@@ -177,22 +177,22 @@ class TestReactions:
         np.testing.assert_array_equal(values["output_0"], ROWS * 3)
 
     def test_none(self):
-        """A change that its outputs do not show is no reaction."""
+        """Without a change of the outputs, it does not react."""
         deaf = ReferenceModel(scale_case(Gives(torch.ones(2))))
         assert deaf.reactions == {Change("input", "x"): [], Change("input", "factor"): [], ROWS_CHANGE: []}
 
     def test_refused(self):
-        """A change that it refuses is none either."""
+        """It does not react to what it refuses."""
         reactions = ReferenceModel(scale_case(Choosy())).reactions
         assert [len(inputs["x"]) for inputs, _ in reactions[ROWS_CHANGE]] == [7]
 
     def test_one_output(self):
-        """One output of several that shows it is enough."""
+        """A change of one output is enough."""
         assert ReferenceModel(scale_case()).reactions[Change("input", "factor")]  # the sum does not show it
 
 
 class TestRepeats:
-    """A model repeats itself when it gives the same bits again."""
+    """A model repeats itself if it returns the same bits again."""
 
     def test_does(self, scale):
         """A module in eval mode does."""
@@ -204,11 +204,11 @@ class TestRepeats:
 
 
 class TestSameBits:
-    """Outputs are the same by position, bit for bit."""
+    """Outputs are compared by position, bit for bit."""
 
     @pytest.mark.parametrize("other", [ONE, {"z": np.array([1.0, 2.0])}], ids=["same", "other-name"])
     def test_same(self, other):
-        """Names are another matter."""
+        """Names are not compared."""
         assert same_bits(ONE, other)
 
     @pytest.mark.parametrize(

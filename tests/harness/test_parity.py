@@ -1,4 +1,4 @@
-"""Outputs that are the same pass, others fail with a message that shows where; the model itself sets the bound."""
+"""Equal outputs pass, others fail with a message that shows where; the model itself sets the bound."""
 
 import ml_dtypes
 import numpy as np
@@ -25,7 +25,7 @@ MEAN_BOUND = BIAS * ROUNDING / 24**0.5 + 2.0**-21
 
 
 def problem(actual, expected, exact=None) -> str:
-    """What `compare` says of one output."""
+    """The problem with an output, if any."""
     (parity,) = compare({"y": actual}, Reference({"y": expected}, None if exact is None else {"y": exact}), "case-x3")
     assert (parity.case, parity.output, parity.same) == ("case-x3", "y", not parity.problem)
     return parity.problem
@@ -53,7 +53,7 @@ class TestOrder:
         ],
     )
     def test_outputs(self, actual, message):
-        """Outputs that are not those expected are one problem of all of them."""
+        """Outputs other than those expected are one problem."""
         assert compare(actual, Reference({"y": VALUES, "z": VALUES}), "case-x3") == (Parity("case-x3", "*", message),)
 
     @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ class TestOrder:
         ],
     )
     def test_one_output(self, actual, message):
-        """The values of an output are looked at when all else is as expected."""
+        """The values of an output are compared if all else is as expected."""
         assert problem(actual, VALUES, EXACT) == message
 
     def test_each_output(self):
@@ -82,7 +82,7 @@ class TestOrder:
 
 
 class TestReferee:
-    """An output may be `SLACK` times as far from the exact one as the model's own, and one last bit more."""
+    """An output may be `SLACK` times as far from the exact one as the model's own, plus one last bit."""
 
     @pytest.mark.parametrize("index", [(0, 0, 0), (1, 2, 3), (0, 1, 2)], ids="at-{0[0]}-{0[1]}-{0[2]}".format)
     @pytest.mark.parametrize("sign", [1, -1], ids=["above", "below"])
@@ -94,7 +94,7 @@ class TestReferee:
         assert f"{beyond[index]} at {index}, expected {EXACT[index]}: " in problem(beyond, VALUES, EXACT)
 
     def test_figures(self):
-        """The result tells how far the output is from the model's own and from the exact one."""
+        """The result has the distances from the model's own output and from the exact one."""
         actual = {"y": moved(VALUES, (1, 0, 0), 2.0**-11)}
         (parity,) = compare(actual, Reference({"y": VALUES}, {"y": EXACT}), "case-x3")
         assert (parity.same, parity.difference, parity.error, parity.bound) == (True, 2.0**-11, 2.0**-11, BOUND)
@@ -103,19 +103,19 @@ class TestReferee:
 
     @pytest.mark.parametrize("sign", [1, -1], ids=["up", "down"])
     def test_lean(self, sign):
-        """Values that are all within the bound fail when their mean is off by more than rounding explains."""
+        """Values that are all within the bound fail if their mean is off by more than rounding explains."""
         assert problem((EXACT + sign * 0.9 * MEAN_BOUND).astype(np.float32), VALUES, EXACT) == ""
         leaning = problem((EXACT + sign * 1.1 * MEAN_BOUND).astype(np.float32), VALUES, EXACT)
         assert leaning.startswith(f"the mean error is {sign * 1.1 * MEAN_BOUND:.3g}, ")
         assert leaning.endswith("allowed: every value is within tolerance, but the errors are biased")
 
     def test_exact_hit(self):
-        """Where the model hits the exact values, one last bit of the largest is allowed and two are not."""
+        """If the model hits the exact values, one last bit of the largest is allowed and two are not."""
         assert problem(moved(VALUES, (0, 0, 0), 2.0**-20), VALUES, VALUES.astype(np.float64)) == ""
         assert problem(moved(VALUES, (0, 0, 0), 2.0**-19), VALUES, VALUES.astype(np.float64))
 
     def test_all_zero(self):
-        """A model that gives 0 everywhere, and is off by that, has a bound nevertheless."""
+        """A model that is wrong because it is 0 everywhere still has a bound."""
         zeros, exact = np.zeros(2, np.float32), np.ones(2)
         assert problem(zeros, zeros, exact) == ""
         assert problem(np.array([1 + SLACK, 1 - SLACK], np.float32), zeros, exact) == ""
@@ -123,37 +123,37 @@ class TestReferee:
 
     @pytest.mark.parametrize("size", [1e-200, 1e200])
     def test_square_is_no_number(self, size):
-        """Errors whose squares vanish, or are infinite, bound the mean as others do."""
+        """Errors whose squares are 0 or infinite bound the mean as others do."""
         exact, lean = np.array([size, -size] * 50), np.full(100, 2.5 * size)
         assert problem(exact * 0, exact * 0, exact) == ""
         assert "the mean error" in problem(lean, exact * 0, exact)
 
     def test_largest_number(self):
-        """The largest number of the dtype, where a mask has it, breaks nothing."""
+        """A mask with the largest number of the dtype breaks nothing."""
         mask = np.array([0, np.finfo(np.float32).min], np.float32)
         assert problem(mask, mask, mask.astype(np.float64)) == ""
         assert problem(mask[::-1], mask, mask.astype(np.float64))
 
     def test_exact_value_is_not_finite(self):
-        """A value that is not finite in float64 alone is judged by the model's own."""
+        """A value that is not finite only in float64 is judged by the model's own."""
         exact = moved(EXACT, (1, 1, 1), np.nan)
         assert problem(VALUES, VALUES, exact) == ""
         assert "at (1, 1, 1)" in problem(moved(VALUES, (1, 1, 1), 1), VALUES, exact)
         assert "at (0, 0, 0)" in problem(moved(VALUES, (0, 0, 0), 1), VALUES, exact)
 
     def test_float64_model(self):
-        """A model that is float64 itself repeats its output as exact, and the rung of float64 judges."""
+        """A float64 model's exact output is its own, so the rung of float64 judges."""
         assert problem(EXACT * (1 + 1e-12), EXACT, EXACT) == ""
         assert problem(EXACT * (1 + 1e-11), EXACT, EXACT)
 
     def test_other_path(self):
-        """An exact output of another shape, where float64 takes another path, leaves it to the rung."""
+        """If float64 takes another path, to another shape, the rung judges."""
         assert problem(VALUES, VALUES, EXACT[:1]) == ""
         assert problem(moved(VALUES, (0, 0, 0), 1), VALUES, EXACT[:1])
 
 
 class TestNotFinite:
-    """NaN and infinities are the same where the model has the same."""
+    """NaN and infinities pass where the model has the same."""
 
     STRANGE = np.array([1, np.nan, np.inf, -np.inf], np.float32)
 
@@ -163,13 +163,13 @@ class TestNotFinite:
         ids=["rung", "referee", "float32-overflows"],
     )
     def test_same_place(self, exact):
-        """The same ones in the same places pass, and the finite values beside them are still compared."""
+        """In the same places they pass, and the finite values beside them are still compared."""
         assert problem(self.STRANGE, self.STRANGE, exact) == ""
         assert "2.0 at (0,), expected 1.0" in problem(moved(self.STRANGE, 0, 1), self.STRANGE, exact)
 
     @pytest.mark.parametrize("exact", [None, np.array([1e-3, np.nan, 0])], ids=["rung", "referee"])
     def test_bound(self, exact):
-        """They do not widen what is allowed to the values beside them."""
+        """They do not widen the bound of the values beside them."""
         expected = np.array([1e-3, np.nan, 0], np.float32)
         assert "at (0,)" in problem(moved(expected, 0, 1e-6), expected, exact)
 
@@ -183,18 +183,18 @@ class TestNotFinite:
         ids=["moved", "signs", "kinds", "finite"],
     )
     def test_other_place(self, other):
-        """Others, or in other places, fail."""
+        """Other values or places fail."""
         assert "values are not finite where they were" in problem(np.array(other, np.float32), self.STRANGE)
 
     def test_first(self):
-        """The first of them is told."""
+        """The first one is shown."""
         found = problem(np.array([1, np.nan, 7, 8], np.float32), self.STRANGE)
         assert found.startswith("2 values are not finite where they were")
         assert found.endswith(": 7.0 at (2,), expected inf")
 
 
 class TestExact:
-    """What is no float is the same when it is equal."""
+    """Values other than floats have to be equal."""
 
     @pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.int32, np.int64, np.uint64, ml_dtypes.int4])
     def test_equal(self, dtype):
@@ -212,12 +212,12 @@ class TestExact:
         assert problem(np.array([101, 2, 9, 4]), expected) == "2 of 4 values differ: 9 at (2,), expected 3"
 
     def test_figures(self):
-        """The largest distance is the error too, and none is allowed."""
+        """The error is the largest distance, and the bound is 0."""
         (parity,) = compare({"y": np.array([1, 9], np.uint8)}, Reference({"y": np.array([3, 4], np.uint8)}), "case-x3")
         assert (parity.difference, parity.error, parity.bound) == (5, 5, 0)
 
     def test_large(self):
-        """Integers that are one float64 differ nevertheless."""
+        """Integers that are equal as float64 differ."""
         expected = np.array([2**60, 2**60])
         assert f"{2**60 + 1} at (1,)" in problem(np.array([2**60, 2**60 + 1]), expected)
 
@@ -242,7 +242,7 @@ class TestShapes:
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
 class TestRungs:
-    """Where there is no exact output, the rung of the dtype judges."""
+    """Without an exact output, the rung of the dtype judges."""
 
     def test_bound(self, dtype):
         """A value within the rung passes and one beyond it fails, the largest as well as the smallest."""
@@ -255,27 +255,27 @@ class TestRungs:
         assert "at (2,), expected 64.0: " in problem(moved(expected, 2, 1.2 * large), expected)
 
     def test_worst(self, dtype):
-        """The value that is farthest beyond its own bound is told: a larger one may be off by more."""
+        """The value that is farthest beyond its own bound is shown; a larger one may be off by more."""
         rung = TOLERANCES[np.dtype(dtype).name]
         expected = np.array([0, 64], dtype)
         actual = moved(moved(expected, 0, 64 * (rung.atol + 0.6 * rung.rtol)), 1, 64 * (rung.atol + 0.8 * rung.rtol))
         assert "at (0,), expected 0.0: " in problem(actual, expected)
 
     def test_reason(self, dtype):
-        """The rung says why it is where it is."""
+        """The rung has a reason."""
         assert TOLERANCES[np.dtype(dtype).name].why
 
 
 class TestAssertSame:
-    """`assert_same` raises for what is not the same."""
+    """`assert_same` raises if outputs differ."""
 
     def test_same(self):
-        """What is the same is returned with its figures."""
+        """Equal outputs are returned with figures."""
         reference = Reference({"y": VALUES}, {"y": EXACT})
         assert assert_same({"y": VALUES}, reference, "case-x3") == compare({"y": VALUES}, reference, "case-x3")
 
     def test_others(self):
-        """Every output that is not is named, with the case, the worst index and both values, where it was asserted."""
+        """Every output that differs is named with the case, the worst index and both values, at the assertion."""
         reference = Reference({"a": VALUES, "b": VALUES, "c": np.array([1, 2])})
         actual = {"a": moved(VALUES, (1, 2, 3), 1), "b": VALUES, "c": np.array([1, 3])}
         with pytest.raises(AssertionError) as raised:
@@ -283,11 +283,11 @@ class TestAssertSame:
         first, second = str(raised.value).splitlines()
         assert first.startswith("case-x3: output a: 9.0 at (1, 2, 3), expected 8.0: 1 apart, ")
         assert second == "case-x3: output c: 1 of 2 values differ: 3 at (1,), expected 2"
-        assert "parity.py" not in [entry.path.name for entry in raised.traceback.filter(raised)]
+        assert "compare.py" not in [entry.path.name for entry in raised.traceback.filter(raised)]
 
 
 class TestProperties:
-    """What holds for any output."""
+    """Properties of any output."""
 
     @given(
         index=st.tuples(*map(st.integers, [0] * 3, [1, 2, 3])),

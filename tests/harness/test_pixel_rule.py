@@ -1,4 +1,4 @@
-"""Two pictures are the same but for values that truncation made a level of."""
+"""Two pictures may differ by a level if truncation explains it."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def compared(value, other, parity=SAME, *, make=to_picture):
 
 
 def test_equal():
-    """Equal pictures have no edges and nothing wrong, also where the floats differ."""
+    """Equal pictures have no edges and nothing wrong, even if the floats differ."""
     assert compared(7.0, 7.9) == PixelParity(60, 0, 0)
 
 
@@ -45,7 +45,7 @@ def test_edge(value, other):
 
 
 def test_floats_fail():
-    """An integer between the floats excuses nothing when they fail."""
+    """An integer between the floats does not count if they fail."""
     assert compared(6.5, 7.5, OTHER) == PixelParity(60, 0, 1)
 
 
@@ -70,7 +70,7 @@ def test_rounded(value, other):
 
 @pytest.mark.parametrize("value", [7.0, 7.5], ids=["integer", "half"])
 def test_equal_floats(value):
-    """A level apart is wrong when the floats are equal, also at an integer."""
+    """A level apart is wrong if the floats are equal, even at an integer."""
     floats = with_value(value)
     right, off_by_one = to_picture(floats), to_picture(with_value(value + 1))
     assert compare_pictures((right, off_by_one), (floats, floats), SAME) == PixelParity(60, 0, 1)
@@ -85,7 +85,7 @@ def test_shape():
 
 
 def test_count():
-    """Edges and wrong values are counted, each value of each channel for it"""
+    """Edges and wrong values are counted for each value of each channel."""
     first = np.array([6.9, 6.9, 5.0, 7.0, 7.2, 254.5], np.float32).reshape(1, 3, 1, 2)
     second = np.array([7.1, 7.1, 9.0, 7.3, 7.1, 255.5], np.float32).reshape(1, 3, 1, 2)
     assert compare_pictures((to_picture(first), to_picture(second)), (first, second), SAME) == PixelParity(6, 3, 1)

@@ -1,4 +1,4 @@
-"""A run exports with what its options name, leaves the same results in one process or several, and disturbs nobody."""
+"""Options choose the exports, the results do not depend on the number of processes, and nobody is disturbed."""
 
 import errno
 import json
@@ -95,7 +95,7 @@ def suite(pytester, monkeypatch):
 
 
 def data_in(folder):
-    """The files of a report but for its page, which names the folder."""
+    """The files of a report except its page, which names the folder."""
     files = [path for path in Path(folder).rglob("*.*") if path.is_file() and path.name != "index.html"]
     return {path.relative_to(folder): path.read_bytes() for path in files}
 
@@ -154,7 +154,7 @@ class TestTargets:
         ],
     )
     def test_misspelt(self, pytester, arguments, message):
-        """An opset that no exporter writes, or an exporter that is none, is a usage error that says what there is."""
+        """A wrong opset or exporter is a usage error that explains it."""
         result = pytester.runpytest_inprocess(*arguments)
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines([f"*{message}"])
@@ -187,7 +187,7 @@ class TestReport:
         ]
 
     def test_two_workers(self, pytester):
-        """With two workers all is the same, the file byte for byte, also where specs do not fit the claims."""
+        """With two workers outcomes and file are the same, even if specs do not fit the claims."""
         pytester.makeconftest(CONFTEST)
         pytester.makepyfile(test_specs=WITHOUT_TARGETS)
         pytester.makepyfile(test_misfit='import pytest\n@pytest.mark.claim("summ")\ndef test_summ(): pass')
@@ -199,7 +199,7 @@ class TestReport:
         assert Path("shared/results.json").read_bytes() == Path("alone/results.json").read_bytes()
 
     def test_workers_elsewhere(self, pytester, tmp_path_factory):
-        """With two workers, each in a checkout of its own, all is the same, and lies in the folder asked for."""
+        """With two workers, each in its own checkout, all is the same, and lies in the folder asked for."""
         pytester.makeconftest(CONFTEST)
         pytester.makepyfile(test_specs=WITHOUT_TARGETS)
         pytester.makepyfile(
@@ -213,7 +213,7 @@ class TestReport:
         assert data_in("shared") == data_in("alone")
 
     def test_read(self, suite):
-        """What a run leaves is what `read_results` reads, with the name of the tox environment."""
+        """`read_results` reads what a run leaves, with the name of the tox environment."""
         suite.runpytest_inprocess("--onnx-report", "report")
         results = read_results("report/results.json")
         assert results.label == "py311-torch2.6"
@@ -222,7 +222,7 @@ class TestReport:
         assert results.comparisons[0].pixels == PixelParity(1000, 7, 0)
 
     def test_page(self, suite):
-        """Beside the results is the page about them, and the run ends with its path."""
+        """The page is beside the results, and the run ends with its path."""
         result = suite.runpytest_inprocess("--onnx-report", "report")
         result.stdout.fnmatch_lines(["*= report =*", str(suite.path / "report" / "index.html")])
         page = Path("report/index.html").read_text()
@@ -250,7 +250,7 @@ class TestReport:
         assert (results["claims"], results["comparisons"]) == ([], [])
 
     def test_pictures(self, suite):
-        """The terminal has every picture with its truncation edges, and comparisons without pictures are not there."""
+        """The terminal lists every picture with its truncation edges, and no comparison without pictures."""
         result = suite.runpytest_inprocess()
         result.stdout.fnmatch_lines(
             [
@@ -263,13 +263,13 @@ class TestReport:
         )
 
     def test_nothing(self, suite):
-        """Without the option nothing is left."""
+        """Without the option no file is left."""
         suite.runpytest_inprocess()
         assert not list(suite.path.rglob("results.json"))
 
     @pytest.mark.parametrize("folder", ["file", "file/below"])
     def test_no_folder(self, suite, folder):
-        """A folder that cannot be is a usage error with the system's reason."""
+        """A folder that cannot be made is a usage error with the reason."""
         Path("file").touch()
         result = suite.runpytest_inprocess("--onnx-report", folder)
         assert result.ret == pytest.ExitCode.USAGE_ERROR
@@ -290,7 +290,7 @@ class TestReport:
 
 
 class TestKeep:
-    """`onnx_keep` copies what a spec made into the report."""
+    """`onnx_keep` copies a spec's files into the report."""
 
     SPEC = """
     def test_export(onnx_keep, onnx_target, tmp_path):
@@ -308,7 +308,7 @@ class TestKeep:
     """
 
     def test_folders(self, pytester):
-        """What the first target made lies at the top, the others' in a folder each."""
+        """The first target's file lies at the top, the others' in a folder each."""
         pytester.makepyfile(self.SPEC)
         pytester.runpytest_inprocess(
             "--onnx-report", "report", "--onnx-exporter", TORCHSCRIPT, "--onnx-opset=13", "--onnx-opset=14"
@@ -318,7 +318,7 @@ class TestKeep:
 
     @pytest.mark.parametrize("options", [(), ("-n2", "-pno:hypothesispytest")], ids=["alone", "two-workers"])
     def test_graphs(self, pytester, options):
-        """The graph of a file that is kept with its model's inputs is in the results, and says which one is folded."""
+        """If a file is kept with its model's inputs, its graph is in the results, and marks the folded one."""
         model = onnx.parser.parse_model(DOUBLED)
         onnx.save(model, pytester.path / "doubled.onnx")
         pytester.makepyfile(self.GRAPH_SPECS)
@@ -346,7 +346,7 @@ class TestLoad:
         assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
     def test_report_elsewhere(self, pytester, tmp_path_factory):
-        """A folder elsewhere after `--onnx-report` and a space, which pytest takes for the project's, is refused."""
+        """A folder elsewhere after `--onnx-report` and a space is refused: pytest takes it for the project's."""
         result = pytester.runpytest("--onnx-report", tmp_path_factory.mktemp("elsewhere"))
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         result.stderr.fnmatch_lines(["*write --onnx-report=*"])
@@ -356,7 +356,7 @@ class TestTogether:
     """The plugin gets along with others, and with projects that have nothing to do with it."""
 
     def test_another_project(self, pytester):
-        """Fixtures and parameters of the same names are that project's own, and benchmarks run."""
+        """The project's fixtures and parameters of the same names are used, and benchmarks run."""
         pytester.makeconftest(ANOTHER_CONFTEST)
         pytester.makepyfile(ANOTHER_PROJECT)
         result = pytester.runpytest_inprocess("-Werror", "--strict-markers")

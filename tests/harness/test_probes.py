@@ -1,4 +1,4 @@
-"""A file is judged on inputs that could show a fault, always the same."""
+"""Probes are inputs that could show a fault, always the same."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def image_case(**options: Any) -> Case:
 
 
 def large_case(rows: int) -> Case:
-    """A picture of many rows of 256, of which others may be given."""
+    """A case of rows of 256 values; the row count is free."""
     values = np.random.default_rng(0).normal(size=(rows, 256)).astype(np.float32)
     return Case(MODEL, {"x": values}, dynamic={"x": {0: "rows"}})
 
@@ -47,12 +47,12 @@ class TestDraws:
         assert [len(set(sizes.values())) for sizes in (prime, odd, large)] == [2, 2, 2]
 
     def test_equal_sizes(self):
-        """They differ where those of the example are the same, so that swapped dimensions show."""
+        """They differ even if those of the example are the same, so that swapped dimensions show."""
         square = drawn(image_case(inputs={"image": IMAGE[:, :, :6], "factor": 2}))
         assert [list(sizes.values()) for sizes in square[:3]] == [[7, 11], [7, 9], [12, 14]]
 
     def test_many(self):
-        """They differ of many dimensions too."""
+        """Those of many dimensions differ too."""
         cube = Case(MODEL, {"x": np.ones((4, 4, 4))}, dynamic={"x": {0: "a", 1: "b", 2: "c"}})
         assert [list(sizes.values()) for sizes in drawn(cube)[:3]] == [[7, 11, 13], [3, 5, 7], [6, 8, 10]]
 
@@ -74,12 +74,12 @@ class TestDraws:
         assert found["shuffled"].sizes == drawn(case)[1]
 
     def test_largest_example(self):
-        """One that is just not too large is judged in other values as it is."""
+        """An example at the limit is shuffled at its own size."""
         found = {probe.id: probe for probe in probes(large_case(MOST_VALUES // 256))}
         assert found["shuffled"].inputs["x"].size == MOST_VALUES
 
     def test_one_large_row(self):
-        """Two of a dimension are drawn at least: at 1 it could not be told from one that is broadcast."""
+        """Of one large row, two are drawn too: a dimension of 1 could be broadcast."""
         row = np.zeros((1, 2 * MOST_VALUES), np.float32)
         assert [sizes["rows"] for sizes in drawn(Case(MODEL, {"x": row}, dynamic={"x": {0: "rows"}}))] == [7, 1, 2, 1]
 
@@ -96,7 +96,7 @@ class TestDraws:
         assert all(map(same_inputs, (p.inputs for p in first), (p.inputs for p in second)))
 
     def test_empty(self):
-        """An example without values can be resized: to zeros."""
+        """An example without values is resized to zeros."""
         empty = Case(MODEL, {"x": np.zeros((0, 2), np.float32)}, dynamic={"x": {0: "rows"}})
         np.testing.assert_array_equal(
             resized(empty, {"rows": 3}).inputs["x"], np.zeros((3, 2), np.float32), strict=True
@@ -104,7 +104,7 @@ class TestDraws:
 
 
 class TestOtherInputs:
-    """A case is judged on its example first, on what the user adds, and on the example in other values."""
+    """A case is judged on its example, on the user's inputs, and on the example with other values."""
 
     def test_order(self):
         """The example is first, then the user's own."""
@@ -112,7 +112,7 @@ class TestOtherInputs:
         assert found[:6] == ["traced", "also[0]", "shuffled", "scaled to 1", "small", "negated"]
 
     def test_sizes_of_also(self):
-        """The sizes of what the user adds are known."""
+        """The sizes of the user's inputs are known."""
         case = image_case(also=[{"image": IMAGE[..., :4], "factor": 3}])
         assert list(probes(case))[1].sizes == {"height": 8, "width": 4}
 
@@ -121,7 +121,7 @@ class TestOtherInputs:
         assert {probe.inputs["factor"] for probe in probes(image_case())} == {2}
 
     def test_nothing_new(self):
-        """Values that a change leaves as they are are no probe: integers are shuffled alone, and NaN stays NaN."""
+        """A change without effect is not a probe: integers are only shuffled, and NaN stays NaN."""
         tokens, nothing = (Case(MODEL, {"x": x}) for x in (np.arange(20) + 2**60, np.full(20, np.nan)))
         assert [probe.id for probe in probes(tokens)] == ["traced", "shuffled"]
         assert [probe.id for probe in probes(nothing)] == ["traced"]
@@ -129,7 +129,7 @@ class TestOtherInputs:
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
     @pytest.mark.parametrize("largest", [8, 0.5], ids=["above-1", "below-1"])
     def test_scaled(self, dtype, largest):
-        """Floats are judged at 1, small and of the other sign too, in their own dtype."""
+        """Floats are also scaled to 1, made small, and negated, in their own dtype."""
         values = np.linspace(-largest, largest / 2, 20).astype(dtype)
         found = {probe.id: probe.inputs["x"] for probe in probes(Case(MODEL, {"x": values}))}
         one, small, negated = (found[id] for id in ("scaled to 1", "small", "negated"))
@@ -140,7 +140,7 @@ class TestOtherInputs:
 
     @pytest.mark.parametrize("largest", [0, 1, np.inf])
     def test_not_scaled(self, largest):
-        """What is at 1 already, or cannot be brought there, is not scaled."""
+        """Values whose largest is 0, 1 or infinite are not scaled."""
         values = np.array([largest] + [0] * 19, np.float32)
         assert "scaled to 1" not in {probe.id for probe in probes(Case(MODEL, {"x": values}))}
 
@@ -160,7 +160,7 @@ class TestOtherInputs:
         ],
     )
     def test_other_values(self, value, others):
-        """Each kind of value has another one of its kind, where there is one."""
+        """Each kind of value has another one of its kind, if there is one."""
         found = other_values(Case(MODEL, {"image": IMAGE, "x": value}), "x")
         assert [np.asarray(other).tolist() for other in found] == others
 
@@ -171,19 +171,19 @@ class TestOtherInputs:
 
     @pytest.mark.parametrize(("size", "changed"), [(16, 1), (17, 0)], ids=["small", "large"])
     def test_large_array(self, size, changed):
-        """Those of a large one are not: they are shuffled first."""
+        """Those of a large array are not: it is shuffled first."""
         own = np.arange(0.0, 2 * size, 2)
         first = next(other_values(Case(MODEL, {"x": own}), "x"))
         assert np.count_nonzero(np.sort(first) != own) == changed
 
     def test_own_arrays(self):
-        """So are the user's arrays of the same shape."""
+        """The user's arrays of the same shape are first."""
         also = [{"factor": np.array(factor)} for factor in ([2.0, 3.0], [4.0], [4.0, 5.0])]
         found = other_values(Case(MODEL, {"factor": np.array([2.0, 3.0])}, also=also), "factor")
         assert next(found).tolist() == [4, 5]
 
     def test_own_values(self):
-        """The user's own values come first, and those of the example are no others."""
+        """The user's own values come first, and the example's are left out."""
         case = image_case(also=[{"image": IMAGE, "factor": 2}, {"image": IMAGE, "factor": 4}])
         assert list(other_values(case, "factor")) == [4, 3]
 
@@ -206,12 +206,12 @@ class TestOtherInputs:
 
     @pytest.mark.parametrize("dtype", ["U3", object])
     def test_words(self, dtype):
-        """Words are compared too: that a model takes none is not told here."""
+        """Words are compared too, although no model takes them."""
         words = np.array(["one", "two"], dtype)
         assert same_inputs({"x": words}, {"x": words.copy()})
         assert not same_inputs({"x": words}, {"x": words[::-1]})
 
     def test_number_and_array(self):
-        """A number is not the same as an array of it."""
+        """A number is not the same as an array."""
         assert not same_inputs({"x": 2}, {"x": np.array([2, 2])})
         assert not same_inputs({"x": np.array([2, 2])}, {"x": 2})

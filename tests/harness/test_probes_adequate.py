@@ -1,4 +1,4 @@
-"""Inputs that could not have shown a fault are told, with what would show it."""
+"""Inputs that could not show a fault are reported, with advice."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from tests.harness.by_hand import ROWS, Gives, said, seen
 
 
 def only(accepts, x):
-    """What it is given, or an error."""
+    """The input, or an error."""
     if accepts:
         return x
     raise ValueError(x.shape)
@@ -34,7 +34,7 @@ class TestProbes:
         return ask
 
     def test_right(self, right):
-        """The figure is how many there are."""
+        """The figure is their number."""
         assert seen(probes_adequate, right) == (CheckVerdict.HOLDS, f"{len(right.model.judged)} probes")
 
     @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ class TestProbes:
         ],
     )
     def test_inadequate(self, asked, make, inputs, problem, advice):
-        """What hides faults is told, with what would show them."""
+        """Inputs that hide faults are reported, with advice."""
         finding = asked(make, inputs)
         assert (finding.verdict, finding.problem, finding.advice) == (CheckVerdict.FAILS, problem, advice)
 
@@ -98,7 +98,7 @@ class TestProbes:
         assert asked(make, inputs).verdict == CheckVerdict.HOLDS
 
     def test_two_values(self, asked):
-        """Two values are enough, where there are others of them."""
+        """Two values are enough if `also` has other ones."""
         assert asked(lambda x: x, {"x": ROWS[0, :2]}, also=[{"x": ROWS[1, :2]}]).verdict == CheckVerdict.HOLDS
 
     def test_two_free_values(self, asked):
@@ -119,7 +119,7 @@ class TestProbes:
         ],
     )
     def test_sizes(self, asked, accepts, problem):
-        """A dimension that is free was seen at two sizes above 1."""
+        """A free dimension has to be seen at two sizes above 1."""
         finding = asked(lambda x: only(len(x) in accepts, x), {"x": ROWS}, dynamic={"x": {0: "rows"}})
         assert said(finding) == (CheckVerdict.FAILS, problem)
         assert finding.advice == "Give inputs of other rows in the case's `also`."

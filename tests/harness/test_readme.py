@@ -1,4 +1,4 @@
-"""What the README names exists, its commands run, what it shows is seen, and its figures are of committed results."""
+"""The README's names exist, its commands run, its output is real, and its figures are those of committed results."""
 
 import ast
 import configparser
@@ -39,7 +39,7 @@ def ids(texts):
 
 
 def named_paths():
-    """What the prose links to, or quotes in the form of a path of the repository."""
+    """Paths of the repository that the prose links to or quotes."""
     links = re.findall(r"\]\(([^)#]+)\)", PROSE)
     quoted = [text for text in QUOTED if re.fullmatch(r"[\w.]+(/[\w.]+)*(\.(py|toml|md|ini|json)|/)", text)]
     left = {text for row in table_under("file", "what") for text in re.findall(r"`([^`]+)`", row)}
@@ -70,7 +70,7 @@ def my_models(pytester):
 
 
 class TestNames:
-    """What the README names is there."""
+    """The README's names exist."""
 
     @pytest.mark.parametrize("path", named_paths(), ids=ids(named_paths()))
     def test_path(self, path):
@@ -109,11 +109,11 @@ def subcommands():
 
 
 class TestCommands:
-    """The commands are those that run."""
+    """The commands run."""
 
     @pytest.mark.parametrize("command", COMMANDS, ids=ids(COMMANDS))
     def test_form(self, command, tox):
-        """A command is what CI runs, a tox environment that there is, or a line that `onnxproof` takes."""
+        """A command is what CI runs, an existing tox environment, or a line that `onnxproof` takes."""
         program, *arguments = shlex.split(command)
         if program == "onnxproof":
             assert command_line().parse_args(arguments).run
@@ -133,14 +133,14 @@ class TestCommands:
 
     @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("onnxproof check")])
     def test_check(self, command, my_models, exported_frozen, capfd):
-        """The checks of the README's model run as it is written, and find what is wrong with it."""
+        """The command runs as written, and finds what is wrong with the README's model."""
         shutil.copy(exported_frozen, "model.onnx")
         assert main(shlex.split(command)[1:]) == 1
         assert "the file has no input factor" in capfd.readouterr().out
 
     @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("onnxproof report")])
     def test_report(self, command, pytester):
-        """The report is made of the files that are named, as it is written."""
+        """The command runs as written, on the files that it names."""
         arguments = shlex.split(command)[1:]
         for path in map(Path, arguments[1 : arguments.index("-o")]):
             path.parent.mkdir(parents=True)
@@ -169,7 +169,7 @@ def exported_frozen(tmp_path_factory):
 
 
 class TestOutput:
-    """What is shown is what is seen."""
+    """Shown output is real output."""
 
     def test_failure(self, my_models):
         """The README's test has two failures, and the script that it names has the output that is shown."""
@@ -199,12 +199,12 @@ class TestOutput:
 
 
 def as_shown(output):
-    """What the command prints, but for figures of rounding, which the machine decides, and white space at line ends."""
+    """The command's output, without white space at line ends and figures of rounding, which depend on the machine."""
     return [line.rstrip() for line in re.sub(r"[\d.]+e-07", "0.0e-07", output).splitlines()]
 
 
 class TestFigures:
-    """The tables are lines of the pages that are made of committed results."""
+    """The tables are on the pages that are made of committed results."""
 
     @pytest.mark.parametrize(
         ("first", "page"),
@@ -214,7 +214,7 @@ class TestFigures:
         ],
     )
     def test_table(self, first, page):
-        """The table stands on the page, row by row."""
+        """The table is on the page, row by row."""
         table = re.search(rf"^{re.escape(first)}.*?\n\n", README, re.MULTILINE | re.DOTALL)[0]
         assert table.count("\n") > 5
         assert table in page.read_text(encoding="utf-8")

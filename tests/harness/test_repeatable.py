@@ -1,4 +1,4 @@
-"""A model, its file and its export have to be the same again."""
+"""A model, its file and its export have to be repeatable."""
 
 import numpy as np
 import pytest
@@ -19,19 +19,19 @@ DRAWS = edited(("scaled =", "drawn = RandomNormalLike (x) scaled ="), ("Mul (x",
 
 
 class TestRepeatable:
-    """`repeatable`: the same again, of the model, of the file and of its export."""
+    """`repeatable`: the model, the file and its export are the same again."""
 
     def test_given(self, right):
-        """A file that was given gives the same bits again."""
+        """A given file returns the same bits again."""
         assert seen(repeatable, right) == (CheckVerdict.HOLDS, "same bits")
 
     def test_exported(self):
-        """One that is exported again is the same graph too."""
+        """An exported one is the same graph again too."""
         conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
         assert seen(repeatable, conversion) == (CheckVerdict.HOLDS, "same graph, same bits")
 
     def test_model(self, given):
-        """A model that gives something else again is reported first."""
+        """A model that does not repeat itself is reported first."""
 
         class Draws(Scale):
             def forward(self, x, factor):
@@ -42,13 +42,13 @@ class TestRepeatable:
         assert finding.advice == "Call `model.eval()`, or seed it."
 
     def test_file(self, given):
-        """So is a file that does."""
+        """So is a file that does not."""
         finding = judge(repeatable, given(scale_case(), DRAWS))
         assert said(finding) == (CheckVerdict.FAILS, "the file has other outputs when it runs again")
         assert finding.advice == "Export in eval mode: the file draws random numbers."
 
     def test_does_not_run(self, given):
-        """A file that does not run on the example is another check's matter."""
+        """A file that does not run on the example is not judged here."""
         assert judge(repeatable, given(scale_case(), DOES_NOT_RUN)).verdict == CheckVerdict.NOT_JUDGED
 
     @pytest.mark.parametrize("free", [True, False], ids=["exported-elsewhere", "example-alone"])
@@ -71,14 +71,14 @@ class TestRepeatable:
         assert finding.advice.endswith("the model keeps state or draws random numbers.")
 
     def test_exported_elsewhere(self):
-        """What is the same graph on other inputs needs no export more."""
+        """The same graph on other inputs needs no further export."""
         conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
         conversion.file.elsewhere = conversion.model.judged[1].probe, ()
         conversion.file.differences_when_traced_on = None
         assert seen(repeatable, conversion) == (CheckVerdict.HOLDS, "same graph, same bits")
 
     def test_values_in_the_file(self):
-        """One that differs on other inputs alone is the same again, and another check's matter."""
+        """A graph that differs only on other inputs is repeatable."""
 
         class Frozen(nn.Module):
             def forward(self, x):
@@ -89,7 +89,7 @@ class TestRepeatable:
 
 
 class TestRefusedAgain:
-    """A model that the exporter takes once and not again has a file, and is not repeatable."""
+    """A model that the exporter takes only once has a file, but is not repeatable."""
 
     @pytest.fixture
     def exported_once(self):
@@ -106,14 +106,14 @@ class TestRefusedAgain:
         return exported(ReferenceModel(Case(Gives(forward), {"x": ROWS})), TORCHSCRIPT)
 
     def test_repeatable(self, exported_once):
-        """The refusal is what differs."""
+        """The refusal is the difference."""
         found = judge(repeatable, exported_once)
         assert found.verdict == CheckVerdict.FAILS
         assert found.problem.startswith("exported again, the file differs: the torchscript exporter refused the model")
         assert "not again" in found.problem
 
     def test_inputs_live(self, exported_once):
-        """So it is where the model is traced on other inputs."""
+        """So it is if the model is traced on other inputs."""
         found = judge(inputs_live, exported_once)
         assert found.verdict == CheckVerdict.FAILS
         assert "it differs: the torchscript exporter refused the model" in found.problem

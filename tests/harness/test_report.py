@@ -63,7 +63,7 @@ def markup_of(*results):
 
 
 class TestEscaping:
-    """The texts of a results.json stay texts."""
+    """Text in a results.json stays text."""
 
     @staticmethod
     def spoiled_page(text):
@@ -83,7 +83,7 @@ class TestEscaping:
         assert Markup(self.spoiled_page(text)).elements == self.plain_elements()
 
     def test_every_field_is_shown(self):
-        """A script in a name is there to be read."""
+        """A script in any field is shown as text."""
         claim = [CLAIM.chapter, CLAIM.statement, CLAIM.departures[0].reason, *CLAIM.not_applicable, *CLAIM.specs]
         finding = [CHECKED.case, CHECKED.figure, CHECKED.problem, CHECKED.advice, CHECKED.evidence]
         latency = [LATENCY.case, *LATENCY.not_run, *LATENCY.not_run.values()]
@@ -101,7 +101,7 @@ class TestEscaping:
         [("https://example.org/", True), ("javascript:alert(1)", False), (f"data:text/html,{SCRIPT}", False)],
     )
     def test_link(self, link, is_link):
-        """An address of the web is a link; anything else is text."""
+        """A web address is a link; anything else is text."""
         claim = replace(CLAIM, departures=[replace(CLAIM.departures[0], link=link)])
         markup = markup_of(replace(RESULTS, claims=[claim]))
         assert (link in markup.links) == is_link
@@ -125,7 +125,7 @@ class TestPaths:
 
     @pytest.mark.parametrize(("name", "word"), [("a b; rm $HOME", "'a b; rm $HOME'"), ("-x.onnx", "./-x.onnx")])
     def test_command(self, monkeypatch, tmp_path, name, word):
-        """The path is one word to a shell, and no option, whatever its name."""
+        """Whatever its name, the path is one word to a shell, not an option."""
         monkeypatch.chdir(tmp_path)
         Path(name).touch()
         assert f"netron {word}" in markup_of(replace(RESULTS, graphs=[replace(GRAPH, file=name)])).text

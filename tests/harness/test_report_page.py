@@ -104,7 +104,7 @@ class TestClaims:
         assert rows(page) == expected
 
     def test_dialog(self, opened):
-        """Keys reach and open a cell; it shows its reason and evidence, and gives the focus back."""
+        """Keys reach and open a cell; it shows its reason and evidence, and returns the focus."""
         page = opened()
         page.get_by_label("Show").focus()
         for key in ("Tab", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowUp", "Enter"):

@@ -1,4 +1,4 @@
-"""The page shows the pictures that runs compared, unchanged, within its size, and no other files."""
+"""The page shows compared pictures, unchanged, up to its size limit, and no other files."""
 
 import base64
 import re
@@ -125,7 +125,7 @@ class TestSize:
     """The page stays below its limit, and names the pictures that it leaves out."""
 
     def test_left_out(self, run):
-        """Pictures are left out after those with wrong values, and their counts are still there."""
+        """Pictures without wrong values are left out first; their counts are still there."""
         album = Album([run("a"), run("b", seed=1, pixels=WRONG), run("c", seed=1)], 1)
         assert (labels(album.viewers), labels(album.unseen)) == ([["b"], ["c"]], [["a"]])
         assert album.unseen[0].problems == (LEFT_OUT,)
@@ -193,7 +193,7 @@ class TestUntrusted:
             decode(data)
 
     def test_file_size(self, run, monkeypatch):
-        """No more of a file is read than a picture may have."""
+        """A file is read only up to the limit of a picture."""
         monkeypatch.setattr(pictures, "MOST_BYTES", 100)
         assert only_problem(Album([run(pictures={"torch": "torch.png"})], PLENTY)) == ("too large to show: torch.png",)
 

@@ -1,4 +1,4 @@
-"""A failed check can be shown again with onnxruntime and numpy alone."""
+"""A failed check can be shown again with only onnxruntime and numpy."""
 
 import subprocess
 import sys
@@ -32,7 +32,7 @@ class Double(nn.Module):
 
 @pytest.fixture
 def conversion(tmp_path):
-    """A file that triples its input, where the model doubles it; what the case has `given` may be another input."""
+    """A file that triples its input, while the model doubles it; `given` is another name for the case's input."""
 
     def make(input_name="x", name="double", network=Double, given=""):
         model = parse_model(
@@ -63,16 +63,16 @@ def finding(check, problem=""):
 
 
 def run(folder, *, code=WITHOUT_TORCH):
-    """The script's run where torch cannot be imported, from another folder."""
+    """Runs the script from another folder, where torch cannot be imported."""
     command = [sys.executable, "-c", code, str(folder / "repro.py")]
     return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60)
 
 
 class TestFolder:
-    """The folder has the file, what went in, what had to come out and what came out, and a script."""
+    """The folder has the file, its inputs, its expected and actual outputs, and a script."""
 
     def test_content(self, repro):
-        """Each of them is there and nothing else is."""
+        """Each of them is there, and nothing else."""
         assert sorted(path.name for path in repro().iterdir()) == [
             "actual.npz",
             "expected.npz",
@@ -98,12 +98,12 @@ class TestFolder:
         assert not (repro() / "old").exists()
 
     def test_no_evidence(self, conversion, tmp_path):
-        """A check that is not about values leaves the example's."""
+        """Without evidence, the example's values are left."""
         folder = write_repro(tmp_path, conversion(), finding("opset-kept", "opset 18"))
         assert np.load(folder / "actual.npz")["arr_0"].tolist() == [3, -12]
 
     def test_no_file(self, conversion, tmp_path):
-        """Where the file cannot be fed there is nothing to show."""
+        """If the file cannot be fed, no folder is written."""
         made = conversion(given="other")
         assert write_repro(tmp_path / "report", made, finding("inputs-kept")) is None
         assert not (tmp_path / "report").exists()
@@ -124,14 +124,14 @@ class TestScript:
         assert "largest difference 4.0" in shown.stdout
 
     def test_torch_is_blocked(self, repro):
-        """Where the script asked for torch it would fail."""
+        """A script that imports torch would fail."""
         folder = repro()
         script = folder / "repro.py"
         script.write_text(script.read_text() + "import torch\n")
         assert "ModuleNotFoundError: import of torch" in run(folder).stderr
 
     def test_alone(self, repro):
-        """It imports nothing of onnxproof's."""
+        """It does not mention onnxproof."""
         assert "onnxproof" not in (repro() / "repro.py").read_text()
 
     def test_dropped_output(self, conversion, tmp_path):
@@ -151,7 +151,7 @@ class TestScript:
 
 
 class TestNames:
-    """What a user calls things stays data."""
+    """Names that users choose stay data."""
 
     def test_input(self, repro):
         """An input's name that holds quotes, newlines and code is a name."""

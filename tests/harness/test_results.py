@@ -17,7 +17,7 @@ CHECKED = dict.fromkeys(("case", "exporter", "file", "check", "figure", "problem
     "verdict": "holds",
 }
 PLACE = 4567
-"""A number in a file that another text can take the place of."""
+"""A number in a file, to be replaced by another text."""
 
 
 @pytest.fixture
@@ -56,12 +56,12 @@ def with_comparison(**changed) -> dict:
 
 
 def text_with(text: str, **place) -> str:
-    """The text of a comparison in which `PLACE` stands for what JSON's own classes do not write."""
+    """The JSON of a comparison in which `PLACE` is replaced by what `json` does not write."""
     return json.dumps(with_comparison(**place)).replace(str(PLACE), text)
 
 
 class TestRead:
-    """What a run leaves is read."""
+    """A run's results are read."""
 
     def test_empty_run(self, write):
         """A run without specs has its schema and nothing in it."""
@@ -70,7 +70,7 @@ class TestRead:
 
     @pytest.mark.parametrize("value", [math.inf, -math.inf, 1e300, 5e-324, -0.0, 3])
     def test_numbers(self, write, value):
-        """Every float that a run can leave comes back, also those that JSON does not know."""
+        """Every float that a run can leave comes back, even those that JSON does not know."""
         assert read_results(write(with_comparison(error=value))).comparisons[0].parity.error == value
 
     def test_nan(self, write):
@@ -78,22 +78,22 @@ class TestRead:
         assert math.isnan(read_results(write(with_comparison(error=math.nan))).comparisons[0].parity.error)
 
     def test_newer_field(self, write):
-        """A field that a later version added is passed over."""
+        """A field that a later version added is ignored."""
         assert read_results(write(EMPTY | {"later": [1]})) == read_results(write(EMPTY))
 
     @pytest.mark.parametrize("text", ["\0", "<script>alert(1)</script>", "\x1b[31m", "𝔘\u202e", "a" * 10**6])
     def test_texts(self, write, text):
-        """A text comes back as it is, whatever is in it."""
+        """Any text comes back unchanged."""
         assert read_results(write(EMPTY | {"name": text})).name == text
 
     def test_same_key_twice(self, write):
-        """The last of two equal keys counts, for the schema and for what is read by it."""
+        """The last of two equal keys counts."""
         twice = json.dumps(EMPTY | {"name": "first"})[:-1] + ', "name": "last"}'
         assert read_results(write(twice)).name == "last"
 
 
 class TestRefused:
-    """What no run of this version left is refused, and the message names the file and says what to do."""
+    """Any other file is refused, and the message names the file and says what to do."""
 
     @pytest.mark.parametrize(
         "content",
@@ -115,12 +115,12 @@ class TestRefused:
         ],
     )
     def test_no_json(self, refusal, content):
-        """A file that is no JSON, or deeper than can be read."""
+        """A file that is not JSON, or too deep, is refused."""
         assert len(refusal(content)) < 20_000
 
     @pytest.mark.parametrize("content", [None, [], 3, "text", [EMPTY], {}], ids=repr)
     def test_other_json(self, refusal, content):
-        """JSON that is no run."""
+        """So is any other JSON."""
         assert refusal(content)
 
     @pytest.mark.parametrize("missing", EMPTY)
@@ -155,7 +155,7 @@ class TestRefused:
         assert f"$.comparisons[0].{place}" in refusal(with_comparison(**{field: value}))
 
     def test_unknown_verdict(self, refusal):
-        """A verdict that there is not is refused with its place."""
+        """An unknown verdict is refused with its place."""
         assert "$.findings[0].verdict" in refusal(EMPTY | {"findings": [CHECKED | {"verdict": "<b>holds</b>"}]})
 
     @pytest.mark.parametrize(
@@ -168,11 +168,11 @@ class TestRefused:
 
     @pytest.mark.parametrize("schema", [None, "2", 2.5, True, [2]], ids=repr)
     def test_no_schema(self, refusal, schema):
-        """A schema that is no number is refused."""
+        """A schema that is not an int is refused."""
         assert "schema" in refusal(EMPTY | {"schema": schema})
 
     @pytest.mark.parametrize("name", ["", "none.json", "name\0.json", "n" * 5000])
     def test_no_file(self, tmp_path, name):
-        """A folder, a file that is not there, and a name that no file can have."""
+        """A folder, a missing file and an impossible file name are refused."""
         with pytest.raises(ResultsError, match=r": .+; "):
             read_results(os.path.join(tmp_path, name))  # noqa: PTH118

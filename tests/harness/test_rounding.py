@@ -1,4 +1,4 @@
-"""What rounding explains is the model's own distance from exact, here or, where that is larger, usually."""
+"""Rounding explains the model's own distance from exact, here or usually, whichever is larger."""
 
 import numpy as np
 import pytest
@@ -13,19 +13,19 @@ class TestBetween:
     """The distance between two outputs is a share of the largest value."""
 
     def test_share(self):
-        """It has the largest error, and the root of the mean square."""
+        """It has the largest error and the root mean square."""
         found = Rounding.between(OWN, OWN + np.array([0, 0.03, -0.04]))
         assert (found.largest, found.rms) == pytest.approx((0.08, 0.1 / 3**0.5))
 
     def test_scale(self):
-        """Outputs a million times as large, or as small, are as far apart."""
+        """It does not depend on the scale of the outputs."""
         exact = OWN * 1.01
         shares = [Rounding.between(OWN * scale, exact * scale).largest for scale in (1e-6, 1, 1e6)]
         assert shares == pytest.approx([0.01] * 3)
 
     @pytest.mark.parametrize("own", [np.zeros(3), np.empty(0)], ids=["zeros", "empty"])
     def test_nothing(self, own):
-        """An output that is 0 everywhere, or empty, has none."""
+        """It is 0 for an output that is empty or 0 everywhere."""
         assert Rounding.between(own, own + 1) == Rounding(0, 0)
 
 
@@ -33,12 +33,12 @@ class TestMedian:
     """The usual rounding of several is the median of each figure."""
 
     def test_figures(self):
-        """One that is far from the others does not move it."""
+        """An outlier does not move it."""
         found = [Rounding(1, 30), Rounding(2, 20), Rounding(900, 10)]
         assert median(found) == Rounding(2, 20)
 
     def test_none(self):
-        """Of none it is none."""
+        """It is zero if the list is empty."""
         assert median([]) == Rounding(0, 0)
 
 
@@ -54,7 +54,7 @@ class TestUsual:
         return Reference({"y": own, "n": np.arange(3)}, {"y": shifted if exact is None else exact, "n": np.arange(3)})
 
     def test_median(self):
-        """What is usual is the median over the inputs, by output, and the same on each."""
+        """The usual rounding of an output is the median over the inputs, the same on each."""
         references = pooled([self.reference(error) for error in (0, 0.01, 0.02, 0.03, 0.04)])
         usual = references[0].rounding["y"]
         assert usual.largest == pytest.approx(0.04)
@@ -78,7 +78,7 @@ class TestUsual:
         ],
     )
     def test_left_out(self, other):
-        """What cannot be compared says nothing of what is usual."""
+        """What cannot be compared is left out of the median."""
         assert pooled([self.reference(0.01), other])[0].rounding["y"].largest == pytest.approx(0.02)
 
     def test_no_float(self):
@@ -87,7 +87,7 @@ class TestUsual:
         assert pooled(references)[0].rounding["n"] == Rounding(0, 0)
 
     def test_judges(self):
-        """An output that is hit exactly may be off by what is usual, and by no more."""
+        """An output that is hit exactly may be off by the usual rounding, not more."""
         exact_hit = pooled([self.reference(error) for error in (0, 0.01, 0.02)])[0]
         usual = SLACK * 0.01
         within, beyond = (

@@ -17,7 +17,7 @@ from tests.harness.by_hand import FILE, FakeEngine, edited, scale_case
 
 
 def is_small(conversion):
-    """A check of one's own."""
+    """A user's check."""
     return f"{len(conversion.graph.nodes)} nodes"
 
 
@@ -69,7 +69,7 @@ class TestChoose:
         ],
     )
     def test_chosen(self, options, chosen):
-        """They keep their order, those of one's own last."""
+        """They keep their order, the user's last."""
         assert list(choose(**options)) == chosen
 
     def test_iterators(self):
@@ -120,7 +120,7 @@ class TestConversions:
         assert (found.file.path, found.file.opset, found.engines is engines) == (file, 17, True)
 
     def test_both(self, file):
-        """A file that is given is not exported."""
+        """A given file cannot be exported."""
         with pytest.raises(CaseError, match=r"^a file that is given is already exported; leave out"):
             list(conversions(scale_case(), [TORCHSCRIPT], file=file))
 
@@ -147,7 +147,7 @@ class TestFindings:
         assert [finding.check for finding in run(scale_case(), **options)] == ["opset-kept", "is-small"]
 
     def test_skip(self, file):
-        """What is left out is not judged."""
+        """A skipped check is not judged."""
         skip = [id for id in CHECKS if id != "dims-kept"]
         assert [finding.check for finding in run(scale_case(), skip=skip, file=file)] == ["dims-kept"]
 
@@ -157,7 +157,7 @@ class TestFindings:
         assert (found.exporter, found.opset, found.figure) == (TORCHSCRIPT, 13, "opset 13")
 
     def test_engines(self, file):
-        """The engines are those that are given."""
+        """The given engines are used."""
         engines = default_engines() | {"onnxruntime": FakeEngine(lambda inputs: dict.fromkeys("abc", inputs["x"]))}
         (found,) = run(scale_case(), only=["same-values"], file=file, engines=engines)
         assert "3 outputs" in found.problem
@@ -183,13 +183,13 @@ class TestRepro:
         assert Path(tmp_path, "report", found.repro, "repro.py").is_file()
 
     def test_holds(self, file, tmp_path):
-        """What holds leaves none."""
+        """A success leaves none."""
         (found,) = run(scale_case(), only=["same-values"], file=file, report=tmp_path / "report")
         assert (found.verdict, found.repro) == (CheckVerdict.HOLDS, "")
         assert not (tmp_path / "report").exists()
 
     def test_mended(self, file, tmp_path):
-        """One that an earlier run left is gone once the check holds; those of other checks stay."""
+        """An earlier run's folder is gone once the check holds; those of other checks stay."""
         wrong, options = file.with_name("wrong.onnx"), {"only": ["same-values"], "report": tmp_path / "report"}
         run(scale_case(), file=wrong, **options)
         other = tmp_path / "report/repro/Scale-wrong.onnx/dims-kept"

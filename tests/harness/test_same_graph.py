@@ -1,4 +1,4 @@
-"""No difference of two graphs goes unseen, and names and order make none."""
+"""Every difference of two graphs is found; names and order do not count."""
 
 import numpy as np
 import onnx
@@ -56,7 +56,7 @@ leaky <slope, lift: float = 0.25> (given) => (result)
 
 
 def edited(old: str, new: str) -> onnx.ModelProto:
-    """The example with one text in it replaced, wherever it stands."""
+    """The example with one text replaced wherever it occurs."""
     assert old in EXAMPLE
     return parse_model(EXAMPLE.replace(old, new))
 
@@ -214,7 +214,7 @@ DIFFERENT = {
 
 
 class TestSame:
-    """Names of nodes and of inner values make no difference, nor does the order of what is independent."""
+    """Names of nodes and of inner values make no difference, nor does the order of independent nodes."""
 
     def test_example_is_legal(self, example):
         """The example passes onnx's full check."""
@@ -222,7 +222,7 @@ class TestSame:
 
     @pytest.mark.parametrize(("old", "new"), SAME.values(), ids=SAME)
     def test_same(self, example, old, new):
-        """The graph is the same, whichever is compared with which."""
+        """The graph is the same, in either order of comparison."""
         assert graph_differences(example, edited(old, new)) == ()
         assert graph_differences(edited(old, new), example) == ()
 
@@ -246,7 +246,7 @@ class TestSame:
         assert graph_differences(node("Constant", value=tensor), node("Constant", value_strings=["ab", "c"])) == ()
 
     def test_nested_subgraphs(self):
-        """Names in a subgraph of a subgraph make none either."""
+        """Names in nested subgraphs make no difference."""
         assert graph_differences(*(with_body(NESTED.replace("inner", name)) for name in ("inner", "other"))) == ()
 
     def test_sparse_initializer(self):
@@ -255,11 +255,11 @@ class TestSame:
 
 
 class TestDifferent:
-    """Every other difference is told."""
+    """Every other difference is found."""
 
     @pytest.mark.parametrize(("old", "new"), DIFFERENT.values(), ids=DIFFERENT)
     def test_different(self, example, old, new):
-        """The difference is seen, whichever is compared with which."""
+        """The difference is found, in either order of comparison."""
         assert graph_differences(example, edited(old, new))
         assert graph_differences(edited(old, new), example)
 
@@ -277,7 +277,7 @@ class TestDifferent:
         ],
     )
     def test_constants(self, first, second):
-        """Values that Constant nodes hold are compared, however they are written."""
+        """Values of Constant nodes are compared, however they are stored."""
         assert graph_differences(node("Constant", **first), node("Constant", **second))
 
     @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ class TestDifferent:
         ],
     )
     def test_edges(self, text, old, new):
-        """An edge from another value is seen, wherever the value is from."""
+        """An edge from another value is found, wherever it is from."""
         head = '<ir_version: 8, opset_import: ["": 18, "local": 1]> '
         assert graph_differences(parse_model(head + text), parse_model(head + text.replace(old, new)))
 
@@ -354,7 +354,7 @@ class TestDifferent:
 
     @pytest.mark.parametrize("other", ["c", "x", "z"], ids=["of-the-outer-input", "of-x", "of-z"])
     def test_edges_of_nested_subgraphs(self, other):
-        """So it is in a subgraph of a subgraph, whose own input is none of the outer ones."""
+        """So it is in a nested subgraph, whose input differs from the outer ones."""
         first, second = (with_body(NESTED.replace("Neg (s)", f"Neg ({name})")) for name in ("s", other))
         assert graph_differences(first, second)
 
@@ -402,12 +402,12 @@ class TestDifferent:
         ],
     )
     def test_message(self, example, old, new, message):
-        """A message names the first node that only one graph has, or what both say of themselves."""
+        """A message names the first node that only one graph has, or what differs in both."""
         assert tuple(map(str, graph_differences(example, edited(old, new)))) == message
 
     @pytest.mark.parametrize(("old", "what"), [("float[N, 4] x", "inputs"), ("float[N, 4] y", "outputs")])
     def test_interface(self, example, old, what):
-        """What differs in the inputs or outputs is told before what differs in the graph."""
+        """Differences of the inputs or outputs come before those in the graph."""
         first, *_ = graph_differences(example, edited(old, old.replace("float", "double")))
         assert first.kind == what
         assert ") against [" in str(first).replace("]", ")")

@@ -1,4 +1,4 @@
-"""docs/speed.md and the README say what docs/speed.json says."""
+"""docs/speed.md and the README match docs/speed.json."""
 
 import json
 from pathlib import Path
@@ -29,12 +29,12 @@ def on_one_line(text):
 
 
 def test_page_is_made_of_the_results(found):
-    """The page says what the results say: `python -m docs.speed_table --page` makes it again."""
+    """The page matches the results: `python -m docs.speed_table --page` updates it."""
     assert PAGE.read_text(encoding="utf-8") == render(found)
 
 
 def test_readme_has_the_figures(found):
-    """The README has what `summary` makes of the results, word for word."""
+    """The README has the `summary` of the results, word for word."""
     assert on_one_line(summary(found)) in on_one_line(README.read_text(encoding="utf-8"))
 
 
@@ -57,6 +57,6 @@ def test_slower_results(slower):
     ],
 )
 def test_met(ratio, bounds, expected):
-    """A measure is met where the median is within its bounds, and wholly where the interval is."""
+    """A measure is met if the median is within its bounds, and wholly if the interval is."""
     low, median, high = ratio
     assert met(Ratio(median, low, high), **bounds) == expected

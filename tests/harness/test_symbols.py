@@ -29,7 +29,7 @@ HOSTILE = [
 
 
 def held(declared, shape, **sizes):
-    """The sizes of the symbols after a run's shape was held against the declared one."""
+    """The sizes of the symbols after comparing a run's shape with the declared one."""
     bind(Value("y", "float32", declared), shape, sizes)
     return sizes
 
@@ -53,11 +53,11 @@ class TestFixed:
 
     @pytest.mark.parametrize("declared", [None, (None, None)], ids=["shape", "dimensions"])
     def test_nothing_said(self, declared):
-        """Where nothing is declared, every size passes."""
+        """If nothing is declared, every size passes."""
         assert held(declared, (5, 6)) == {}
 
     def test_not_all_said(self):
-        """A dimension after one that is not declared is held against its own."""
+        """A dimension after one that is not declared is compared."""
         with pytest.raises(SymbolError, match="dimension 1 of y is declared as 3"):
             held((None, 3), (5, 6))
 
@@ -85,7 +85,7 @@ class TestSymbols:
 
     @pytest.mark.parametrize("word", ["lambda", "in", "None", "True"])
     def test_words(self, word):
-        """A word of Python's is a symbol like any other."""
+        """A Python keyword is a symbol like any other."""
         with pytest.raises(SymbolError, match=f"declared as {word}, 5 here"):
             held((word, word), (5, 6))
 
@@ -105,13 +105,13 @@ class TestExpressions:
         ],
     )
     def test_computed(self, expression, size):
-        """The size that an expression comes to passes, and the next one does not."""
+        """The size of an expression passes, and the next one does not."""
         assert held((expression,), (size,), height=5, width=6)
         with pytest.raises(SymbolError, match=f", {size} here; the run has {size + 1}$"):
             held((expression,), (size + 1,), height=5, width=6)
 
     def test_unknown_symbol(self):
-        """An expression of a symbol that no input has says nothing."""
+        """An expression of an unknown symbol allows every size."""
         assert held(("2*depth",), (7,), height=5) == {"height": 5}
 
     @pytest.mark.parametrize("expression", HOSTILE)

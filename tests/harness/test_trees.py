@@ -1,4 +1,4 @@
-"""Nested values have leaves with names, keep their nesting when they are changed, and come through torch and back."""
+"""Nested values have named leaves, keep their nesting when they are changed, and survive torch and back."""
 
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ class TestLeaves:
     """The leaves of nested values are named by their path."""
 
     def test_names(self):
-        """A place in a list or tuple is its number, a field and a key are their names, and None is a leaf."""
+        """Items of lists and tuples are numbered, fields and keys have their names, and None is a leaf."""
         assert leaves(NESTED) == {
             "image": 1,
             "state.hidden": 2,
@@ -35,7 +35,7 @@ class TestLeaves:
 
     @pytest.mark.parametrize("empty", [(), [], {}], ids=["tuple", "list", "dict"])
     def test_empty(self, empty):
-        """What is empty has no leaves."""
+        """An empty value has no leaves."""
         assert leaves({"x": empty}) == {}
 
     def test_array(self):
@@ -48,7 +48,7 @@ class TestLeaves:
         [pytest.param(State(1, 2), True, id="named-tuple"), pytest.param((1, 2), False, id="tuple")],
     )
     def test_named_tuple(self, value, named):
-        """A tuple of a class with fields is told from a plain one."""
+        """Named tuples are recognized."""
         assert is_named_tuple(value) is named
 
 
@@ -60,11 +60,11 @@ class TestMap:
         assert repr(map_leaves(lambda _, leaf: leaf, NESTED)) == repr(NESTED)
 
     def test_names(self):
-        """Each leaf is changed under the name that `leaves` gives it."""
+        """Each leaf has the same name as in `leaves`."""
         assert leaves(map_leaves(lambda name, _: name, NESTED)) == {name: name for name in leaves(NESTED)}
 
     def test_original(self):
-        """What was given is not changed."""
+        """The original is not changed."""
         given = {"x": [1, 2]}
         assert map_leaves(lambda _, leaf: leaf + 1, given) == {"x": [2, 3]}
         assert given == {"x": [1, 2]}
@@ -93,21 +93,21 @@ class TestTensors:
         assert to_array(tensor).astype(int).tolist() == [[0, 3], [1, 4], [2, 5]]
 
     def test_scalar(self):
-        """A number of numpy's is a tensor without dimensions."""
+        """A numpy number is a tensor without dimensions."""
         assert to_tensor(np.float32(3)).shape == ()
 
     def test_copy(self):
-        """The tensor's values are its own."""
+        """The tensor shares no memory."""
         array = np.zeros(2)
         to_tensor(array).add_(1)
         assert array.tolist() == [0, 0]
 
     def test_gradient(self):
-        """A parameter's values can be had."""
+        """A parameter can be read."""
         assert to_array(torch.nn.Parameter(torch.ones(2))).tolist() == [1, 1]
 
     @pytest.mark.parametrize("value", [3, 2.5, True, None, "text"])
     def test_others(self, value):
-        """What is neither stays what it is."""
+        """Other values stay what they are."""
         assert to_tensor(value) is value
         assert to_array(value) is value

@@ -1,4 +1,4 @@
-"""What a file gives is the model's, on the example and elsewhere, and reacts to what the model reacts to."""
+"""A file's outputs are the model's, on the example and elsewhere, and react to the same changes."""
 
 import re
 from types import SimpleNamespace
@@ -36,7 +36,7 @@ class TestInputsLive:
         assert seen(inputs_live, right) == (CheckVerdict.HOLDS, "x, factor, rows")
 
     def test_dead(self, given):
-        """An input that the file does not use is told, with what the model and the file gave."""
+        """An input that the file does not use is reported, with both outputs."""
         finding = judge(inputs_live, given(scale_case(), edited(("x, factor", "x, two"))))
         assert said(finding) == (
             CheckVerdict.FAILS,
@@ -49,7 +49,7 @@ class TestInputsLive:
         np.testing.assert_array_equal(finding.run.actual["scaled"], ROWS * 2)
 
     def test_refused_size(self, given):
-        """A size that the file refuses is told with what the engine said."""
+        """A size that the file refuses is shown with the engine's error."""
         finding = judge(inputs_live, given(scale_case(), SIX_ROWS))
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith("the file refuses another value of the size of rows: ")
@@ -57,7 +57,7 @@ class TestInputsLive:
         assert finding.advice == KEEP_A_TENSOR
 
     def test_model_does_not_react(self, given):
-        """Of an input that the model does not react to either, nothing is asked."""
+        """An input that the model does not react to either is left out."""
 
         class Doubles(Scale):
             def forward(self, x, factor):
@@ -67,7 +67,7 @@ class TestInputsLive:
         assert seen(inputs_live, conversion) == (CheckVerdict.HOLDS, "x, rows")
 
     def test_nothing_reacts(self, given):
-        """A model that reacts to nothing says nothing."""
+        """A model that never reacts is not judged."""
 
         class Deaf(nn.Module):
             def forward(self, x):
@@ -81,7 +81,7 @@ class TestInputsLive:
         )
 
     def test_does_not_run(self, given):
-        """A file that does not run on the example is another check's matter."""
+        """A file that does not run on the example is not judged here."""
         assert seen(inputs_live, given(scale_case(), DOES_NOT_RUN)) == (
             CheckVerdict.NOT_JUDGED,
             "the file does not run on the traced inputs: see same-values",
@@ -106,7 +106,7 @@ class TestInputsLive:
         ],
     )
     def test_traced_elsewhere(self, difference, problem, advice):
-        """A file that differs when it is traced on other values has values of the example in it."""
+        """A file that differs when it is traced on other values is reported."""
         conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
         conversion.file.elsewhere = SimpleNamespace(id="shuffled"), (difference, "more")
         finding = judge(inputs_live, conversion)
@@ -129,14 +129,14 @@ class TestSameValues:
 
     @pytest.mark.parametrize("check", [same_values, same_values_unseen])
     def test_right(self, right, check):
-        """The figure is the error that is nearest to its bound, with the bound."""
+        """The figure is the error nearest to its bound, with the bound."""
         verdict, figure = seen(check, right)
         error, bound = (float(word) for word in figure.removesuffix(" allowed").split(" of "))
         assert verdict == CheckVerdict.HOLDS
         assert 0 < error < bound < 1e-5
 
     def test_wrong(self, given):
-        """A wrong output is told with its place, what made it wrong, and evidence."""
+        """A wrong output is reported with its place, culprit and evidence."""
         conversion = given(scale_case(), WRONG)
         finding = judge(same_values, conversion)
         assert finding.verdict == CheckVerdict.FAILS
@@ -149,7 +149,7 @@ class TestSameValues:
         np.testing.assert_array_equal(finding.run.actual["scaled"], ROWS / 2)
 
     def test_wrong_unseen(self, given):
-        """What is wrong on other inputs alone is told on the smallest of them."""
+        """Values that are wrong only on other inputs are shown on the smallest."""
 
         class WrongFromEight(Scale):
             def forward(self, x, factor):
@@ -162,7 +162,7 @@ class TestSameValues:
         assert len(finding.run.inputs["x"]) == 8
 
     def test_first_unseen(self, given):
-        """The first of them counts as the others do."""
+        """The first of these inputs counts too."""
         case = scale_case(also=[{"x": -ROWS, "factor": FACTOR + 1}])
         finding = judge(same_values_unseen, given(case, edited(("x, factor", "x, two"))))
         assert finding.problem.startswith("on also[0]: output output_0: ")
@@ -176,12 +176,12 @@ class TestSameValues:
 
     @pytest.mark.parametrize("check", [same_values, same_values_unseen])
     def test_unreadable(self, right, check):
-        """A file that cannot be read is another check's matter."""
+        """A file that cannot be read is not judged here."""
         right.file.path.write_bytes(b"no model")
         assert seen(check, right) == (CheckVerdict.NOT_JUDGED, "the file cannot be read: see well-formed")
 
     def test_nothing_unseen(self, given):
-        """Where the model accepts nothing but the example, there is nothing unseen."""
+        """If the model accepts only the example, there is nothing unseen."""
 
         class Particular(Scale):
             def forward(self, x, factor):
@@ -195,20 +195,20 @@ class TestSameValues:
 
 
 class TestFigure:
-    """A finding has a figure where values were compared, and none elsewhere."""
+    """A finding has a figure only if values were compared."""
 
     @pytest.fixture
     def counted(self, given):
-        """A file given for a model that gives integers."""
+        """A file for a model that returns integers."""
         case = Case(Gives(lambda x: x.new_tensor(x.shape).long()), {"x": ROWS})
         return lambda text: given(case, text)
 
     def test_equal(self, counted):
-        """Integers that are the same are equal."""
+        """Equal integers are shown as `equal`."""
         assert judge(same_values, counted(COUNT)).figure == "equal"
 
     def test_apart(self, counted):
-        """Of others the largest distance is told."""
+        """Others have the largest distance."""
         assert judge(same_values, counted(COUNT.replace("{6, 4}", "{6, 9}"))).figure == "5 apart"
 
     def test_does_not_run(self, counted):
@@ -231,7 +231,7 @@ class TestFigure:
         assert seen(same_values, right) == (CheckVerdict.HOLDS, figure)
 
     def test_figure_of_several(self, right, monkeypatch):
-        """It is that of all the inputs."""
+        """It covers all the inputs."""
         shares = {"shuffled": 3, "rows 7": 2}
         share = lambda judged: Parity("", "y", error=shares.get(judged.probe.id, 1), bound=4)  # noqa: E731
         monkeypatch.setattr(right, "outcome", lambda judged, *_: Outcome((share(judged),)))

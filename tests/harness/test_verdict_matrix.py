@@ -1,4 +1,4 @@
-"""Stacks, tox and CI are about the same environments, and a run of all of them goes on after one that fails."""
+"""Stacks, tox and CI have the same environments, and a run of all of them continues after one that fails."""
 
 from configparser import ConfigParser
 from dataclasses import replace
@@ -65,7 +65,7 @@ class TestEnvironments:
 
 
 class Tox:
-    """In place of `subprocess.run`: an environment leaves results, fails, cannot be installed, or is interrupted."""
+    """Replaces `subprocess.run`: an environment leaves results, fails, cannot be installed, or is interrupted."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -116,13 +116,13 @@ class TestMatrix:
         assert capsys.readouterr().out == "1 of 2 environments passed\nfailed: bad\n"
 
     def test_removed(self, tox):
-        """Each environment is removed, also one that fails."""
+        """Each environment is removed, even one that fails."""
         tox.failing = {"bad"}
         main(["bad", "good"])
         assert list((tox.folder / "tox").iterdir()) == []
 
     def test_recorded(self, tox):
-        """Results are recorded, also of a run that fails, and both pages are made."""
+        """Results are recorded, even of a run that fails, and both pages are made."""
         tox.failing = {"torch2.2"}
         main(["torch2.11", "torch2.2"])
         runs = read_runs(tox.folder / "verdicts")

@@ -1,4 +1,4 @@
-"""docs/verdicts.md is made of the recorded runs, each of which is of its stack."""
+"""docs/verdicts.md is made of the recorded runs, each of its own stack."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ class TestRecorded:
     """The recorded runs, the page and the stacks agree."""
 
     def test_page_is_made_of_the_runs(self):
-        """The page says what the recorded runs say: `python -m docs.verdict_page` makes it again."""
+        """The page matches the recorded runs: `python -m docs.verdict_page` updates it."""
         assert PAGE.read_text(encoding="utf-8") == render(read_runs())
 
     @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
@@ -71,7 +71,7 @@ class TestPage:
         ],
     )
     def test_line(self, page, line):
-        """Each run is a column of its verdicts and a row of its versions; departures say where they are."""
+        """Each run has a column of verdicts and a row of versions; departures name their runs."""
         assert line in page
 
     def test_exporters_of_a_claim_are_neighbours(self):
@@ -82,7 +82,7 @@ class TestPage:
         assert "| `order` | one | ✓ | ≠ |\n| `order` | two |  | – |\n| `last` | one | ✓ | ✓ |" in page
 
     def test_everywhere(self):
-        """A departure of every run has the word "all" in place of the environments."""
+        """A departure in every run has "all" in place of the environments."""
         assert "| `test_a_comes_first` | all |" in render({"new": NEW, "newer": NEW})
 
     @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ class TestReading:
         assert list(read_runs(folder).items()) == [("torch2.9", OLD), ("torch2.13", NEW)]
 
     def test_broken(self, folder):
-        """One that is broken is named."""
+        """A broken one is named."""
         (folder / "torch2.9.json").write_text("{")
         with pytest.raises(ResultsError, match=r"torch2\.9\.json: broken"):
             read_runs(folder)

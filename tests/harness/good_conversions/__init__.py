@@ -1,7 +1,7 @@
 """Models of many kinds whose conversion is right: no check may find a fault in them.
 
-Each is small and seeded, and has the dynamic dimensions that its exporters can keep free. Where an exporter or an
-engine goes wrong on a neighbouring model, the case stays clear of it and says why.
+Each is small and seeded, and has the dynamic dimensions that its exporters can keep free. If an exporter or an
+engine goes wrong on a similar model, the case avoids that model and says why.
 """
 
 from tests.harness.good_conversions.control_flow import CONTROL_FLOW

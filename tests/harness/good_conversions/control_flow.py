@@ -12,7 +12,7 @@ from tests.harness.good_conversions.making import GoodConversion, built, normal,
 
 
 class Loop(nn.Module):
-    """A loop over a number of rounds that is known only at run time, with a branch in it: to be scripted."""
+    """A loop over a number of rounds known only at run time, with a branch inside; it has to be scripted."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Loop(nn.Module):
 
 def scripted_loop() -> Case:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it is deprecated, and models in use still rest on it
+        warnings.simplefilter("ignore")  # it is deprecated, but models in use still need it
         model = built(lambda: torch.jit.script(Loop()))
     return Case(
         model,
@@ -42,7 +42,7 @@ def scripted_loop() -> Case:
 
 
 class Branch(nn.Module):
-    """A branch on the data, with a layer of its own on either side."""
+    """A branch on the data, with a layer on either side."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -81,7 +81,7 @@ def pixel_shuffle() -> Case:
 class Pooled(nn.Module):
     """Max and average pooling: padded, rounded up, and with padding left out of the mean.
 
-    Both round up: where one rounds down, torchscript declares the same symbol for two lengths.
+    Both round up: if one rounds down, torchscript declares the same symbol for two lengths.
     """
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ class Scores(NamedTuple):
 
 
 class Classifier(nn.Sequential):
-    """A classifier that gives probabilities."""
+    """A classifier that ends with a softmax."""
 
     def __init__(self) -> None:
         super().__init__(nn.Linear(6, 12), nn.GELU(), nn.Linear(12, 5), nn.Softmax(dim=-1))
@@ -34,7 +34,7 @@ class NamedOutputs(nn.Module):
 
 
 class DictOutputs(nn.Module):
-    """Outputs in a dict, whose keys are not in the order of the alphabet."""
+    """A dict of outputs, whose keys are not in alphabetical order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class InPlace(nn.Module):
 
 
 class Options(nn.Module):
-    """A dict of tensors, one of them a mask of bools, an optional tensor that is missing, a number and a switch."""
+    """Inputs are a dict of tensors with a bool mask, a missing optional tensor, a number and a switch."""
 
     def forward(self, features: dict[str, Tensor], bias: Tensor | None, factor: float, center: bool) -> Tensor:
         values = features["values"].masked_fill(features["hidden"], 0) * factor

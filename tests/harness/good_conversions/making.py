@@ -1,4 +1,4 @@
-"""What a good conversion is, and what all kinds are made with."""
+"""The class of good conversions, and helpers to make them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ OPSET = 18
 
 @dataclass(frozen=True)
 class GoodConversion:
-    """A case and the exporters that convert it; `why` says what the missing one does not."""
+    """A case and the exporters that convert it; `why` says why one is missing."""
 
     id: str
     make: Callable[[], Case]
@@ -29,7 +29,7 @@ class GoodConversion:
 
 
 def fixed(make: Callable[[], Case], symbol: str) -> Callable[[], Case]:
-    """The case of `make` with one dimension no longer free; its further inputs, of other sizes, are left out."""
+    """The case of `make` with one dimension fixed, and without further inputs, which have other sizes."""
 
     def case() -> Case:
         free = make()

@@ -15,7 +15,7 @@ class TwoLayers(nn.Sequential):
 
 
 class MixedPrecision(nn.Module):
-    """Stores bfloat16 and computes float32: ONNX Runtime's CPU kernels cast bfloat16, and do nothing else with it."""
+    """Stores bfloat16 and computes in float32: ONNX Runtime's CPU kernels can only cast bfloat16."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Sequences: recurrence, attention, and what begins with token ids."""
+"""Sequences: recurrence, attention, and token ids."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def lstm() -> Case:
 
 
 class Attention(nn.Module):
-    """Attention to a memory, of which a mask hides entries; its weights are an output too."""
+    """Attention to a memory with masked entries; its weights are an output too."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def attention() -> Case:
 class Encoder(nn.Sequential):
     """A transformer encoder layer.
 
-    Not the layer itself: torchscript turns the default of the outermost module's `is_causal` into a tensor.
+    It is wrapped: torchscript turns the default `is_causal` of the outermost module into a tensor.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ def encoder_layer() -> Case:
 
 
 class EmbeddingNet(nn.Module):
-    """Token ids to a score per class, by the mean of their embeddings."""
+    """Scores per class, from the mean embedding of token ids."""
 
     def __init__(self) -> None:
         super().__init__()

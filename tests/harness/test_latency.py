@@ -246,6 +246,12 @@ class TestNotRun:
         assert not_run["torch.compile"] == "RuntimeError: No working C++ compiler found"
         assert set(REQUIRED) <= set(contenders)
 
+    @pytest.mark.parametrize("name", ["opencv", "openvino"])
+    def test_optional(self, network, name):
+        """An engine that is installed is timed."""
+        pytest.importorskip("openvino", reason="OpenVINO is not installed: pip install openvino")
+        assert name in contenders_of(*network)[0]
+
     def test_required(self, network, monkeypatch):
         """An error of a required contender is an error."""
         monkeypatch.setattr("benchmarks.contenders.OnnxRuntime", lambda: None)

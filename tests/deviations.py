@@ -9,6 +9,7 @@ from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.facts import (
     reference_evaluator_takes_an_empty_roi,
     torch_export_writes_kernel_shape,
+    torch_has_lanczos,
     torchscript_ties_output_dims,
 )
 
@@ -20,6 +21,22 @@ DEVIATIONS = (
         "the modes that do not interpolate refuse the argument, False as well as True",
         seen=pytest.RaisesExc(ValueError, match="align_corners option can only be set"),
         instead="test_argument_is_refused",
+    ),
+    Deviation(
+        "upsample-mode-list",
+        "torch has a seventh mode, nearest-exact",
+        spec="test_nearest_exact_is_refused",
+        seen=DID_NOT_RAISE,
+        instead="test_nearest_exact_is_a_mode",
+    ),
+    Deviation(
+        "upsample-mode-list",
+        "interpolate, but not Upsample, has the mode lanczos, with antialias=True",
+        when=torch_has_lanczos,
+        spec="test_lanczos_is_refused",
+        seen=DID_NOT_RAISE,
+        instead="test_lanczos_is_a_mode_of_interpolate",
+        link="https://github.com/pytorch/pytorch/pull/177320",
     ),
     Deviation(
         "export-writes",

@@ -1,4 +1,4 @@
-"""Chapter Upsample: the layer's arguments, its output sizes, and which images each mode serves."""
+"""Chapter Upsample: the layer's arguments, and the sizes that they give."""
 
 import inspect
 import math
@@ -8,26 +8,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn import functional
 
-MODES = {
-    3: ("nearest", "linear", "area"),  # (N, C, W)
-    4: ("nearest", "bilinear", "bicubic", "area"),  # (N, C, H, W)
-    5: ("nearest", "trilinear", "area"),  # (N, C, D, H, W)
-}
-SERVED = [(mode, dimensions) for dimensions, modes in MODES.items() for mode in modes]
-REFUSED = [(mode, dimensions) for mode in dict(SERVED) for dimensions in MODES if mode not in MODES[dimensions]]
+from tests.modes import SERVED, each_of
 
 SIDES = st.tuples(*[st.integers(1, 9)] * 3)  # of an image; as many are used as it has spatial dimensions
 LENGTHS = st.integers(1, 9)
 WIDE_SIDES = st.tuples(*[st.integers(10, 16)] * 3)  # wide enough that no factor below shrinks them to zero
 FACTORS = st.floats(0.1, 2.5)
-
-
-def each_of(pairs):
-    """A spec for each pair of a mode and a number of dimensions."""
-    cases = [pytest.param(mode, dimensions, id=f"{mode}-{dimensions}d") for mode, dimensions in pairs]
-    return pytest.mark.parametrize(("mode", "dimensions"), cases)
 
 
 @pytest.fixture(scope="module")
@@ -123,24 +110,3 @@ class TestSizeOrScale:
         """Neither is a ValueError, and so are both, even if they mean the same."""
         with pytest.raises(ValueError, match="size or scale_factor should be defined"):
             nn.Upsample(**arguments)(image_of(4, (4, 4)))
-
-
-class TestModes:
-    """Each mode serves its own numbers of dimensions."""
-
-    @pytest.mark.claim("upsample-modes")
-    @each_of(REFUSED)
-    def test_every_other_pairing_is_refused(self, image_of, mode, dimensions):
-        """Any other number of dimensions is a NotImplementedError that names it and the mode."""
-        with pytest.raises(NotImplementedError, match=rf"(?is)got {dimensions}D.*{mode}"):
-            nn.Upsample(scale_factor=2, mode=mode)(image_of(dimensions, (5, 5, 5)))
-
-    @pytest.mark.claim("upsample-modes")
-    @pytest.mark.parametrize("dimensions", MODES, ids="{}d".format)
-    @given(sides=SIDES, sizes=st.tuples(LENGTHS, LENGTHS, LENGTHS))
-    @settings(max_examples=25)
-    def test_area_is_average_pooling_by_size(self, image_of, dimensions, sides, sizes):
-        """Area equals adaptive average pooling to the same output size, bit for bit."""
-        image, size = image_of(dimensions, sides), sizes[: dimensions - 2]
-        pool = getattr(functional, f"adaptive_avg_pool{dimensions - 2}d")
-        assert torch.equal(nn.Upsample(size=size, mode="area")(image), pool(image, size))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from onnxproof.parity.compare import Reference, assert_same
+from tests import kernels
 
 INTERPOLATING = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}  # the axes of each
 every_mode = pytest.mark.parametrize(("mode", "axes"), INTERPOLATING.items(), ids=INTERPOLATING)
@@ -20,9 +21,21 @@ def image_of(noise):
     return lambda *sides: torch.from_numpy(noise(1, 1, *sides)).double()
 
 
+@pytest.fixture(scope="module")
+def taken():
+    """Which pixel of a row of `side` each output pixel takes: the row's values are their own indices."""
+    return lambda side, size, mode: nn.Upsample(size=size, mode=mode)(torch.arange(side)[None, None].double())[0, 0]
+
+
 def corners(image):
     """The corner pixels: the first and the last along every spatial axis."""
     return image.numpy()[0, 0][np.ix_(*[[0, -1]] * (image.ndim - 2))]
+
+
+def distances(taken, side):
+    """How far the pixels that are taken lie from the output's pixels, in pixels of a row of `side`."""
+    at = kernels.positions(side, len(taken), align_corners=False)
+    return np.abs(taken.numpy() - at).round(9)
 
 
 class TestTrue:
@@ -78,35 +91,23 @@ class TestNearest:
             nn.Upsample(scale_factor=2, mode="nearest", align_corners=align_corners)(image_of(5, 7))
 
 
-class TestRecompute:
-    """`recompute_scale_factor` decides whether the factor is computed again from the sizes.
+class TestNearestPixel:
+    """Nearest takes the nearest pixel."""
 
-    On a ramp, whose values are its coordinates, neighbouring output pixels are 1 / factor apart.
-    """
+    @pytest.mark.claim("upsample-nearest-is-nearest")
+    @pytest.mark.parametrize(("side", "size"), [(3, 1), (5, 8)], ids=["3-to-1", "5-to-8"])
+    def test_pixel_is_at_most_half_a_pixel_away(self, taken, side, size):
+        """Between an output pixel's centre and that of the pixel it takes lies half a pixel of the image at most."""
+        assert distances(taken(side, size, "nearest"), side).max() <= 0.5
 
-    @pytest.mark.claim("upsample-recompute")
-    def test_true_takes_the_factor_from_the_sizes(self, ramp):
-        """5 pixels × 2.3 are 11, so the factor becomes 11 / 5, and the output is that of the size 11."""
-        output = nn.Upsample(scale_factor=2.3, mode="linear", recompute_scale_factor=True)(ramp)
-        assert output.diff()[0, 0, 5].item() == pytest.approx(5 / 11)
-        assert torch.equal(output, nn.Upsample(size=11, mode="linear")(ramp))
+    @pytest.mark.instead("upsample-nearest-is-nearest")
+    @given(side=st.integers(1, 64), size=st.integers(1, 128))
+    def test_left_edge_decides(self, taken, side, size):
+        """From any size to any other, an output pixel takes the pixel that its left edge falls into."""
+        assert taken(side, size, "nearest").tolist() == [index * side // size for index in range(size)]
 
-    @pytest.mark.claim("upsample-recompute")
-    @pytest.mark.parametrize("recompute", [False, None])
-    def test_otherwise_the_factor_is_the_one_given(self, ramp, recompute):
-        """5 pixels × 2.3 are 11 too, but they lie 1 / 2.3 apart."""
-        output = nn.Upsample(scale_factor=2.3, mode="linear", recompute_scale_factor=recompute)(ramp)
-        assert output.shape[2] == 11
-        assert output.diff()[0, 0, 5].item() == pytest.approx(1 / 2.3)
-
-    @pytest.mark.claim("upsample-recompute")
-    @given(side=st.integers(1, 64), factor=st.integers(1, 5))
-    def test_whole_factors_stay_what_they_are(self, image_of, side, factor):
-        """At every whole factor the output is the same either way, bit for bit."""
-        layers = [nn.Upsample(scale_factor=factor, mode="linear", recompute_scale_factor=r) for r in (True, False)]
-        assert torch.equal(*[layer(image_of(side)) for layer in layers])
-
-    @pytest.fixture
-    def ramp(self):
-        """0, 1, 2, 3, 4: (1, 1, 5)."""
-        return torch.arange(5.0, dtype=torch.float64).reshape(1, 1, 5)
+    @pytest.mark.instead("upsample-nearest-is-nearest")
+    @given(side=st.integers(1, 64), size=st.integers(1, 128))
+    def test_nearest_exact_is_nearest(self, taken, side, size):
+        """The mode "nearest-exact" takes the nearest pixel, from any size to any other."""
+        assert distances(taken(side, size, "nearest-exact"), side).max() <= 0.5

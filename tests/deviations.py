@@ -51,6 +51,13 @@ DEVIATIONS = (
         instead="test_left_edge_decides",
     ),
     Deviation(
+        "upsample-nearest-cost",
+        "bicubic reads 16 pixels for one of the output, bilinear 4",
+        spec="test_bicubic_reads_slightly_more",
+        seen=pytest.RaisesExc(AssertionError, match=r"^assert 16 < \(2 \* 4\)"),
+        instead="test_bicubic_reads_four_times_as_many",
+    ),
+    Deviation(
         "upsample-recompute",
         "the size is the same either way; only coordinates change",
         spec="test_size_is_more_accurate",

@@ -1,4 +1,4 @@
-"""Chapter Upsample, modes: each mode's output against kernels written out in float64."""
+"""Chapter Upsample, kernels: what each mode computes, beside kernels written out in float64, and what it costs."""
 
 import functools
 import statistics
@@ -107,9 +107,7 @@ class TestBicubic:
     @pytest.mark.parametrize(("mode", "neighbours"), [("bilinear", 2 * 2), ("bicubic", 4 * 4)])
     def test_pixel_depends_on_its_neighbours(self, mode, neighbours):
         """The gradient of a pixel inside the output reaches 2 × 2 pixels of the image, or 4 × 4."""
-        image = torch.ones(1, 1, 9, 9, requires_grad=True)
-        nn.Upsample(scale_factor=2, mode=mode)(image)[0, 0, 8, 8].backward()
-        assert image.grad.count_nonzero() == neighbours
+        assert pixels_read(mode) == neighbours
 
     @pytest.mark.claim("upsample-bicubic-cost")
     def test_costs_more_than_bilinear(self, paired_seconds):
@@ -123,6 +121,35 @@ class TestBicubic:
         layers = [nn.Upsample(scale_factor=2, mode=mode) for mode in ("bicubic", "bilinear")]
         with latency.threads(1):
             return [[seconds(layer, image) for layer in layers] for _ in range(ROUNDS)]
+
+
+class TestCost:
+    """Nearest is fast, and bicubic costs slightly more than bilinear.
+
+    Its measure is how many pixels are read for one of the output; benchmarks/test_upsample.py measures seconds.
+    """
+
+    @pytest.mark.claim("upsample-nearest-cost")
+    def test_nearest_reads_one_pixel(self):
+        """Nearest reads one pixel, and bilinear and bicubic read more."""
+        assert pixels_read("nearest") == 1 < min(pixels_read("bilinear"), pixels_read("bicubic"))
+
+    @pytest.mark.claim("upsample-nearest-cost")
+    def test_bicubic_reads_slightly_more(self):
+        """Bicubic reads less than twice as many pixels as bilinear."""
+        assert pixels_read("bicubic") < 2 * pixels_read("bilinear")
+
+    @pytest.mark.instead("upsample-nearest-cost")
+    def test_bicubic_reads_four_times_as_many(self):
+        """Bicubic reads 16 pixels where bilinear reads 4."""
+        assert pixels_read("bicubic") == 4 * pixels_read("bilinear") == 16
+
+
+def pixels_read(mode):
+    """How many pixels of the image a pixel inside the output depends on, at ×2."""
+    image = torch.ones(1, 1, 9, 9, requires_grad=True)
+    nn.Upsample(scale_factor=2, mode=mode)(image)[0, 0, 8, 8].backward()
+    return int(image.grad.count_nonzero())
 
 
 def seconds(call, *arguments):

@@ -20,8 +20,8 @@ MODES = ("nearest", BASELINE, "bicubic")
 FACTOR = 3
 SIZES = (64, 256)
 
-TIMES_BILINEAR = 1.5
-"""What bicubic takes at least, as a multiple of bilinear's time: more than "slightly" more."""
+TIMES_BILINEAR = 1.25
+"""What bicubic takes at least, as a multiple of bilinear's time: 1.6 was seen on a busy machine, 2.4 on an idle one."""
 
 
 def upsampling(mode: str) -> Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]:
@@ -77,6 +77,6 @@ class TestModes:
         assert ratio.median < 1, str(ratio)
 
     def test_bicubic_takes_much_longer(self, modes, size):
-        """Bicubic takes one and a half times as long as bilinear, or longer."""
+        """Bicubic takes longer than bilinear by a quarter or more."""
         ratio = modes(size)["bicubic"].ratio
         assert ratio.median >= TIMES_BILINEAR, str(ratio)

@@ -19,7 +19,7 @@ from onnxproof.case import Case
 from onnxproof.checks.run import run as check
 from onnxproof.probing.probes import probes
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCH_EXPORT
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, default_opset
 
 ROUNDS = 5
 
@@ -55,7 +55,11 @@ def bare_script(case: Case, exporter: str, changed: list[dict], folder: Path) ->
     if exporter == TORCH_EXPORT:
         shapes = ({axis: torch.export.Dim(name) for axis, name in sizes.items()}, None)
         options = {"dynamo": True, "dynamic_shapes": shapes, "custom_translation_table": srcnn.onnx_translations()}
-    options |= {"opset_version": LOWEST_OPSET[exporter], "input_names": ["input", "factor"], "output_names": ["output"]}
+    options |= {
+        "opset_version": default_opset(exporter),
+        "input_names": ["input", "factor"],
+        "output_names": ["output"],
+    }
     asked = [probe.inputs for probe in probes(case)]
     path = folder / "model.onnx"
     for inputs, name in ((asked[2], "other.onnx"), (asked[0], "model.onnx")):

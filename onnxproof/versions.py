@@ -37,6 +37,14 @@ LOWEST_OPSET = {TORCHSCRIPT: 11, TORCH_EXPORT: 18}
 
 
 @lru_cache
+def default_opset(exporter: str) -> int:
+    """The opset that torch.onnx.export writes by default, or the newest that the installed onnxruntime loads."""
+    from torch.onnx import _constants
+
+    return min(_constants.ONNX_DEFAULT_OPSET, opsets(exporter)[-1])
+
+
+@lru_cache
 def opsets(exporter: str) -> range:
     """Every opset that `exporter` writes, from its lowest on, and that the installed onnxruntime loads.
 

@@ -1,5 +1,7 @@
 """Checks of the file itself: what it declares, and whether it is complete."""
 
+import re
+
 import onnx
 
 from onnxproof._internal.texts import one_line
@@ -26,8 +28,15 @@ def exports(conversion: Conversion) -> str:
     try:
         count = len(conversion.file.export.graph.nodes)
     except ExportError as error:
-        raise CheckError(str(error), "Read the exporter's message; try another opset or the other exporter.") from error
+        raise CheckError(str(error), _advice(str(error))) from error
     return f"{conversion.file.exporter}, {count} node{'s' * (count != 1)}"
+
+
+def _advice(refusal: str) -> str:
+    """What to do about an exporter's refusal: torchscript names the first opset that has an operator."""
+    if found := re.search(r"added in version (\d+)", refusal):
+        return f"Ask for opset {found[1]} or newer: `--opset {found[1]}`."
+    return "Read the exporter's message; try another opset or the other exporter."
 
 
 def opset_kept(conversion: Conversion) -> str:

@@ -61,11 +61,11 @@ def findings(
 ) -> Iterator[Finding]:
     """Checks the conversion of a case by each exporter, or a file that is already exported.
 
-    `exporters` are by default those of the installed torch, `opset` is the lowest of each exporter. With a `file`
-    nothing is exported, and `opset` is the one that it is held to. `only` and `skip` choose checks by id; `checks` are
-    further ones of yours, see `onnxproof.checks.Check`. `engines` replace ONNX Runtime on the CPU and the reference
-    evaluator, see `default_engines`. With a `report` folder each failure leaves a script there that shows it. `watch`
-    is called before each check.
+    `exporters` are by default those of the installed torch, `opset` is the one that torch writes by default. With a
+    `file` nothing is exported, and `opset` is the one that it is held to. `only` and `skip` choose checks by id;
+    `checks` are further ones of yours, see `onnxproof.checks.Check`. `engines` replace ONNX Runtime on the CPU and
+    the reference evaluator, see `default_engines`. With a `report` folder each failure leaves a script there that
+    shows it. `watch` is called before each check.
 
     Raises `CaseError` for a case that cannot be checked, and for an exporter or a check that does not exist.
     """

@@ -64,7 +64,7 @@ def _add_check(commands: Any) -> None:
         "--opset",
         type=int,
         metavar="N",
-        help="export at this opset, or hold the file to it, for example --opset 18 (default: the exporter's lowest)",
+        help="export at this opset, or hold the file to it, for example --opset 18 (default: torch's)",
     )
     parser.add_argument(
         "--only",

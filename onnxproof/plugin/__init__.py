@@ -10,7 +10,7 @@ from onnxproof import versions
 from onnxproof._internal.files import make_writable
 from onnxproof._internal.names import one_of
 from onnxproof.plugin import conversions, recording
-from onnxproof.plugin.targets import exporters, span, targets
+from onnxproof.plugin.targets import exporters, own_opsets, span, targets
 from onnxproof.results import ResultsError, Target
 
 _REPORT = "onnxproof-report"
@@ -31,8 +31,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         type=int,
         metavar="N",
-        help="export at this opset only, for example --onnx-opset 18; may be repeated (default: each exporter's "
-        "lowest, and all of them in a spec about opsets)",
+        help="export at this opset only, for example --onnx-opset 18; may be repeated (default: that of onnx_opsets or "
+        "of torch, and all of them in a spec about opsets)",
     )
     group.addoption(
         "--onnx-claim",
@@ -49,6 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--onnx-report report (default: leave nothing)",
     )
     parser.addini(
+        "onnx_opsets",
+        "the opset of each exporter, a line each, for example torchscript 17 (default: torch's)",
+        type="linelist",
+    )
+    parser.addini(
         "onnx_report_faults",
         "a faults.json whose table is on the page of --onnx-report too (default: none)",
         default="",
@@ -56,6 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    own_opsets(config)
     config.addinivalue_line("markers", "claim(id): the spec states this claim")
     config.addinivalue_line("markers", "instead(id): what happens where this claim does not hold; runs only there")
     if config.option.onnx_opset and not targets(config, every=True):
@@ -100,7 +106,7 @@ def _is_conversion(metafunc: pytest.Metafunc) -> bool:
 
 @pytest.fixture(scope="session")
 def onnx_target(request: pytest.FixtureRequest) -> Target:
-    """Each exporter asked for, at the opsets asked for or at its lowest."""
+    """Each exporter asked for, at the opsets asked for, or at that of `onnx_opsets` or torch's default."""
     return request.param  # type: ignore[no-any-return]
 
 

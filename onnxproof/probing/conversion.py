@@ -16,7 +16,7 @@ from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.files import ExportedFile, GivenFile, OnnxFile
 from onnxproof.probing.reference import JudgedProbe, ReferenceModel
 from onnxproof.results import Parity
-from onnxproof.versions import LOWEST_OPSET
+from onnxproof.versions import default_opset
 
 ONNXRUNTIME, UNOPTIMIZED, REFERENCE = "onnxruntime", "unoptimized", "reference"
 """The engines of a conversion: ONNX Runtime with graph optimization and without, and onnx's reference evaluator."""
@@ -132,8 +132,8 @@ def default_engines(provider: str = "CPUExecutionProvider") -> dict[str, Engine]
 
 
 def exported(model: ReferenceModel, exporter: str, opset: int | None = None, **options: Any) -> Conversion:
-    """The conversion of a model by an exporter, at its lowest opset unless one is asked for."""
-    return Conversion(model, ExportedFile(model, exporter, opset or LOWEST_OPSET[exporter]), **options)
+    """The conversion of a model by an exporter, at torch's default opset unless one is asked for."""
+    return Conversion(model, ExportedFile(model, exporter, opset or default_opset(exporter)), **options)
 
 
 def _bytes(outputs: Mapping[str, Array]) -> int:

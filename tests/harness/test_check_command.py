@@ -22,7 +22,7 @@ from onnxproof._internal import files
 from onnxproof.checks.run import CHECKS
 from onnxproof.cli import main
 from onnxproof.results import read_results
-from onnxproof.versions import EXPORTERS, TORCHSCRIPT
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, default_opset
 
 MODELS = """
 import time
@@ -189,8 +189,8 @@ class TestVerdict:
         """Without options the case is exported with every exporter."""
         done = check("models.py:double")
         assert done.status == 0
-        assert "Double: torchscript, opset 11" in done.out
-        assert "Double: torch.export, opset 18" in done.out
+        assert f"Double: torchscript, opset {default_opset(TORCHSCRIPT)}" in done.out
+        assert f"Double: torch.export, opset {default_opset(TORCH_EXPORT)}" in done.out
 
     def test_exporter(self, check):
         """`--exporter` and `--opset` are used."""

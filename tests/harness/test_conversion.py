@@ -19,7 +19,7 @@ from onnxproof.probing import files
 from onnxproof.probing.conversion import Conversion, by_position, default_engines, exported
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.versions import LOWEST_OPSET, TORCHSCRIPT
+from onnxproof.versions import TORCHSCRIPT, default_opset
 from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Gives, Scale, in_engines, scale_case
 
 INPUTS = {"x": ROWS, "factor": FACTOR}
@@ -40,7 +40,7 @@ def scaled(inputs, factor):
 @pytest.fixture
 def file():
     """A case's file from torchscript."""
-    return exported(ReferenceModel(scale_case()), TORCHSCRIPT).file
+    return exported(ReferenceModel(scale_case()), TORCHSCRIPT, 13).file
 
 
 class TestGivenFile:
@@ -65,14 +65,14 @@ class TestExportedFile:
 
     def test_facts(self, file):
         """It has the exporter and the opset asked for."""
-        assert (file.exporter, file.written_by, file.opset, file.given) == (TORCHSCRIPT, TORCHSCRIPT, 11, "")
-        assert file.graph.opset == 11
+        assert (file.exporter, file.written_by, file.opset, file.given) == (TORCHSCRIPT, TORCHSCRIPT, 13, "")
+        assert file.graph.opset == 13
         assert file.path.name == "model.onnx"
 
     def test_opset(self):
-        """The opset is the exporter's lowest, or the one asked for."""
+        """The opset is torch's default, or the one asked for."""
         model = ReferenceModel(scale_case())
-        assert exported(model, TORCHSCRIPT).file.opset == LOWEST_OPSET[TORCHSCRIPT]
+        assert exported(model, TORCHSCRIPT).file.opset == default_opset(TORCHSCRIPT)
         assert exported(model, TORCHSCRIPT, 13).graph.opset == 13
 
     def test_asked(self, monkeypatch):
@@ -310,7 +310,7 @@ class TestConversion:
         conversion = Conversion(right.model, file)
         other = conversion.of_file(right.file.path)
         assert (other.model, other.engines, other.file.path) == (conversion.model, conversion.engines, right.file.path)
-        assert (other.file.opset, other.file.written_by, other.file.exporter) == (11, TORCHSCRIPT, "")
+        assert (other.file.opset, other.file.written_by, other.file.exporter) == (13, TORCHSCRIPT, "")
 
     def test_provider(self, right):
         """The provider is ONNX Runtime's; an engine without one runs on the CPU."""

@@ -5,6 +5,7 @@ import onnx
 import pytest
 import torch
 
+from onnxproof.case import Case
 from onnxproof.checks import interface
 from onnxproof.checks.check import judge
 from onnxproof.checks.interface import (
@@ -21,7 +22,7 @@ from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
 from onnxproof.versions import TORCHSCRIPT
-from tests.harness.by_hand import FACTOR, FILE, ROWS, Scale, edited, said, scale_case, seen
+from tests.harness.by_hand import FACTOR, FILE, ROWS, Gives, Scale, edited, said, scale_case, seen
 
 
 class Untraceable(Scale):
@@ -47,6 +48,12 @@ class TestExports:
         assert finding.verdict == CheckVerdict.FAILS
         assert "no way through" in finding.problem
         assert finding.advice == "Read the exporter's message; try another opset or the other exporter."
+
+    def test_opset(self):
+        """An exporter that names the first opset of an operator is followed."""
+        case = Case(Gives(torch.nn.functional.scaled_dot_product_attention), dict.fromkeys("qkv", ROWS))
+        finding = judge(exports, exported(ReferenceModel(case), TORCHSCRIPT, 11))
+        assert (finding.verdict, finding.advice) == (CheckVerdict.FAILS, "Ask for opset 14 or newer: `--opset 14`.")
 
     def test_given(self, right):
         """A file that was given was not exported."""

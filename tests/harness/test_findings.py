@@ -30,7 +30,7 @@ def finding_of(outcome, expected=None):
         return outcome
 
     case = Case(nn.Identity(), {"x": np.zeros(1)}, expected=expected or {})
-    return judge(its_id, exported(ReferenceModel(case), TORCHSCRIPT))
+    return judge(its_id, exported(ReferenceModel(case), TORCHSCRIPT, 11))
 
 
 def finding(verdict, **texts):

@@ -15,7 +15,7 @@ import pytest
 from onnxproof import versions
 from onnxproof._internal import files
 from onnxproof.results import PixelParity, read_results
-from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
+from onnxproof.versions import EXPORTERS, TORCHSCRIPT, default_opset
 
 FAULTS = Path(__file__).parents[2] / "docs" / "faults.json"
 
@@ -117,7 +117,27 @@ class TestTargets:
 
     def test_target(self, ids):
         """Without options `onnx_target` is each exporter of the installed torch at its lowest opset."""
-        assert ids("onnx_target") == [f"{exporter}-opset{LOWEST_OPSET[exporter]}" for exporter in EXPORTERS]
+        assert ids("onnx_target") == [f"{exporter}-opset{default_opset(exporter)}" for exporter in EXPORTERS]
+
+    def test_own_opsets(self, ids, pytester):
+        """The project's ini file says at which opset an exporter exports, for conversions too."""
+        pytester.makeini("[pytest]\nonnx_opsets =\n    torchscript 13")
+        assert ids("onnx_target", "--onnx-exporter", TORCHSCRIPT) == ["torchscript-opset13"]
+
+    @pytest.mark.parametrize(
+        ("line", "message"),
+        [
+            pytest.param("torchscrip 13", "the exporter 'torchscrip' is unknown, did you mean", id="exporter"),
+            pytest.param("torchscript", "write an exporter and its opset, such as torchscript 17", id="no-opset"),
+            pytest.param("torchscript new", "write an exporter and its opset", id="no-number"),
+        ],
+    )
+    def test_wrong_opsets(self, pytester, line, message):
+        """A line that is neither is a usage error."""
+        pytester.makeini(f"[pytest]\nonnx_opsets = {line}")
+        result = pytester.runpytest_inprocess()
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines([f"ERROR: onnx_opsets: '{line}': {message}*"])
 
     def test_every_target(self, ids):
         """`onnx_every_target` is each exporter at each opset that it writes."""
@@ -173,7 +193,7 @@ class TestReport:
         suite.runpytest_inprocess("--onnx-report", "report")
         results = json.loads(Path("report/results.json").read_text())
         assert results["environment"] == versions.environment()
-        assert results["targets"] == [{"exporter": name, "opset": LOWEST_OPSET[name]} for name in EXPORTERS]
+        assert results["targets"] == [{"exporter": name, "opset": default_opset(name)} for name in EXPORTERS]
         assert [(found["spec"], found["parity"]["case"]) for found in results["comparisons"]] == [
             ("test_specs.py::test_sum[face-x3]", "face-x3"),
             ("test_specs.py::test_sum[face-x3]", "small-face-x3"),

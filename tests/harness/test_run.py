@@ -12,7 +12,7 @@ from onnxproof.checks.run import CHECKS, choose, conversions, findings, run, wit
 from onnxproof.checks.values import same_values
 from onnxproof.probing.conversion import default_engines
 from onnxproof.results import CheckVerdict
-from onnxproof.versions import EXPORTERS, LOWEST_OPSET, TORCHSCRIPT
+from onnxproof.versions import EXPORTERS, TORCHSCRIPT, default_opset
 from tests.harness.by_hand import FILE, FakeEngine, edited, scale_case
 
 
@@ -104,7 +104,7 @@ class TestConversions:
     def test_exporters(self):
         """They share the model, which is run once; the opset is the exporter's lowest."""
         found = list(conversions(scale_case()))
-        assert [(each.file.exporter, each.file.opset) for each in found] == [(n, LOWEST_OPSET[n]) for n in EXPORTERS]
+        assert [(each.file.exporter, each.file.opset) for each in found] == [(n, default_opset(n)) for n in EXPORTERS]
         assert len({id(each.model) for each in found}) == 1
 
     def test_chosen(self):

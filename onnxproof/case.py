@@ -13,7 +13,7 @@ from onnxproof._internal.trees import leaves, map_leaves, to_array
 from onnxproof.exporting.export import OWN_OPTIONS, Dynamic
 
 DATA_SIZE = 16
-"""An array with more values than this is data, whose values may be changed; a smaller one is a factor or a size, which
+"""A vector with more values than this is data, whose values may be changed; a shorter one is a factor or a size, which
 is changed by the case's own `also` and where each input is shown to be live."""
 
 
@@ -80,6 +80,8 @@ class Case:
     def _check_dimensions(self) -> None:
         found = leaves(self.inputs)
         for name, axes in self.dynamic.items():
+            if not isinstance(axes, Mapping):
+                raise CaseError(f"dynamic has {axes!r:.80} for {name!r}; name its axes, such as {{0: 'batch'}}")
             if not isinstance(found.get(name), np.ndarray):
                 raise CaseError(f"dynamic names {name!r}, which is not an array among {', '.join(found)}")
             strange = [axis for axis in axes if not 0 <= axis < found[name].ndim]
@@ -121,13 +123,13 @@ class Case:
 
     @property
     def data_inputs(self) -> tuple[str, ...]:
-        """The leaves that hold data, whose values are free, rather than a parameter such as a factor."""
-        found = leaves(self.inputs).items()
-        return tuple(
-            name
-            for name, leaf in found
-            if isinstance(leaf, np.ndarray) and (leaf.size > DATA_SIZE or name in self.dynamic)
-        )
+        """The leaves that hold data, whose values are free: all arrays but short vectors.
+
+        A short vector is taken for a parameter, such as a factor, unless there is nothing else.
+        """
+        arrays = {name: leaf for name, leaf in leaves(self.inputs).items() if isinstance(leaf, np.ndarray)}
+        data = [name for name, leaf in arrays.items() if leaf.ndim > 1 or leaf.size > DATA_SIZE or name in self.dynamic]
+        return tuple(data or arrays)
 
     def custom_translations(self) -> Mapping[Callable[..., Any], Callable[..., Any]] | None:
         """The translations; a function that makes them is called now."""

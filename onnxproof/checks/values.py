@@ -85,6 +85,8 @@ def same_values_unseen(conversion: Conversion) -> str:
 
 def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
     conversion.graph  # noqa: B018  # an unreadable file is not a value error
+    if not conversion.model.repeats:
+        raise NotJudgedError("the model has other outputs each time: see repeatable")
     parities: list[Parity] = []
     for judged in probes:
         outcome = conversion.outcome(judged)
@@ -187,9 +189,11 @@ def repeatable(conversion: Conversion) -> str:
 def probes_adequate(conversion: Conversion) -> str:
     """The file was judged on inputs that could have shown a fault."""
     case, judged = conversion.case, conversion.model.judged
-    for name, leaf in leaves(case.inputs).items():
-        if name in case.data_inputs and leaf.size > 1 and leaf.min() == leaf.max():
-            raise CheckError(f"the input {name} is constant", "Give an example with different values.")
+    constant = [name for name in case.data_inputs if not any(_varies(leaves(j.probe.inputs)[name]) for j in judged)]
+    example = leaves(case.inputs)
+    for name in constant:
+        if example[name].size > 1 and example[name].dtype.kind not in "biu":
+            raise CheckError(f"the input {name} is constant", "Give other values of it in the case's `also`.")
     for name, values in conversion.model.traced.reference.values.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise CheckError(
@@ -208,7 +212,12 @@ def probes_adequate(conversion: Conversion) -> str:
                 f"of the drawn sizes, the model accepts {symbol} = {', '.join(map(str, sorted(sizes)))} alone",
                 f"Give inputs of other {symbol} in the case's `also`.",
             )
-    return f"{len(judged)} probes"
+    limits = [f"{name} is {example[name].flat[0]} throughout" for name in constant if example[name].size]
+    return "; ".join([f"{len(judged)} probes", *limits])
+
+
+def _varies(leaf: Array) -> bool:
+    return leaf.size > 1 and bool(leaf.min() < leaf.max())
 
 
 def _distance(a: Array, b: Array) -> float:

@@ -19,7 +19,8 @@ from onnxproof._internal.texts import one_line
 from onnxproof.case import Case, CaseError
 from onnxproof.checks.run import choose, findings
 from onnxproof.cli.error import CommandError
-from onnxproof.cli.load import load, of_the_user
+from onnxproof.cli.load import load, of_the_user, require_no_arguments
+from onnxproof.cli.process import stdout_to_stderr
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.onnxruntime import require_provider
 from onnxproof.findings import Finding
@@ -42,12 +43,9 @@ def check_case(arguments: argparse.Namespace) -> int:
     Raises `CommandError` if it cannot run.
     """
     _require_arguments(arguments)
-    found: list[Finding] = []
     try:
-        for _, of_one in groupby(_findings(load_case(arguments.case), arguments), attrgetter("exporter")):
-            found += (of_conversion := list(of_one))
-            if not arguments.json:
-                _print_findings(of_conversion, arguments.report)
+        with stdout_to_stderr() if arguments.json else contextlib.nullcontext():
+            found = list(_shown(load_case(arguments.case), arguments))
     except CaseError as error:
         raise CommandError(f"{arguments.case}: {one_line(error)}") from error
     results = Results.of_run(versions.environment(), findings=[finding.result() for finding in found])
@@ -60,11 +58,20 @@ def check_case(arguments: argparse.Namespace) -> int:
     return int(any(finding.verdict == CheckVerdict.FAILS for finding in found))
 
 
+def _shown(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
+    """The findings; those of a conversion are printed once it is checked, unless JSON is asked for."""
+    for _, found in groupby(_findings(case, arguments), attrgetter("exporter")):
+        of_conversion = list(found)
+        if not arguments.json:
+            _print_findings(of_conversion, arguments.report)
+        yield from of_conversion
+
+
 def load_case(text: str) -> Case:
     """The case that `file.py:name` or `package.module:name` names; a function is called. Raises `CommandError`."""
     found = load(text)
     if callable(found) and not isinstance(found, Case):
-        found = of_the_user(text, found)
+        found = of_the_user(text, require_no_arguments(text, found))
     if not isinstance(found, Case):
         raise CommandError(f"{text} is a {type(found).__name__}; give an onnxproof.Case, or a function that makes one")
     return found

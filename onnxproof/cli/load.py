@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import inspect
 import sys
 import traceback
 from collections.abc import Callable
@@ -39,6 +40,15 @@ def of_the_user(text: str, call: Callable[[], Made]) -> Made:
         raise
     except (Exception, SystemExit) as error:  # a script that exits would end the command as if every check held
         raise CommandError(f"{text} raised {_where(error)}") from error
+
+
+def require_no_arguments(text: str, function: Callable[..., Made]) -> Callable[[], Made]:
+    """The function, if it can be called without arguments. Raises `CommandError`."""
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise CommandError(f"{text} is called without arguments: {error}") from error
+    return function
 
 
 def _module(place: str) -> ModuleType:

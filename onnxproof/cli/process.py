@@ -44,10 +44,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def make_printable() -> None:
-    """Lets a terminal without × or → print ? instead of stopping the command."""
+    """Lets a terminal without × or → print ? instead of stopping the command, and closed streams lead nowhere."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # closed by the caller: a file that is opened would take its number
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, "r" if name == "stdin" else "w"))  # noqa: PTH123, SIM115
+            setattr(sys, f"__{name}__", getattr(sys, name))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+
+
+@contextlib.contextmanager
+def stdout_to_stderr() -> Iterator[None]:
+    """Sends what Python and native code print to stderr: stdout is for the command's own output."""
+    with contextlib.redirect_stdout(sys.stderr):
+        kept = os.dup(1)
+        os.dup2(2, 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def _drop_output() -> None:

@@ -88,6 +88,14 @@ def data_dependent_branch() -> Case:
     return on_images(lambda image: image + 1 if image.sum() > 0 else image - 1)
 
 
+@model_fault(caught_by="same-values-unseen", exporters=(TORCHSCRIPT,))
+def mask_shortcut() -> Case:
+    """The model leaves out a mask that hides nothing, and torchscript writes the branch without the mask."""
+    inputs = {"features": picture(2, 12, 3), "mask": np.ones((2, 12), np.int64)}
+    dynamic = {"features": {0: "batch", 1: "length"}, "mask": {0: "batch", 1: "length"}}
+    return Case(Masked().eval(), inputs, dynamic, output_names=["output"])
+
+
 @model_fault(caught_by="inputs-live", exporters=(TORCHSCRIPT,))
 def numpy_in_forward() -> Case:
     """The model computes with numpy, where torchscript sees a constant."""
@@ -110,6 +118,14 @@ def factor_as_int() -> Case:
     """The factor is an int among the arguments, which torch.export keeps as it was."""
     also = [{"image": OTHER_IMAGE, "factor": 3}]
     return Case(Scaled(), {"image": IMAGE, "factor": 2}, FREE, also, output_names=["output"])
+
+
+class Masked(nn.Module):
+    """Adds up the features that a mask of ones and zeros shows."""
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        shown = features if bool(mask.all()) else features * mask[..., None]  # (N, L, 3)
+        return shown.sum(1) + 0 * mask.sum()
 
 
 class ScaledByItem(nn.Module):

@@ -1,8 +1,9 @@
 """Where a conversion goes wrong: the smallest size that shows it, and the component responsible."""
 
+import copy
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.probes import resized
-from onnxproof.probing.reference import JudgedProbe
+from onnxproof.probing.reference import JudgedProbe, ReferenceModel
 from onnxproof.results import Parity
 
 SMALLER = (2, 3, 4, 5, 7, 8, 12, 16, 24, 32, 48, 64)
@@ -74,6 +75,11 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             f"a kernel of ONNX Runtime: the reference evaluator is right{node}",
             "Try another opset or provider, and report the model to onnxruntime.",
         )
+    if _is_right_in_eval_mode(conversion, judged):
+        return Culprit(
+            "the model is in training mode: the file is what it computes in eval mode",
+            "Call `model.eval()` before you make the case.",
+        )
     file = conversion.file
     if isinstance(file, GivenFile):
         return Culprit(
@@ -89,6 +95,19 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
         f"the {file.exporter} exporter: the file is wrong in the reference evaluator too",
         "Try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter.",
     )
+
+
+def _is_right_in_eval_mode(conversion: Conversion, judged: JudgedProbe) -> bool:
+    """Whether the file is right for a model that is in training mode now, once it is in eval mode."""
+    case = conversion.case
+    if not case.model.training:
+        return False
+    reference = ReferenceModel(replace(case, model=copy.deepcopy(case.model).eval())).ask(judged.probe.inputs)
+    try:
+        actual = conversion.outputs(judged)
+    except EngineError:
+        return False
+    return reference is not None and all(parity.same for parity in by_position(actual, reference, ""))
 
 
 def _is_right_when_traced_on(conversion: Conversion, file: ExportedFile, judged: JudgedProbe) -> bool:

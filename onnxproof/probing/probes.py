@@ -43,6 +43,10 @@ def probes(case: Case) -> Iterator[Probe]:
         inputs = _with_data(case, base.inputs, change)
         if not same_inputs(inputs, base.inputs):
             yield Probe(id, inputs, base.sizes)
+    for name in case.data_inputs:
+        ended = _ended(leaves(base.inputs)[name])
+        if ended is not None:
+            yield Probe(f"{name} ended", replaced(base.inputs, name, ended), base.sizes)
     yield from drawn.values()
 
 
@@ -83,6 +87,7 @@ def _changed(own: Any) -> Iterator[Any]:
         if own.size <= DATA_SIZE:
             yield from (_with_element(own, index) for index in np.ndindex(own.shape))
         yield from (change(own) for change in _CHANGES.values())
+        yield from (ended for ended in (_ended(own),) if ended is not None)
 
 
 def same_inputs(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
@@ -117,6 +122,15 @@ def _to_unit(leaf: Array) -> Array:
 
 def _flipped(leaf: Array) -> Array:
     return ~leaf if leaf.dtype == bool else leaf
+
+
+def _ended(leaf: Array) -> Array | None:
+    """A constant mask, or constant token types, with the other value at the end of the last axis; None for others."""
+    if leaf.dtype.kind not in "biu" or leaf.ndim == 0 or leaf.shape[-1] < 2 or leaf.min() != leaf.max():
+        return None
+    changed = leaf.copy()
+    changed[..., -(leaf.shape[-1] // 3 or 1) :] = not leaf.flat[0]
+    return changed
 
 
 _CHANGES: Mapping[str, Callable[[Array], Array]] = {

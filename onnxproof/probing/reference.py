@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
-from onnxproof._internal.trees import Array
+from onnxproof._internal.trees import Array, leaves
 from onnxproof.case import Case, CaseError
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
@@ -113,7 +114,17 @@ class ReferenceModel:
             self._model.run(self.case.inputs)
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
-            raise CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}") from error
+            raise CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}{self._hint()}") from error
+
+    def _hint(self) -> str:
+        """What to do about inputs in another floating-point dtype than the weights; "" if there are none."""
+        dtypes = {str(weight.dtype).removeprefix("torch.") for weight in self.case.model.parameters()}
+        others = [
+            f"{name} is {leaf.dtype}"
+            for name, leaf in leaves(self.case.inputs).items()
+            if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" and dtypes and leaf.dtype.name not in dtypes
+        ]
+        return f"; {', '.join(others)}, the weights are {' and '.join(sorted(dtypes))}: convert one" if others else ""
 
     @cached_property
     def reactions(self) -> dict[Change, list[tuple[dict[str, Any], Mapping[str, Array]]]]:

@@ -25,6 +25,7 @@ from onnxproof.results import read_results
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, default_opset
 
 MODELS = """
+import os
 import time
 from pathlib import Path
 import numpy as np
@@ -79,6 +80,25 @@ def leave():
 
 def no_case():
     return Case(len, {"x": X})
+
+def needs(path):
+    return double
+
+class Loud(Double):
+    def forward(self, x):
+        print("from forward")
+        return super().forward(x)
+
+def loud():
+    print("from Python")
+    os.write(1, b"from native code\\n")
+    return Case(Loud(), {"x": X}, name="loud")
+
+def listed():
+    return Case(Double(), {"x": X}, dynamic={"x": [0]})
+
+def wide():
+    return Case(nn.Linear(4, 3), {"x": X.astype(np.float64)})
 
 def is_small(conversion):
     raise CheckError(f"{len(conversion.graph.nodes)} nodes", "Use fewer.")
@@ -292,6 +312,8 @@ class TestRefusedCase:
             pytest.param("models.py:fail", "models.py:fail raised RuntimeError: no weights here (", id="raises"),
             pytest.param("models.py:leave", "models.py:leave raised SystemExit: 0 (", id="leaves"),
             pytest.param("models.py:X", "models.py:X is a ndarray", id="array"),
+            pytest.param("models.py:needs", "models.py:needs is called without arguments: missing a", id="arguments"),
+            pytest.param("models.py:listed", "models.py:listed: dynamic has [0] for 'x'; name its axes", id="axes"),
             pytest.param("models.py:no_case", "models.py:no_case: the model is a builtin_function", id="no-model"),
             pytest.param(
                 "models.py:expecting",
@@ -325,12 +347,17 @@ class TestRefusedCase:
             pytest.param("raises", "the model refuses its inputs: ArithmeticError: no way", id="raises"),
             pytest.param("gives_number", "torch: the model's output is a int; an ONNX file has", id="number"),
             pytest.param("gives_text", "torch: the model's output y is a str", id="text"),
+            pytest.param("wide", "the model refuses its inputs: RuntimeError: mat1 and mat2", id="float64"),
             pytest.param("large", "the model holds 2.0 GiB of weights; up to 2 GiB can be checked", id="large"),
         ],
     )
     def test_model(self, refusal, name, reason):
         """The reason is that the model cannot run, cannot be compared, or is too large."""
         assert refusal(f"models.py:{name}").startswith(f"models.py:{name}: {reason}")
+
+    def test_dtype(self, refusal):
+        """Inputs in another dtype than the weights are named."""
+        assert refusal("models.py:wide").endswith("; x is float64, the weights are float32: convert one")
 
     def test_large_model_is_not_copied(self, monkeypatch, refusal):
         """A model that is too large is not copied."""
@@ -460,6 +487,20 @@ class TestProcess:
         assert Path("waiting").exists(), (running.returncode, out, err)
         assert (running.returncode, out, err) == (130, "", "onnxproof: interrupted\n")
         assert list(Path("report").iterdir()) == []
+
+    def test_json_alone(self, folder):
+        """With `--json` stdout has nothing else, whatever the module and the model print."""
+        command = [sys.executable, "-m", "onnxproof", "check", "models.py:loud", "--only", "same-values", "--json"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert {finding["check"] for finding in json.loads(done.stdout)["findings"]} == {"same-values"}
+        assert all(text in done.stderr for text in ("from Python", "from native code", "from forward"))
+
+    @pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", "<&- >&-"])
+    def test_closed_streams(self, folder, closed):
+        """Closed streams lead nowhere; the exit status is the same."""
+        command = f"{sys.executable} -m onnxproof check models.py:double --exporter torchscript --only exports {closed}"
+        done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, timeout=120)
+        assert (done.returncode, done.stderr) == (0, "")
 
     def test_reader_that_leaves(self, folder):
         """If nobody reads its output, it ends without a traceback."""

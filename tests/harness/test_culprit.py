@@ -15,7 +15,7 @@ from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.versions import TORCHSCRIPT
+from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 from tests import facts
 from tests.harness.by_hand import FakeEngine, Gives, in_engines
 
@@ -202,6 +202,40 @@ class TestFile:
         assert found.advice == (
             "Try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter."
         )
+
+
+class Normed(nn.Module):
+    """A model that computes something else in training mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+        self.norm.running_mean.fill_(0.5)
+
+    def forward(self, x):
+        return self.norm(x)
+
+
+class TestTraining:
+    """A model that was left in training mode is responsible for what differs in eval mode."""
+
+    @pytest.mark.parametrize("exporter", EXPORTERS)
+    def test_reported(self, exporter):
+        """The exporter is not blamed: the model is to be put into eval mode."""
+        model = Normed()
+        found = judge(same_values, exported(ReferenceModel(case(model)), exporter))
+        assert found.problem.endswith("; the model is in training mode: the file is what it computes in eval mode")
+        assert found.advice == "Call `model.eval()` before you make the case."
+        assert model.training
+
+    def test_eval(self):
+        """In eval mode the file is right."""
+        assert judge(same_values, exported(ReferenceModel(case(Normed().eval())), TORCHSCRIPT)).problem == ""
+
+    def test_wrong_in_eval_mode_too(self, given):
+        """A file that is wrong in eval mode too has another culprit."""
+        text = given(Normed(), FILE.replace("Sub (", "Add ("))
+        assert judge(same_values, text).problem.endswith("; the file: it is wrong in the reference evaluator too")
 
 
 class TestFrozen:

@@ -44,7 +44,7 @@ class TestProbes:
                 lambda x: x * 2,
                 {"x": np.full((5, 4), 7, np.float32)},
                 "the input x is constant",
-                "Give an example with different values.",
+                "Give other values of it in the case's `also`.",
                 id="constant-input",
             ),
             pytest.param(
@@ -110,6 +110,26 @@ class TestProbes:
         """A single value is not called constant."""
         finding = asked(lambda x: x + torch.arange(len(x)), {"x": ROWS[0, :1]}, dynamic={"x": {0: "n"}})
         assert said(finding) == (CheckVerdict.FAILS, "no input has more than one value")
+
+    MASK = np.ones((2, 20), np.int64)
+
+    def test_mask(self, asked):
+        """A mask of ones, which everybody passes, is judged with zeros at its end."""
+        finding = asked(lambda x, mask: (x * mask).sum(-1), {"x": np.resize(ROWS, (2, 20)), "mask": self.MASK})
+        assert said(finding) == (CheckVerdict.HOLDS, "6 probes")
+
+    def test_mask_of_ones_alone(self, asked):
+        """Where the model accepts no other, that is a limit and not a failure."""
+        finding = asked(
+            lambda x, mask: only(bool(mask.all()), (x * mask).sum(-1)),
+            {"x": np.resize(ROWS, (2, 20)), "mask": self.MASK},
+        )
+        assert said(finding) == (CheckVerdict.HOLDS, "5 probes; mask is 1 throughout")
+
+    def test_other_values(self, asked):
+        """A constant example is no obstacle beside other values in `also`."""
+        constant = {"x": np.full((5, 4), 7, np.float32)}
+        assert asked(lambda x: x * 2, constant, also=[{"x": ROWS[:5]}]).verdict == CheckVerdict.HOLDS
 
     @pytest.mark.parametrize(
         ("accepts", "problem"),

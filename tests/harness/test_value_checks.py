@@ -180,6 +180,19 @@ class TestSameValues:
         right.file.path.write_bytes(b"no model")
         assert seen(check, right) == (CheckVerdict.NOT_JUDGED, "the file cannot be read: see well-formed")
 
+    @pytest.mark.parametrize("check", [same_values, same_values_unseen])
+    def test_model_that_does_not_repeat_itself(self, given, check):
+        """Values that are others each time judge nothing."""
+
+        class Draws(Scale):
+            def forward(self, x, factor):
+                return super().forward(x, factor + torch.rand_like(factor))
+
+        assert seen(check, given(scale_case(Draws()), FILE)) == (
+            CheckVerdict.NOT_JUDGED,
+            "the model has other outputs each time: see repeatable",
+        )
+
     def test_nothing_unseen(self, given):
         """If the model accepts only the example, there is nothing unseen."""
 

@@ -112,6 +112,23 @@ def embedding() -> Case:
     )
 
 
+class MaskedMean(nn.Module):
+    """The mean of the features that a mask of ones and zeros shows."""
+
+    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
+        weights = mask[..., None].to(features.dtype)  # (N, L, 1)
+        return (features * weights).sum(1) / weights.sum(1).clamp(min=1)
+
+
+def mask_of_ones() -> Case:
+    """The mask that everybody passes, though the model takes others."""
+    return Case(
+        MaskedMean().eval(),
+        {"features": normal(2, 12, 3), "mask": np.ones((2, 12), np.int64)},
+        dynamic={"features": {0: "batch", 1: "length"}, "mask": {0: "batch", 1: "length"}},
+    )
+
+
 SEQUENCES = (
     GoodConversion(
         "lstm",
@@ -139,4 +156,5 @@ SEQUENCES = (
         why="torch.export takes the length free as well",
     ),
     GoodConversion("embedding", embedding),
+    GoodConversion("mask-of-ones", mask_of_ones),
 )

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from onnxproof import engines
 from onnxproof._internal.trees import Array
-from onnxproof.engines.base import Session
+from onnxproof.engines.base import Session, engine
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.engines.opencv import OpenCV
 from onnxproof.engines.torch import TorchModel
@@ -41,7 +41,7 @@ def build(
 
     `path` is the network's file, for every runtime; `files` are its other files, for ONNX Runtime only.
     """
-    makers: dict[str, Callable[[], Session]] = {
+    sessions: dict[str, Callable[[], Session]] = {
         "onnxruntime": lambda: OnnxRuntime().open(path),
         "torch": lambda: TorchModel(network, tuple(inputs)),
         "torch-channels_last": lambda: TorchModel(ChannelsLast(network), tuple(inputs)),
@@ -51,7 +51,7 @@ def build(
         **{name: partial(OnnxRuntime().open, other) for name, other in files.items()},
     }
     contenders, not_run = {}, {}
-    for name, make in makers.items():
+    for name, make in sessions.items():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # torch.compile imports what torch itself deprecates

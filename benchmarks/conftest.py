@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import srcnn_models as srcnn
-from benchmarks.contenders import BASELINE, build
+from benchmarks.contenders import BASELINE, build, versions
 from onnxproof.engines.torch import TorchModel
 from onnxproof.latency import count_flops, measure
 from onnxproof.latency import threads as with_threads
@@ -133,5 +133,6 @@ def measured(request, threads, subject, trained) -> Measured:
         flops=count_flops(network, inputs),
         rounds=ROUNDS,
         seconds=SECONDS,
+        versions=versions(contenders),
     )
     return Measured(timed, not_run)

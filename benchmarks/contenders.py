@@ -1,8 +1,9 @@
 """The contenders: a network in torch, three ways, and its ONNX file in each runtime."""
 
 import copy
+import subprocess
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -64,6 +65,33 @@ def build(
         else:
             contenders[name] = session.run
     return contenders, not_run
+
+
+def versions(contenders: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The versions of the programs that run each of the contenders; ONNX Runtime runs those of other names."""
+    return {name: _versions(name) for name in contenders}
+
+
+def _versions(contender: str) -> dict[str, str]:
+    if contender.startswith("torch"):
+        return {"torch": str(torch.__version__)} | (compiler() if contender == "torch.compile" else {})
+    runtime = contender if contender in OPTIONAL else BASELINE
+    return {runtime: engine(runtime).version}
+
+
+def compiler() -> dict[str, str]:
+    """The version of the C++ compiler that torch.compile calls, by its name; empty if it cannot be determined."""
+    try:
+        from torch._inductor.cpp_builder import get_cpp_compiler  # torch 2.4
+
+        path = get_cpp_compiler()
+    except Exception:
+        return {}
+    for option in ("-dumpfullversion", "-dumpversion"):  # clang knows the second one only
+        found = subprocess.run([path, option], capture_output=True, text=True)
+        if found.returncode == 0 and found.stdout.strip():
+            return {Path(path).name: found.stdout.strip()}
+    return {}
 
 
 def compiled(network: nn.Module) -> nn.Module:

@@ -6,10 +6,11 @@ from benchmarks.conftest import Workload
 from benchmarks.contenders import OPTIONAL, REQUIRED
 from benchmarks.replay import clock, replay_contender
 
+FIXED = [Workload("fixed", 3, size) for size in (64, 256)]
 DYNAMIC = [Workload("dynamic", factor, size) for factor in (2, 3, 4) for size in (64, 128, 256, 512)]
 
 
-@pytest.mark.parametrize("measured", [Workload("fixed", 3, 256), *DYNAMIC], ids=str, indirect=True, scope="module")
+@pytest.mark.parametrize("measured", [*FIXED, *DYNAMIC], ids=str, indirect=True, scope="module")
 class TestLatency:
     """Every contender makes the same picture and is timed in the same rounds."""
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import srcnn_models as srcnn
+from benchmarks.contenders import versions
 from benchmarks.replay import clock, replay_contender
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.latency import measure, ratio
@@ -76,14 +77,16 @@ def alone(operator, resize, picture):
     @cache
     def get(size: int, factor: float) -> Latency:
         inputs = {"input": picture(size), "factor": scales(factor)}
+        contenders = {"separable": operator, "resize": resize, "torch": interpolated}
         return measure(
-            {"separable": operator, "resize": resize, "torch": interpolated},
+            contenders,
             inputs,
             reference(SeparableOperator(), inputs),
             case=f"operator-x{factor}-{size}",
             baseline="separable",
             rounds=ROUNDS,
             seconds=SECONDS,
+            versions=versions(contenders),
         )
 
     return get
@@ -101,14 +104,16 @@ def growing(operator, picture):
 
     expected = reference(SeparableOperator(), {"input": picture(SIZES[0]), "factor": scales(3)})
     values, exact = ({"output": corner(outputs["output"])} for outputs in (expected.values, expected.exact))
+    contenders = {str(size): partial(scaled_corner, picture(size)) for size in SIZES}
     return measure(
-        {str(size): partial(scaled_corner, picture(size)) for size in SIZES},
+        contenders,
         {},
         Reference(values, exact),
         case="operator-x3",
         baseline=str(SIZES[0]),
         rounds=ROUNDS,
         seconds=4 * SECONDS,
+        versions=versions(contenders),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import srcnn_models as srcnn
 from benchmarks.conftest import Measured, Workload
-from benchmarks.contenders import BASELINE, OPTIONAL, REQUIRED, build
+from benchmarks.contenders import BASELINE, OPTIONAL, REQUIRED, build, versions
 from benchmarks.replay import clock, replay_contender
 from onnxproof import latency
 from onnxproof.engines.onnxruntime import OnnxRuntime
@@ -50,6 +50,7 @@ def whole(threads, files, subject, face_reference):
         pictures=True,
         rounds=ROUNDS,
         seconds=SECONDS,
+        versions=versions(contenders),
     )
     return Measured(timed, not_run)
 
@@ -70,6 +71,7 @@ def last_layer(files, face, face_reference):
                 pictures=True,
                 rounds=ROUNDS,
                 seconds=LAST_LAYER_SECONDS,
+                versions=versions(files),
             )
 
     return get

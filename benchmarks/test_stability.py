@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 import pytest
 
 from benchmarks.conftest import Workload
-from benchmarks.contenders import BASELINE
+from benchmarks.contenders import BASELINE, versions
 from onnxproof import latency
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.engines.torch import TorchModel
@@ -34,6 +34,7 @@ def runs(threads, subject):
     contenders = {BASELINE: OnnxRuntime().open(made.path).run, "torch": TorchModel(network, tuple(inputs)).run}
     expected = reference(network, inputs)
     asked = {"baseline": BASELINE, "pictures": True, "rounds": ROUNDS, "seconds": SECONDS}
+    asked |= {"versions": versions(contenders)}
     found = []
     for run, load in enumerate((nullcontext, busy_core, nullcontext, busy_core, nullcontext), start=1):
         with load():

@@ -14,7 +14,6 @@ from importlib.metadata import version
 from itertools import permutations
 from pathlib import Path
 
-import cpuinfo
 import numpy as np
 
 from docs.speed_page import PAGE, RESULTS, Cost, Face, Speed, render
@@ -45,9 +44,10 @@ def measured(report: Path) -> tuple[Speed, int]:
     results = read_results(report / "results.json")
     growth = next(timed for timed in results.latency if timed.case == "operator-x3")
     compared = [comparison for comparison in results.comparisons if "separable" in comparison.parity.case]
+    machine = results.machine
     speed = Speed(
         environment=results.environment | {"openvino": version("openvino")},
-        machine={"cpu": cpuinfo.get_cpu_info()["brand_raw"], "cores": os.cpu_count(), "other_work": others / elapsed},
+        machine={"cpu": machine.cpu, "cores": machine.cores, "other_work": others / elapsed},
         latency=results.latency,
         faces=[Face(found.parity.difference, found.pixels) for found in compared if found.pixels],
         costs=costs(growth.timings),

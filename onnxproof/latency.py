@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -84,13 +85,15 @@ def measure(
     flops: int | None = None,
     rounds: int = 50,
     seconds: float = float("inf"),
+    versions: Mapping[str, Mapping[str, str]] = {},
     clock: Callable[[], float] = time.perf_counter,
 ) -> Latency:
     """Times the contenders on `inputs`, arrays by name, after a run each that is checked and not timed.
 
     A contender is called as `Session.run` is. There are `rounds` rounds, or as many as `seconds` allow but at least
     `MIN_ROUNDS`. With the `flops` of one run a matrix product is timed along; with `pictures` the one output passes the
-    pixel rule as well. Raises `LatencyError` for a contender whose output does not pass, and `ValueError` for a
+    pixel rule as well. `versions` has for each contender the versions of the programs that run it, by name, which are
+    recorded with its time. Raises `LatencyError` for a contender whose output does not pass, and `ValueError` for a
     baseline that is not among the contenders.
     """
     np.empty(LARGEST_KEPT, np.uint8)
@@ -103,6 +106,7 @@ def measure(
     times = _in_rounds(calls, rounds, seconds, clock)
     sgemm = times.pop(SGEMM, None)
     timings = [_timing(name, own, times[baseline], sgemm, flops, pixels[name]) for name, own in times.items()]
+    timings = [replace(timing, versions=dict(versions.get(timing.name, {}))) for timing in timings]
     peak = None if sgemm is None else SGEMM_FLOPS / float(np.median(sgemm)) / 1e9
     return Latency(case, baseline, torch.get_num_threads(), peak, timings)
 

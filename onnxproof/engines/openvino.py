@@ -18,7 +18,7 @@ class OpenVINO:
     """OpenVINO on the CPU, in float32: left alone, it takes bfloat16 where the processor has it."""
 
     name = "openvino"
-    version = openvino.__version__
+    version = openvino.__version__.partition("-")[0]  # without the build: 2026.4.1-22982-e213a147257-releases/2026/4
 
     def open(self, path: str | os.PathLike[str]) -> Session:
         """Raises `EngineError` for a file that OpenVINO refuses."""

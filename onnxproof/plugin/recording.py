@@ -16,6 +16,7 @@ from onnxproof import versions
 from onnxproof._internal.files import write_whole
 from onnxproof.claims.ledger import Ledger
 from onnxproof.plugin.conversions import FINDING
+from onnxproof.plugin.machine import machine
 from onnxproof.plugin.targets import targets
 from onnxproof.results import (
     CheckResult,
@@ -151,6 +152,7 @@ class Recorder:
         return Results.of_run(
             versions.environment(),
             targets(self.config),
+            machine() if self.latency else None,
             claims=[claim for ledger in ledgers for claim in ledger.as_results()],
             comparisons=sorted(self.comparisons, key=attrgetter("spec", "parity.case")),
             findings=sorted(self.findings, key=lambda f: (f.case, f.exporter, f.opset or 0, f.check)),

@@ -1,11 +1,15 @@
 """The sentence that a page opens with."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onnxproof.report.runs import Run
-from onnxproof.report.tables import conversions
-from onnxproof.results import ClaimVerdict, count_gravest
+from onnxproof.report.tables import conversions, fastest
+from onnxproof.results import ClaimVerdict, Latency, count_gravest
+
+MOST_NAMED = 3
+"""The most contenders that are named as the fastest on some workloads."""
 
 
 @dataclass(frozen=True)
@@ -18,12 +22,19 @@ class Phrase:
 
 def sentence(runs: Sequence[Run]) -> list[Phrase]:
     """Says what holds, what fails and what was timed."""
-    where = f"With {runs[0].label}" if len(runs) == 1 else f"In {len(runs)} environments"
-    parts = list(filter(None, (part(runs) for part in (_of_claims, _of_pictures, _of_conversions, _of_latency))))
-    phrases = [Phrase(f"{where}, ")]
-    for number, part in enumerate(parts or [[Phrase("nothing was judged")]]):
+    judged = list(filter(None, (part(runs) for part in (_of_claims, _of_pictures, _of_conversions))))
+    timed = list(filter(None, [_of_latency(runs)]))
+    phrases = [Phrase(f"{_where(runs, only_timed=not judged)}, ")]
+    for number, part in enumerate(judged + timed or [[Phrase("nothing was recorded")]]):
         phrases += [Phrase("; ")] * bool(number) + part
     return [*phrases, Phrase(".")]
+
+
+def _where(runs: Sequence[Run], *, only_timed: bool) -> str:
+    if len(runs) > 1:
+        return f"In {len(runs)} {'runs' if only_timed else 'environments'}"
+    machine = runs[0].results.machine
+    return f"On {machine}" if machine and only_timed else f"With {runs[0].label}"
 
 
 def _of_claims(runs: Sequence[Run]) -> list[Phrase]:
@@ -66,13 +77,55 @@ def _of_conversions(runs: Sequence[Run]) -> list[Phrase]:
 
 
 def _of_latency(runs: Sequence[Run]) -> list[Phrase]:
-    latencies = [latency for run in runs for latency in run.results.latency]
+    latencies = [latency for run in runs for latency in run.results.latency if latency.timings]
     if not latencies:
         return []
     contenders = len({timing.name for latency in latencies for timing in latency.timings})
-    cases = {latency.case for latency in latencies}
-    what = cases.pop() if len(cases) == 1 else f"{len(cases)} workloads"
-    return [Phrase(f"{_number(contenders, 'contender was', 'contenders were')} timed on {what}")]
+    cases = list(dict.fromkeys(latency.case for latency in latencies))
+    what = cases[0] if len(cases) == 1 else f"{len(cases)} workloads"
+    start = Phrase(f"{_number(contenders, 'contender was', 'contenders were')} timed on {what}")
+    if contenders == 1:
+        return [start]
+    if len(latencies) == 1:
+        return [start, Phrase(": "), *_of_workload(latencies[0])]
+    return [start, Phrase(": "), *_of_workloads([_name_of_fastest(latencies, case) for case in cases])]
+
+
+def _of_workload(latency: Latency) -> list[Phrase]:
+    """The fastest contender beside the baseline, or beside the next one if it is the baseline."""
+    first, *rivals = fastest(latency)
+    if rivals:
+        return [Phrase(f"{first.name} is not clearly faster than {', '.join(rival.name for rival in rivals)}")]
+    is_fastest = [Phrase(first.name, "good"), Phrase(" is the fastest")]
+    if first.name != latency.baseline:
+        return [*is_fastest, Phrase(f" and takes {first.ratio} times as long as {latency.baseline}")]
+    second = sorted(latency.timings, key=lambda timing: timing.ratio.median)[1]
+    return [*is_fastest, Phrase(f", and {second.name}, the next, takes {second.ratio} times as long")]
+
+
+def _of_workloads(names: Sequence[str]) -> list[Phrase]:
+    """How many workloads each contender is the fastest on; "" stands for one on which that is uncertain."""
+    counts = Counter(filter(None, names)).most_common()
+    if not counts:
+        return [Phrase("which is the fastest is uncertain")]
+    if counts[0][1] == len(names):
+        return [Phrase(counts[0][0], "good"), Phrase(f" is the fastest{' on all of them' * (len(names) > 1)}")]
+    parts = [[Phrase(name, "good"), Phrase(f" on {count}")] for name, count in counts[:MOST_NAMED]]
+    if others := counts[MOST_NAMED:]:
+        parts.append([Phrase(f"{_number(len(others), 'other')} on {sum(count for _, count in others)}")])
+    if "" in names:
+        parts.append([Phrase(f"uncertain on {names.count('')}")])
+    phrases = [Phrase("the fastest is ")]
+    for number, part in enumerate(parts):
+        phrases += [Phrase(", ")] * bool(number) + part
+    return phrases
+
+
+def _name_of_fastest(latencies: Sequence[Latency], case: str) -> str:
+    """The one contender that is the fastest on a workload in every run, or ""."""
+    found = [fastest(latency) for latency in latencies if latency.case == case]
+    names = {timing.name for timings in found for timing in timings}
+    return names.pop() if len(names) == 1 else ""
 
 
 def _failing(count: int) -> Phrase:

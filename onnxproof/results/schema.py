@@ -195,7 +195,7 @@ class Timing:
 
     `ratio` is its time over the baseline's, `gflops` what it achieves (1e9 operations a second), `share` that as a part
     of what matrix products achieve in the same rounds, both null without operations; `pixels` says how its picture
-    compares, null without pictures.
+    compares, null without pictures. `versions` are those of the programs that ran it, by name.
     """
 
     name: str
@@ -206,6 +206,7 @@ class Timing:
     gflops: float | None
     share: float | None
     pixels: PixelParity | None = None
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,20 @@ class Latency:
         return next(timing for timing in self.timings if timing.name == name)
 
 
+@dataclass(frozen=True)
+class Machine:
+    """Where and when a run was timed: the processor's model as `cpu`, how many `cores` it could use, and the `date` on
+    which it ended, in UTC as in ISO 8601 (`2026-02-14T09:30:00Z`).
+    """
+
+    cpu: str
+    cores: int
+    date: str
+
+    def __str__(self) -> str:
+        return f"{self.cpu} ({self.cores} {'core' if self.cores == 1 else 'cores'})"
+
+
 # The file
 
 
@@ -248,7 +263,8 @@ class Results:
     """A run in `schema`: `name` is the tox environment's, or "", and `environment` the version of each package.
 
     `targets` are what it exported with; the rest is what it found: `claims`, `comparisons`, `findings` (one for each
-    check of each conversion), the `graphs` of the files that it kept, and `latency`.
+    check of each conversion), the `graphs` of the files that it kept, and `latency`. `machine` is null if it timed
+    nothing.
     """
 
     schema: int
@@ -260,13 +276,21 @@ class Results:
     findings: list[CheckResult]
     graphs: list[GraphResult]
     latency: list[Latency]
+    machine: Machine | None = None
 
     @classmethod
-    def of_run(cls, environment: dict[str, str], targets: Iterable[Target] = (), **found: Iterable[Any]) -> "Results":
+    def of_run(
+        cls,
+        environment: dict[str, str],
+        targets: Iterable[Target] = (),
+        machine: Machine | None = None,
+        **found: Iterable[Any],
+    ) -> "Results":
         """The results of this run, named after its tox environment; `found` are the other fields, by default empty."""
         kinds = ("claims", "comparisons", "findings", "graphs", "latency")
-        lists = (list(found.get(kind, ())) for kind in kinds)
-        return cls(SCHEMA, os.environ.get("TOX_ENV_NAME", ""), environment, list(targets), *lists)
+        lists: dict[str, Any] = {kind: list(found.get(kind, ())) for kind in kinds}
+        name = os.environ.get("TOX_ENV_NAME", "")
+        return cls(SCHEMA, name, environment, list(targets), machine=machine, **lists)
 
     @property
     def label(self) -> str:

@@ -17,6 +17,7 @@ from onnxproof.results import (
     GraphNode,
     GraphResult,
     Latency,
+    Machine,
     Parity,
     PixelParity,
     Ratio,
@@ -77,15 +78,23 @@ LATENCY = Latency(
     92.5,
     [
         Timing("onnxruntime", [0.107], 0.107, 0.001, Ratio(1, 1, 1), 54.6, 0.59),
-        Timing("torch", [0.190], 0.190, 0.008, Ratio(1.76, 1.73, 1.93), None, None),
+        Timing("torch", [0.190], 0.190, 0.008, Ratio(1.76, 1.73, 1.93), None, None, versions={"torch": "2.13.0"}),
     ],
     {"openvino": "no module named openvino"},
 )
 
+MACHINE = Machine("AMD EPYC", 2, "2026-02-14T09:30:00Z")
+
 EMPTY = replace(Results.of_run({"torch": "2.13.0", "onnx": "1.23.2"}), name="py311-torch2.13")
-RESULTS = replace(
-    EMPTY, claims=[CLAIM, HOLDING], comparisons=[COMPARISON], findings=[CHECKED], graphs=[GRAPH], latency=[LATENCY]
-)
+TIMED = replace(EMPTY, latency=[LATENCY], machine=MACHINE)
+RESULTS = replace(TIMED, claims=[CLAIM, HOLDING], comparisons=[COMPARISON], findings=[CHECKED], graphs=[GRAPH])
+
+
+def timed(case: str = "fixed-x3-256", **medians: float) -> Latency:
+    """A workload with the baseline "ort" and others, by the median of the ratio; its interval ends 0.05 beside it."""
+    others = {name: Ratio(median, median - 0.05, median + 0.05) for name, median in medians.items()}
+    ratios = {"ort": Ratio(1, 1, 1)} | others
+    return Latency(case, "ort", 1, None, [Timing(name, [], 0, 0, ratio, None, None) for name, ratio in ratios.items()])
 
 
 def write_results(folder: Path, results: Results = RESULTS) -> Path:

@@ -2,27 +2,41 @@
 
 import itertools
 import json
+import os
+import platform
+import sys
+from datetime import datetime, timezone
 from pathlib import Path
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from torch import nn
 
-from benchmarks.contenders import REQUIRED
+from benchmarks.contenders import REQUIRED, compiler, versions
 from benchmarks.contenders import build as contenders_of
 from onnxproof import latency
 from onnxproof.exporting.export import export
 from onnxproof.latency import LatencyError, count_flops, measure, ratio, threads
 from onnxproof.parity.compare import Reference
-from onnxproof.results import Ratio
+from onnxproof.plugin.machine import machine as this_machine
+from onnxproof.results import Ratio, read_results
 from onnxproof.versions import TORCHSCRIPT
 from tests import facts
 from tests.harness.by_hand import Gives
 
 INPUTS = {"x": np.array([1.0, 2.0], np.float32)}
 REFERENCE = Reference({"output": INPUTS["x"] + 1})
+
+RECORDING = """
+from onnxproof.results import Latency, Ratio, Timing
+
+def test_speed(onnx_record_latency):
+    timing = Timing("torch", [1.0, 3.0], 2.0, 1.0, Ratio(2.0, 1.9, 2.1), None, None)
+    onnx_record_latency(Latency("case", "onnxruntime", 1, None, [timing]), {"torch.compile": "no compiler"})
+"""
 
 
 class Machine:
@@ -194,6 +208,37 @@ class TestThreads:
             assert timed(a=[1, 1]).threads == 1
 
 
+class TestVersions:
+    """Each contender's time is recorded with the versions of the programs that ran it."""
+
+    def test_recorded(self, machine):
+        """What is given for a contender is in its timing; what is not given is empty."""
+        contenders = {name: machine.contender(name, [1] * 2) for name in "ab"}
+        asked = {"case": "case", "baseline": "a", "rounds": 1, "clock": machine.clock}
+        found = measure(contenders, INPUTS, REFERENCE, versions={"b": {"torch": "2.0"}}, **asked)
+        assert (found["a"].versions, found["b"].versions) == ({}, {"torch": "2.0"})
+
+    def test_contenders(self):
+        """Every contender of the benchmarks has the version of its engine, a file of another name ONNX Runtime's."""
+        runtime = {"onnxruntime": onnxruntime.__version__}
+        assert versions(["onnxruntime", "torch", "opencv", "separable"]) == {
+            "onnxruntime": runtime,
+            "torch": {"torch": torch.__version__},
+            "opencv": {"opencv": cv2.__version__},
+            "separable": runtime,
+        }
+
+    def test_compiler(self, monkeypatch):
+        """torch.compile's compiler is recorded with it."""
+        monkeypatch.setattr("benchmarks.contenders.compiler", lambda: {"g++": "12.2.0"})
+        assert versions(["torch.compile"])["torch.compile"] == {"torch": torch.__version__, "g++": "12.2.0"}
+
+    def test_no_compiler(self, monkeypatch):
+        """Nothing is recorded of a compiler that cannot be determined."""
+        monkeypatch.setitem(sys.modules, "torch._inductor.cpp_builder", None)
+        assert compiler() == {}
+
+
 class TestOperations:
     """A contender's operations per second are a share of those of a matrix product in the same rounds."""
 
@@ -269,17 +314,31 @@ class TestResults:
 
     def test_recorded(self, pytester):
         """The entry has the spec, the ratios, and the reasons."""
-        pytester.makepyfile(
-            test_specs="""
-            from onnxproof.results import Latency, Ratio, Timing
-
-            def test_speed(onnx_record_latency):
-                timing = Timing("torch", [1.0, 3.0], 2.0, 1.0, Ratio(2.0, 1.9, 2.1), None, None)
-                onnx_record_latency(Latency("case", "onnxruntime", 1, None, [timing]), {"torch.compile": "no compiler"})
-            """
-        )
+        pytester.makepyfile(test_specs=RECORDING)
         pytester.runpytest_inprocess("--onnx-report", "report").assert_outcomes(passed=1)
         (found,) = json.loads(Path("report/results.json").read_text())["latency"]
         assert found["spec"] == "test_specs.py::test_speed"
         assert found["timings"][0]["ratio"] == {"median": 2.0, "low": 1.9, "high": 2.1}
         assert found["not_run"] == {"torch.compile": "no compiler"}
+
+    def test_machine(self, pytester):
+        """The run has the processor's model, the cores and the time in UTC."""
+        pytester.makepyfile(test_specs=RECORDING)
+        before = datetime.now(timezone.utc).replace(microsecond=0)
+        pytester.runpytest_inprocess("--onnx-report", "report")
+        machine = read_results("report/results.json").machine
+        assert machine.cpu
+        assert machine.cores == len(os.sched_getaffinity(0))
+        found = datetime.strptime(machine.date, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        assert before <= found <= datetime.now(timezone.utc)
+
+    def test_without_cpuinfo(self, monkeypatch):
+        """Where cpuinfo is not installed, the architecture stands for the model."""
+        monkeypatch.setitem(sys.modules, "cpuinfo", None)
+        assert this_machine().cpu == platform.machine()
+
+    def test_no_machine(self, pytester):
+        """A run that timed nothing has no machine, so that equal runs leave equal files."""
+        pytester.makepyfile("def test_nothing(): pass")
+        pytester.runpytest_inprocess("--onnx-report", "report")
+        assert read_results("report/results.json").machine is None

@@ -16,9 +16,22 @@ from onnxproof.cli import main
 from onnxproof.report.page import page, write_report
 from onnxproof.report.runs import Run, read_runs
 from onnxproof.report.summary import sentence
-from onnxproof.report.tables import claim_matrix, conversions, drawn_graphs
+from onnxproof.report.tables import charts, claim_matrix, conversions, drawn_graphs
 from onnxproof.results import CheckVerdict, ClaimVerdict, PixelParity, ResultsError
-from tests.harness.runs import CHECKED, CLAIM, COMPARISON, EMPTY, GRAPH, HOLDING, LATENCY, RESULTS, write_results
+from tests.harness.runs import (
+    CHECKED,
+    CLAIM,
+    COMPARISON,
+    EMPTY,
+    GRAPH,
+    HOLDING,
+    LATENCY,
+    MACHINE,
+    RESULTS,
+    TIMED,
+    timed,
+    write_results,
+)
 
 FAULTS = Path(__file__).parents[2] / "docs" / "faults.json"
 FAULT = {"id": "id", "kind": "file", "on": "on", "sentence": "s", "caught_by": "c", "checks": [], "peers": {"p": "a"}}
@@ -86,7 +99,7 @@ class TestEscaping:
         """A script in any field is shown as text."""
         claim = [CLAIM.chapter, CLAIM.statement, CLAIM.departures[0].reason, *CLAIM.not_applicable, *CLAIM.specs]
         finding = [CHECKED.case, CHECKED.figure, CHECKED.problem, CHECKED.advice, CHECKED.evidence]
-        latency = [LATENCY.case, *LATENCY.not_run, *LATENCY.not_run.values()]
+        latency = [LATENCY.case, *LATENCY.not_run, *LATENCY.not_run.values(), "torch", "2.13.0", MACHINE.cpu]
         others = ["face-x3", "other size", GRAPH.file, "Resize", RESULTS.name, "2.13.0", FAULT["sentence"]]
         text = Markup(self.spoiled_page(SCRIPT)).text
         fields = claim + finding + latency + others
@@ -188,7 +201,8 @@ class TestSentence:
         """A claim counts with its gravest verdict."""
         assert self.text(RESULTS) == (
             "With 0, 1 of 2 claims holds, 1 departs for a known reason, and none fails; of 1 picture compared none has "
-            "a wrong value; of 1 conversion checked 1 fails; 2 contenders were timed on fixed-x3-256."
+            "a wrong value; of 1 conversion checked 1 fails; 2 contenders were timed on fixed-x3-256: onnxruntime is "
+            "the fastest, and torch, the next, takes 1.76 (1.73 to 1.93) times as long."
         )
 
     def test_several_runs(self):
@@ -199,17 +213,71 @@ class TestSentence:
         )
 
     def test_one_part(self):
-        """Each kind of results has a part; without any, the sentence says so."""
+        """A kind of results has a part; without any, the sentence says so."""
         wrong = replace(COMPARISON, pixels=PixelParity(9, 1, 2))
-        other = replace(LATENCY, case="other")
-        expected = {
-            "of 1 picture compared 1 has wrong values": {"comparisons": [wrong]},
-            "2 contenders were timed on fixed-x3-256": {"latency": [LATENCY]},
-            "2 contenders were timed on 2 workloads": {"latency": [LATENCY, other]},
-            "nothing was judged": {},
-        }
-        for part, found in expected.items():
-            assert self.text(replace(EMPTY, **found)) == f"With 0, {part}."
+        expected = "With 0, of 1 picture compared 1 has wrong values."
+        assert self.text(replace(EMPTY, comparisons=[wrong])) == expected
+        assert self.text(EMPTY) == "With 0, nothing was recorded."
+
+
+class TestSentenceOfLatency:
+    """A run that only timed opens with the machine and with what was the fastest."""
+
+    @staticmethod
+    def text(*latencies):
+        return TestSentence.text(replace(TIMED, latency=list(latencies))).removeprefix("On AMD EPYC (2 cores), ")
+
+    @pytest.mark.parametrize(
+        ("ratios", "expected"),
+        [
+            pytest.param(
+                {"torch": 2.0, "cv": 3.0},
+                "3 contenders were timed on fixed-x3-256: ort is the fastest, and torch, the next, takes 2.00 (1.95 to "
+                "2.05) times as long.",
+                id="baseline",
+            ),
+            pytest.param(
+                {"torch": 2.0, "vino": 0.5},
+                "3 contenders were timed on fixed-x3-256: vino is the fastest and takes 0.50 (0.45 to 0.55) times as "
+                "long as ort.",
+                id="other",
+            ),
+            pytest.param(
+                {"torch": 0.8, "vino": 0.75, "cv": 0.9},
+                "4 contenders were timed on fixed-x3-256: vino is not clearly faster than torch.",
+                id="intervals-overlap",
+            ),
+            pytest.param({}, "1 contender was timed on fixed-x3-256.", id="alone"),
+        ],
+    )
+    def test_workload(self, ratios, expected):
+        """One workload: the fastest beside the baseline, or those between which the intervals do not decide."""
+        assert self.text(timed(**ratios)) == expected
+
+    @pytest.mark.parametrize(
+        ("workloads", "expected"),
+        [
+            pytest.param([{"vino": 0.5}, {"vino": 0.6}], "vino is the fastest on all of them.", id="all"),
+            pytest.param([{"vino": 0.5}, {"vino": 1}], "the fastest is vino on 1, uncertain on 1.", id="uncertain"),
+            pytest.param([{"vino": 1}, {"vino": 1}], "which is the fastest is uncertain.", id="none"),
+            pytest.param(
+                [{"a": 0.5}, {"b": 0.5}, {"b": 0.5}, {"c": 0.5}, {"d": 0.5}, {"e": 0.5}],
+                "the fastest is b on 2, a on 1, c on 1, 2 others on 2.",
+                id="many",
+            ),
+        ],
+    )
+    def test_workloads(self, workloads, expected):
+        """Several workloads: how many each contender is the fastest on."""
+        text = self.text(*(timed(f"{number}", **ratios) for number, ratios in enumerate(workloads)))
+        assert text.partition(f" timed on {len(workloads)} workloads: ")[2] == expected
+
+    def test_runs(self):
+        """What is the fastest in one run and not in another is uncertain."""
+        runs = [replace(TIMED, latency=[timed(vino=ratio)]) for ratio in (0.5, 2)]
+        assert TestSentence.text(*runs).endswith("timed on fixed-x3-256: which is the fastest is uncertain.")
+        assert TestSentence.text(runs[0], runs[0]).startswith("In 2 runs, 2 contenders ")
+        assert TestSentence.text(runs[0], runs[0]).endswith(" on fixed-x3-256: vino is the fastest.")
 
 
 class TestTables:
@@ -257,6 +325,41 @@ class TestTables:
         timing = replace(LATENCY.timings[1], ratio=replace(LATENCY.timings[1].ratio, high=float("inf")))
         text = page(runs_of(replace(RESULTS, latency=[replace(LATENCY, timings=[timing])]))).decode()
         assert re.search(r'class="interval" d="M\S+ 10H100M', text)
+
+
+class TestLatency:
+    """Charts show the machine, and what moved since the first run."""
+
+    def test_machine(self):
+        """The machine, the date, the threads and each program's version stand by the charts."""
+        text = " ".join(markup_of(TIMED).text.split())
+        assert "0: timed on AMD EPYC (2 cores), 2026-02-14 09:30:00 UTC" in text
+        assert "fixed-x3-256 0 · 1 thread · baseline onnxruntime" in text
+        assert "torch torch 2.13.0" in text
+
+    def test_earlier_run(self):
+        """A run without a machine, of an earlier version, has its charts too."""
+        assert "timed on AMD" not in markup_of(replace(TIMED, machine=None)).text
+
+    def test_order(self):
+        """The charts of a workload are together, whatever run they are from."""
+        both = replace(TIMED, latency=[timed("a", vino=2), timed("b", vino=2)])
+        found = charts(runs_of(both, both))
+        assert [(chart.latency.case, chart.run.label) for chart in found] == [
+            ("a", "0"),
+            ("a", "1"),
+            ("b", "0"),
+            ("b", "1"),
+        ]
+
+    def test_moves(self):
+        """A later run says what is slower and faster than in the first one, with the ratio there."""
+        first, second = (
+            replace(TIMED, latency=[timed(torch=torch, vino=vino, cv=3)]) for torch, vino in ((2, 0.8), (2.5, 0.5))
+        )
+        text = " ".join(markup_of(first, second).text.split())
+        assert [text.count(word) for word in ("slower, 2.00", "faster, 0.80", "unchanged, 3.00")] == [1, 1, 1]
+        assert "slower, 2.00 (1.95 to 2.05) in 0" in text
 
 
 class TestCommand:

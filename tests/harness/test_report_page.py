@@ -179,6 +179,18 @@ class TestWindow:
         assert len(boxes) == 3
         assert all(box["width"] > width / 2 and box["x"] + box["width"] <= width for box in boxes)
 
+    def test_bars(self, opened):
+        """On a phone each contender has its ratio in sight, and a bar below it that is as wide as the box."""
+        page = opened(viewport={"width": 390, "height": 780})
+        box = page.locator(".scroll:has(.latency)").first
+        assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+        width = box.bounding_box()["width"]
+        for row in box.locator("tbody tr").all():
+            name, ratio, bar = (row.locator(part).bounding_box() for part in ("th", ".ratio", "svg"))
+            assert ratio["x"] + ratio["width"] <= 390
+            assert ratio["y"] <= name["y"] < name["y"] + name["height"] <= bar["y"]
+            assert bar["width"] > 0.85 * width
+
     def test_dark(self, opened):
         """With a dark colour scheme, the page is dark and its text light."""
         light, dark = (

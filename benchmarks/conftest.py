@@ -1,5 +1,8 @@
 """Fixtures that time each workload once, its contenders in the same rounds."""
 
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -8,17 +11,21 @@ import torch
 
 import srcnn_models as srcnn
 from benchmarks.contenders import BASELINE, build, versions
+from benchmarks.summary import HISTOGRAM, JSON, compared_lines, file_lines, ratio_lines
 from onnxproof.engines.torch import TorchModel
 from onnxproof.latency import count_flops, measure
 from onnxproof.latency import threads as with_threads
 from onnxproof.parity.compare import Reference
+from onnxproof.plugin.machine import machine
 from onnxproof.plugin.recording import LATENCY, recorded
 from onnxproof.plugin.targets import targets
-from onnxproof.results import Latency
+from onnxproof.report.moves import FASTER, SLOWER, moves
+from onnxproof.results import Latency, Results, ResultsError, read_results
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.references import exact_in_tiles
 
 ROUNDS, SECONDS = 40, 10
+EARLIER = pytest.StashKey[Results | None]()
 
 
 class Workload(NamedTuple):
@@ -49,31 +56,102 @@ def pytest_addoption(parser):
         help="threads of each contender (default: one less than there are cores, which is left to other work; in "
         "test_operator*.py as many as there are)",
     )
+    parser.addoption(
+        "--compare",
+        metavar="FILE",
+        help="say which ratios have moved since an earlier run, for example --compare earlier/results.json; it may be "
+        "the file that this run replaces (default: compare with nothing)",
+    )
+    parser.addoption(
+        "--fail-if-slower",
+        action="store_true",
+        help="with --compare, end with status 1 if something is slower, or if no ratio can be compared (default: the "
+        "status is that of the tests)",
+    )
 
 
 def pytest_configure(config):
     if getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("benchmarks are timed in one process: run them without -n")
     config.option.benchmark_enable = True  # pytest.ini turns pytest-benchmark off for the tests of the project
+    config.stash[EARLIER] = earlier_run(config.option.compare, config.option.fail_if_slower)
+    if config.option.onnx_report:
+        leave_files(config, Path(config.option.onnx_report))
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Prints each contender's ratio, or why it was not run."""
-    reports = [
-        report for found in terminalreporter.stats.values() for report in found if hasattr(report, "user_properties")
-    ]
+def earlier_run(path: str | None, fail_if_slower: bool) -> Results | None:
+    """The run that --compare names, read before this one can replace it."""
+    if path is None:
+        if fail_if_slower:
+            raise pytest.UsageError("--fail-if-slower: name the earlier run as well, as --compare FILE")
+        return None
+    try:
+        earlier = read_results(path)
+    except ResultsError as error:
+        raise pytest.UsageError(f"--compare {error}") from error
+    if not earlier.latency:
+        raise pytest.UsageError(f"--compare {path}: it has no latency; name the results.json of a benchmarks run")
+    return earlier
+
+
+# The report
+
+
+def leave_files(config, folder: Path) -> None:
+    """Has pytest-benchmark leave its own files beside results.json, unless its options name other places."""
+    option = config.option
+    option.benchmark_json = option.benchmark_json or folder / JSON
+    if find_spec("pygal"):
+        option.benchmark_histogram = option.benchmark_histogram or [str(folder / HISTOGRAM)]
+
+
+def pytest_runtestloop(session):
+    """Removes pytest-benchmark's files of an earlier run, since this one may leave fewer."""
+    option = session.config.option
+    if option.onnx_report and not option.collectonly:
+        for path in [*Path(option.onnx_report).glob(f"{HISTOGRAM}*.svg"), Path(option.onnx_report, JSON)]:
+            path.unlink(missing_ok=True)
+
+
+def latencies(config) -> list[Latency]:
+    """What the run has timed, by workload."""
+    stats = config.pluginmanager.get_plugin("terminalreporter").stats
+    reports = [report for found in stats.values() for report in found if hasattr(report, "user_properties")]
     found = {latency.case: latency for report in reports for latency in recorded(report, LATENCY, Latency)}
+    return [found[case] for case in sorted(found)]
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """With --fail-if-slower, fails a run whose tests pass."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Not saving anything")  # pytest-benchmark, where no test has its fixture
+        yield
+    config = session.config
+    if config.option.fail_if_slower and session.exitstatus == pytest.ExitCode.OK:
+        found = moves(config.stash[EARLIER].latency, latencies(config))
+        if found[SLOWER] or not found.moves:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter, config):
+    """Ends with the ratios, what has moved since an earlier run, and where the report is."""
+    yield
+    found, earlier, folder = latencies(config), config.stash[EARLIER], config.option.onnx_report
     if found:
         terminalreporter.write_sep("=", "time as a multiple of a baseline's, with 95 % intervals")
-    for _, latency in sorted(found.items()):
-        for timing in latency.timings:
-            ratio = timing.ratio
-            text = f"{ratio.median:.3f} ({ratio.low:.3f} to {ratio.high:.3f}) of {latency.baseline}"
-            of_peak = f", {timing.gflops:.1f} GFLOP/s, {timing.share:.0%} of sgemm" if timing.share else ""
-            line = f"{latency.case}: {timing.name} {text}, {timing.median * 1e3:.1f} ms{of_peak}"
+    for line in (line for latency in found for line in ratio_lines(latency)):
+        terminalreporter.write_line(line)
+    if earlier:
+        terminalreporter.write_sep("=", f"compared with {config.option.compare}")
+        for line, verdict in compared_lines(moves(earlier.latency, found), earlier.machine, machine()):
+            terminalreporter.write_line(line, red=verdict == SLOWER, green=verdict == FASTER)
+    if folder:
+        terminalreporter.write_sep("=", "files")
+        for line in file_lines(Path(folder), config.invocation_params.dir):
             terminalreporter.write_line(line)
-        for name, reason in latency.not_run.items():
-            terminalreporter.write_line(f"{latency.case}: {name} not run: {reason}")
+    return None
 
 
 # Fixtures

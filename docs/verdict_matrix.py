@@ -19,6 +19,8 @@ from onnxproof.results import ResultsError
 
 ROOT = Path(__file__).parents[1]
 REPORTS = ROOT / "report"
+BENCHMARKS = "benchmarks"
+"""The folder of a run that judges no claim."""
 PYTHON = "py311"
 PROCESSES = 2
 
@@ -46,7 +48,8 @@ def record(names: Sequence[str]) -> None:
         if (REPORTS / name / "results.json").is_file():
             shutil.copyfile(REPORTS / name / "results.json", RUNS / f"{name}.json")
     PAGE.write_text(render(read_runs(RUNS)), encoding="utf-8")
-    found = sorted(REPORTS.glob("*/results.json"), key=lambda path: by_numbers(path.parent.name))
+    paths = (path for path in REPORTS.glob("*/results.json") if path.parent.name != BENCHMARKS)
+    found = sorted(paths, key=lambda path: by_numbers(path.parent.name))
     write_report(found, REPORTS, FAULTS)
 
 

@@ -113,7 +113,8 @@ def _graph(source: Path, kept: str, target: Target | None, inputs: Sequence[str]
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_KEPT_GRAPHS] = []
-    if config.option.onnx_report and not hasattr(config, "workerinput"):
+    runs = not config.option.collectonly and not hasattr(config, "workerinput")
+    if config.option.onnx_report and runs:
         config.pluginmanager.register(Recorder(config), "onnxproof-recorder")
 
 

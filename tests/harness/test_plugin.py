@@ -282,6 +282,12 @@ class TestReport:
             consecutive=True,
         )
 
+    def test_collected_only(self, suite):
+        """A run that only collects leaves the report of an earlier one as it is."""
+        suite.makefile(".json", **{"report/results": "earlier"})
+        suite.runpytest_inprocess("--onnx-report", "report", "--collect-only")
+        assert Path("report/results.json").read_text() == "earlier"
+
     def test_nothing(self, suite):
         """Without the option no file is left."""
         suite.runpytest_inprocess()

@@ -9,9 +9,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from benchmarks.conftest import pytest_addoption
+from benchmarks.summary import file_lines
 from docs import fault_page, verdict_page
 from onnxproof.claims.claim import as_table
 from onnxproof.cli import command_line, main
@@ -81,8 +84,9 @@ class TestNames:
         "option", sorted(set(re.findall(r"--[a-z][\w-]+", " ".join(QUOTED + COMMANDS))) - OF_OTHERS)
     )
     def test_option(self, pytestconfig, option):
-        """An option is one of the command's, of this suite's pytest, or of tox and pip."""
+        """An option is one of the command's, of this suite's pytest, or of the benchmarks'."""
         known = {name for parser in subcommands() for name in parser._option_string_actions}
+        pytest_addoption(SimpleNamespace(addoption=lambda name, **_: known.add(name)))
         assert option in known or pytestconfig.getoption(option, MISSING) is not MISSING
 
     def test_kept_files(self):
@@ -196,6 +200,15 @@ class TestOutput:
         lines = [picture_line(found.parity, found.pixels) for _, found in sorted(pictures.items())]
         shown = TEXTS[2].splitlines()
         assert shown == [line.rstrip() for line in (*as_table(verdicts).splitlines(), "", *lines)]
+
+    def test_files(self, tmp_path):
+        """A run of the benchmarks ends with the lines that are shown."""
+        shown = TEXTS[3].splitlines()
+        for line in shown:
+            path = tmp_path / line.partition(":")[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        assert list(file_lines(tmp_path / "report" / "benchmarks", tmp_path)) == shown
 
 
 def as_shown(output):

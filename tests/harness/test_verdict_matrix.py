@@ -140,6 +140,17 @@ class TestMatrix:
         assert main(["none", "good"]) == 1
         assert list(read_runs(tox.folder / "verdicts")) == ["good"]
 
+    def test_benchmarks(self, tox):
+        """The page is not about the benchmarks, whose report lies beside those of the suite."""
+        for name in ("benchmarks", "torch2.2"):
+            earlier = tox.folder / "report" / name / "results.json"
+            earlier.parent.mkdir(parents=True)
+            earlier.write_text(as_json(replace(RESULTS, name=f"{name} of today")), encoding="utf-8")
+        main(["good"])
+        page = (tox.folder / "report" / "index.html").read_text(encoding="utf-8")
+        assert "torch2.2 of today" in page
+        assert "benchmarks of today" not in page
+
     def test_broken_results(self, tox, capsys):
         """Results that cannot be read are named, and the exit status is 1."""
         (tox.folder / "report" / "old").mkdir(parents=True)

@@ -30,6 +30,7 @@ def test_ratios(onnx_record_latency):
 @pytest.fixture
 def run(pytester, monkeypatch):
     """Runs the benchmarks of one workload, in which torch takes twice as long as the baseline, without pygal."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # pytest-benchmark times nothing in a worker
     monkeypatch.setitem(sys.modules, "pygal", None)  # after its import, later runs in this process find no plugins
     latency = timed(torch=2)
     seconds = [replace(timing, seconds=[0.1, 0.2]) for timing in latency.timings]

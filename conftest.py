@@ -93,14 +93,20 @@ def _assets(which: str) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def checkpoint(pytestconfig) -> Path:
-    return pytestconfig.stash[ASSETS]["srcnn.pth"]
+def assets(pytestconfig) -> dict[str, Path]:
+    """The files face.png and srcnn.pth, by name."""
+    return pytestconfig.stash[ASSETS]
 
 
 @pytest.fixture(scope="session")
-def face(pytestconfig) -> NDArray[np.float32]:
+def checkpoint(assets) -> Path:
+    return assets["srcnn.pth"]
+
+
+@pytest.fixture(scope="session")
+def face(assets) -> NDArray[np.float32]:
     """The face as the document feeds it: (1, 3, 256, 256), BGR, 0..255."""
-    return to_nchw(read_picture(pytestconfig.stash[ASSETS]["face.png"]))
+    return to_nchw(read_picture(assets["face.png"]))
 
 
 @pytest.fixture(scope="session")

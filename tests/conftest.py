@@ -3,7 +3,8 @@
 They are traced on noise, of a size and a factor that no spec of dynamic behaviour uses.
 """
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -15,8 +16,10 @@ from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.exporting.export import Export, export
 from onnxproof.results import Target
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
+from tests.facts import torch_export_is_default
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.once import made_once
+from tests.outcomes import Outcome, read_outcomes, run_listings
 
 # Every run has the same examples, however slow the machine. Each target runs a method on a new instance of its class.
 settings.register_profile(
@@ -44,6 +47,19 @@ def export_to(tmp_path):
 def export_like(export_to, noise, target):
     """Exports a model, traced on noise of the same shapes as its test inputs."""
     return lambda model, inputs: export_to(model, {name: noise(*value.shape) for name, value in inputs.items()}, target)
+
+
+@pytest.fixture(scope="session")
+def listings(shared_folder, assets, target) -> Mapping[str, Outcome]:
+    """What becomes of the document's listings, run in order by torch's default exporter or with `dynamo=False`."""
+
+    def make(folder):
+        for name, path in assets.items():
+            shutil.copy(path, folder / name)
+        is_default = not torch_export_is_default or target.exporter == TORCH_EXPORT
+        run_listings(folder, *(() if is_default else ["--dynamo-false"]))
+
+    return read_outcomes(made_once(shared_folder, f"listings-{target.exporter}", make))
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,64 @@ DID_NOT_RAISE = pytest.RaisesExc(pytest.fail.Exception, match="DID NOT RAISE")
 
 DEVIATIONS = (
     Deviation(
+        "listing-export",
+        "torch.export is the default, and writes opset 18 where 11 is asked for",
+        exporter=TORCH_EXPORT,
+        spec="test_opset_is_11",
+        seen=pytest.RaisesExc(AssertionError, match="18 == 11"),
+        instead="test_opset_is_18",
+    ),
+    Deviation(
+        "listing-export",
+        "torch.export is the default, and writes the weights into a second file",
+        exporter=TORCH_EXPORT,
+        spec="test_one_file_is_written",
+        seen=pytest.RaisesExc(AssertionError, match=r"srcnn\.onnx\.data"),
+        instead="test_weights_are_a_second_file",
+    ),
+    Deviation(
+        "listing-runtime",
+        "a few values in ten thousand are one level apart",
+        spec="test_picture_is_torchs",
+        seen=pytest.RaisesExc(AssertionError, match="Arrays are not equal"),
+        instead="test_few_values_are_one_level_apart",
+    ),
+    Deviation(
+        "listing-int-export",
+        "torch.export is the default, raises nothing, and writes a file with 3 built in",
+        exporter=TORCH_EXPORT,
+        seen=pytest.RaisesExc(AssertionError, match="TypeError"),
+        instead="test_file_has_the_int_built_in",
+    ),
+    Deviation(
+        "listing-item",
+        "torch.export is the default, and refuses a factor of interpolate that is not known when it traces",
+        exporter=TORCH_EXPORT,
+        seen=pytest.RaisesExc(AssertionError, match="TorchExportError"),
+        instead="test_export_is_refused",
+    ),
+    Deviation(
+        "listing-operator-export",
+        "torch.export is the default, traces through forward instead of symbolic, and refuses the factor there",
+        exporter=TORCH_EXPORT,
+        seen=pytest.RaisesExc(AssertionError, match="TorchExportError"),
+        instead="test_operator_is_refused",
+    ),
+    Deviation(
+        "listing-operator-runtime",
+        "listing 9 has written no file, since torch.export refuses its network",
+        exporter=TORCH_EXPORT,
+        seen=pytest.RaisesExc(AssertionError, match="NoSuchFile"),
+        instead="test_there_is_no_file",
+    ),
+    Deviation(
+        "listing-gop-conv-no-bias",
+        "the graph that symbolic is given has no `constant`",
+        exporter=TORCHSCRIPT,
+        seen=pytest.RaisesExc(AssertionError, match="no attribute 'constant'"),
+        instead="test_missing_bias_is_an_error",
+    ),
+    Deviation(
         "upsample-align-nearest",
         "the modes that do not interpolate refuse the argument, False as well as True",
         seen=pytest.RaisesExc(ValueError, match="align_corners option can only be set"),
@@ -189,6 +247,10 @@ NO_SYMBOLIC = "torch.export does not look at symbolic, where g.op is called"
 NO_FILE = "torch.export refuses .item(), so there is no such file"
 
 NOT_APPLICABLE = (
+    NotApplicable("listing-gop-add", NO_SYMBOLIC, exporter=TORCH_EXPORT),
+    NotApplicable("listing-gop-conv", NO_SYMBOLIC, exporter=TORCH_EXPORT),
+    NotApplicable("listing-gop-conv-no-bias", NO_SYMBOLIC, exporter=TORCH_EXPORT),
+    NotApplicable("listing-gop-resize", NO_SYMBOLIC, exporter=TORCH_EXPORT),
     NotApplicable("item-warning", NO_FILE, exporter=TORCH_EXPORT),
     NotApplicable("item-folded", NO_FILE, exporter=TORCH_EXPORT),
     NotApplicable("item-identical", NO_FILE, exporter=TORCH_EXPORT),

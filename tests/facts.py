@@ -5,6 +5,8 @@ from onnxproof.versions import TORCH, release
 ONNX, ONNXRUNTIME = release("onnx"), release("onnxruntime")
 OPENCV = release("opencv-python-headless")
 
+torch_export_is_default = TORCH >= (2, 9)
+"""torch.onnx.export writes by torch.export, unless it is called with `dynamo=False`."""
 torchscript_ties_output_dims = TORCH >= (2, 4)
 torch_counts_operations = TORCH >= (2, 1)
 torch_resets_compilations = TORCH >= (2, 1)

@@ -178,7 +178,7 @@ class Nodes:
 class NewInterpolate(torch.autograd.Function):
     """The document's operator: `forward` for eager runs, `symbolic` for the TorchScript exporter.
 
-    torch.export does not look at `symbolic`: it traces through `forward` and refuses its Python numbers.
+    torch.export does not look at `symbolic`: it traces through `forward`, which needs the numbers in the factor.
     """
 
     @staticmethod
@@ -361,11 +361,74 @@ class SignBranch(nn.Module):
         return input + 1 if input.sum() > 0 else input - 1
 
 
+class Counter(nn.Module):
+    """Counts to three: a model without inputs."""
+
+    def forward(self) -> Tensor:
+        return torch.arange(3) + 1
+
+
 class Scale(nn.Module):
     """Multiplies by its second argument, which may be a tensor or a Python number."""
 
     def forward(self, input: Tensor, factor: Tensor | float) -> Tensor:
         return input * factor
+
+
+class ItemScale(Scale):
+    """Multiplies by the number that `.item()` takes out of its second argument."""
+
+    def forward(self, input: Tensor, factor: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(input, factor.item())
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def scale_plainly(image: Tensor, factor: Tensor) -> Tensor:
+    """`image` scaled by `factor`, [1, 1, height, width], with `interpolate` and no operator.
+
+    torchscript compiles this function where it would trace another, and so records the `tolist`. torch.export records
+    it anyway, as symbols, which `interpolate` takes as sizes alone: `recompute_scale_factor` makes sizes of factors.
+    """
+    factors: list[float] = factor[2:].tolist()
+    return interpolate(image, scale_factor=factors, mode="bicubic", align_corners=False, recompute_scale_factor=True)
+
+
+@torch.jit.script_if_tracing  # type: ignore[untyped-decorator]
+def resize_plainly(image: Tensor, size: Tensor) -> Tensor:
+    """`image` scaled to `size`, [height, width], in the same way."""
+    return interpolate(image, size=[int(size[0]), int(size[1])], mode="bicubic", align_corners=False)
+
+
+class PlainFactorNet(SRCNN):
+    """The factor is a tensor [1, 1, height, width] and stays an input of the graph, without an operator."""
+
+    def forward(self, image: Tensor, factor: Tensor) -> Tensor:
+        return self.restore(scale_plainly(image, factor))
+
+
+class PlainSizeNet(SRCNN):
+    """The output's size is a tensor [height, width] and stays an input of the graph, without an operator."""
+
+    def forward(self, image: Tensor, size: Tensor) -> Tensor:
+        return self.restore(resize_plainly(image, size))
+
+
+class ContextFreeInterpolate(torch.autograd.Function):
+    """`NewInterpolate` with a `forward` that takes no ctx: `setup_context` does."""
+
+    symbolic = staticmethod(resize_symbolic)
+    forward = staticmethod(scale_bicubic)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        """Would keep what a backward needs."""
+
+
+class ContextFreeNet(SRCNN):
+    """`StrangeSuperResolutionNet` with `ContextFreeInterpolate`."""
+
+    def forward(self, image: Tensor, factor: Tensor) -> Tensor:
+        return self.restore(ContextFreeInterpolate.apply(image, factor))
 
 
 class Operator(nn.Module):

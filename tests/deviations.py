@@ -7,7 +7,10 @@ from onnxproof.engines.base import EngineError
 from onnxproof.exporting.export import ExportError
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.facts import (
+    export_has_default_arguments,
     reference_evaluator_takes_an_empty_roi,
+    torch_export_convolves_unknown_sizes,
+    torch_export_writes_half_pixel,
     torch_export_writes_kernel_shape,
     torch_has_lanczos,
     torchscript_ties_output_dims,
@@ -131,6 +134,28 @@ DEVIATIONS = (
         instead="test_weights_are_a_second_file",
     ),
     Deviation(
+        "export-required",
+        "a model without inputs needs none, and inputs may be named in kwargs: args is () by default",
+        when=export_has_default_arguments,
+        spec="test_input_is_required",
+        seen=DID_NOT_RAISE,
+        instead="test_model_without_inputs_needs_none",
+    ),
+    Deviation(
+        "export-required",
+        "without a path, torch.export returns the model instead of writing it",
+        exporter=TORCH_EXPORT,
+        spec="test_path_is_required",
+        seen=DID_NOT_RAISE,
+        instead="test_program_is_returned",
+    ),
+    Deviation(
+        "export-checker-complete",
+        "the checker compares what is declared only with full_check=True, and the channels of a Conv never",
+        seen=DID_NOT_RAISE,
+        instead="test_no_check_compares_channels",
+    ),
+    Deviation(
         "export-traces",
         "torch.export refuses a branch that depends on the data",
         exporter=TORCH_EXPORT,
@@ -199,17 +224,73 @@ DEVIATIONS = (
     ),
     Deviation(
         "item-exports",
-        "torch.export refuses .item(): the factor's value is not known when the model is traced",
+        "torch.export keeps the number as a symbol, and interpolate refuses a symbol as factor",
         exporter=TORCH_EXPORT,
-        seen=pytest.RaisesExc(ExportError, match=r"refused the model"),
+        seen=pytest.RaisesExc(ExportError, match=r"refused the model.*upsample_bicubic2d"),
         instead="test_item_is_refused",
     ),
     Deviation(
+        "item-not-recorded",
+        "torch.export records .item(): the number stays an input of the file",
+        exporter=TORCH_EXPORT,
+        seen=pytest.RaisesExc(AssertionError, match=r"\('input', 'factor'\) == \('input',\)"),
+        instead="test_number_stays_an_input",
+    ),
+    Deviation(
+        "resize-scales",
+        "torchscript writes the scales as a Constant node",
+        exporter=TORCHSCRIPT,
+        spec="test_scales_are_an_initializer",
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_scales_are_a_constant_node",
+    ),
+    Deviation(
+        "resize-scales-only-constant",
+        "interpolate in a scripted function takes its factor from an input, so no custom operator is needed",
+        exporter=TORCHSCRIPT,
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_output_is_torchs",
+    ),
+    Deviation(
+        "resize-scales-only-constant",
+        "interpolate with recompute_scale_factor takes its factor from an input, so no custom operator is needed",
+        exporter=TORCH_EXPORT,
+        when=torch_export_convolves_unknown_sizes,
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_output_is_torchs",
+    ),
+    Deviation(
+        "operator-ctx-required",
+        "beside a setup_context, forward takes no ctx",
+        spec="test_it_is_refused_beside_setup_context",
+        seen=DID_NOT_RAISE,
+        instead="test_setup_context_takes_ctx_instead",
+    ),
+    Deviation(
         "operator-two-inputs",
-        "torch.export does not look at symbolic and refuses the Python numbers in forward",
+        "torch.export does not look at symbolic and traces forward, which needs the numbers in the factor",
         exporter=TORCH_EXPORT,
         seen=pytest.RaisesExc(ExportError, match=r"refused the model"),
         instead="test_autograd_function_is_refused",
+    ),
+    Deviation(
+        "operator-attributes",
+        "for nn.Upsample, torchscript writes half_pixel",
+        exporter=TORCHSCRIPT,
+        spec="test_upsample_has_them_too",
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_upsample_is_half_pixel",
+        link="https://github.com/pytorch/pytorch/issues/79361",
+    ),
+    Deviation(
+        "operator-attributes",
+        "for nn.Upsample, torch.export writes half_pixel, with onnxscript 0.7.1 and newer",
+        exporter=TORCH_EXPORT,
+        when=torch_export_writes_half_pixel,
+        spec="test_upsample_has_them_too",
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_upsample_is_half_pixel",
+        link="https://github.com/pytorch/pytorch/issues/79361",
     ),
     Deviation(
         "operator-order",
@@ -241,10 +322,18 @@ DEVIATIONS = (
         seen=pytest.RaisesExc(ExportError, match="no attribute 'constant'"),
         instead="test_graph_has_no_constant",
     ),
+    Deviation(
+        "gop-resize-nearest",
+        "ONNX's nearest counts from the centres of the pixels by default, torch's from their left edges",
+        exporter=TORCHSCRIPT,
+        spec="test_output_between_halves_is_torchs",
+        seen=pytest.RaisesExc(AssertionError),
+        instead="test_pixels_are_counted_from_their_centres",
+    ),
 )
 
 NO_SYMBOLIC = "torch.export does not look at symbolic, where g.op is called"
-NO_FILE = "torch.export refuses .item(), so there is no such file"
+NO_FILE = "interpolate refuses what torch.export makes of .item(), so there is no such file"
 
 NOT_APPLICABLE = (
     NotApplicable("listing-gop-add", NO_SYMBOLIC, exporter=TORCH_EXPORT),
@@ -254,6 +343,12 @@ NOT_APPLICABLE = (
     NotApplicable("item-warning", NO_FILE, exporter=TORCH_EXPORT),
     NotApplicable("item-folded", NO_FILE, exporter=TORCH_EXPORT),
     NotApplicable("item-identical", NO_FILE, exporter=TORCH_EXPORT),
+    NotApplicable(
+        "resize-scales-only-constant",
+        "torch.export of torch 2.11 and older refuses a convolution of a size that depends on values",
+        exporter=TORCH_EXPORT,
+        when=not torch_export_convolves_unknown_sizes,
+    ),
     NotApplicable(
         "operator-any-factor",
         "torch.export refuses the autograd.Function, so there is no such file",
@@ -265,4 +360,5 @@ NOT_APPLICABLE = (
     NotApplicable("gop-conv", NO_SYMBOLIC, exporter=TORCH_EXPORT),
     NotApplicable("gop-conv-no-bias", NO_SYMBOLIC, exporter=TORCH_EXPORT),
     NotApplicable("gop-constant", NO_SYMBOLIC, exporter=TORCH_EXPORT),
+    NotApplicable("gop-resize-nearest", NO_SYMBOLIC, exporter=TORCH_EXPORT),
 )

@@ -1,7 +1,5 @@
 """Chapter custom operator: one Resize whose scales are an input of the graph."""
 
-import inspect
-
 import numpy as np
 import pytest
 import torch
@@ -36,14 +34,6 @@ class TestForward:
         expected = interpolate(image, scale_factor=factor, mode="bicubic", align_corners=False)
         assert torch.equal(operator(image, torch.tensor([1, 1, *factor])), expected)
 
-    @pytest.mark.claim("operator-signature")
-    def test_signatures_differ_in_the_first_argument(self):
-        """`forward` takes ctx and `symbolic` takes g; the arguments after that are the same."""
-        forward = list(inspect.signature(srcnn.NewInterpolate.forward).parameters)
-        symbolic = list(inspect.signature(srcnn.NewInterpolate.symbolic).parameters)
-        assert (forward[0], symbolic[0]) == ("ctx", "g")
-        assert forward[1:] == symbolic[1:]
-
 
 class TestTwoInputs:
     """The exported file has the factor as its second input."""
@@ -69,7 +59,7 @@ class TestTwoInputs:
 
     @pytest.mark.instead("operator-two-inputs")
     def test_autograd_function_is_refused(self, request):
-        """The exporter traces through forward, and refuses the Python numbers there."""
+        """The exporter traces through forward, and refuses since the numbers in the factor are not known."""
         with pytest.raises(ExportError, match=r"upsample_bicubic2d|data-dependent"):
             request.getfixturevalue("operator_export")
 
@@ -101,11 +91,21 @@ class TestAttributes:
         assert resize.inputs[1] == "" or two_input_export.graph.constants[resize.inputs[1]].size == 0
 
     @pytest.mark.claim("operator-attributes")
-    def test_upsample_has_half_pixel_today(self, fixed_export):
-        """For `nn.Upsample` the exporters write a half-pixel mode themselves, with the same coefficient."""
-        (resize,) = fixed_export.graph.nodes_of("Resize")
-        assert resize.attributes["coordinate_transformation_mode"] in ("half_pixel", "pytorch_half_pixel")
-        assert resize.attributes["cubic_coeff_a"] == -0.75
+    def test_upsample_has_them_too(self, fixed_export):
+        """The exporter writes the same attributes for `nn.Upsample` itself."""
+        assert named_attributes(fixed_export) == srcnn.RESIZE_ATTRIBUTES
+
+    @pytest.mark.instead("operator-attributes")
+    def test_upsample_is_half_pixel(self, fixed_export):
+        """For `nn.Upsample` the exporter writes half_pixel, which differs for outputs of one pixel alone."""
+        expected = srcnn.RESIZE_ATTRIBUTES | {"coordinate_transformation_mode": "half_pixel"}
+        assert named_attributes(fixed_export) == expected
+
+
+def named_attributes(made):
+    """Of the attributes of the one Resize, those that the operator names."""
+    (resize,) = made.graph.nodes_of("Resize")
+    return {name: resize.attributes.get(name) for name in srcnn.RESIZE_ATTRIBUTES}
 
 
 class TestOrder:

@@ -1,4 +1,4 @@
-"""Chapter dynamic factor: a factor that is built in, given as a number, or taken out of a tensor."""
+"""Chapter dynamic factor: a factor that is built in, or given as a number."""
 
 import numpy as np
 import pytest
@@ -14,12 +14,6 @@ from onnxproof.graph.diff import graph_differences
 from onnxproof.graph.load import load_model
 
 REFUSED_TYPES = r"got \(Tensor, NoneType, bool, list\)"
-
-
-@pytest.fixture(scope="module")
-def item_output(item_export, face):
-    """The second file's output for the face in ONNX Runtime."""
-    return OnnxRuntime().open(item_export.path).run({"input": face})["output"]
 
 
 class TestFixedFactor:
@@ -108,72 +102,6 @@ class TestIntFactor:
         return lambda: exported("scale", srcnn.Scale(), inputs, target)
 
 
-class TestItem:
-    """`.item()` turns a one-element tensor into a number."""
-
-    @pytest.mark.claim("item-number")
-    def test_network_runs(self, trained, face, face_reference):
-        """With `torch.tensor(3)` as factor the face comes out bit for bit as at ×3."""
-        output = TorchModel(trained(srcnn.ItemFactorNet()), ("input", "factor")).run(
-            {"input": face, "factor": np.array(3)}
-        )
-        np.testing.assert_array_equal(output["output"], face_reference(3).values["output"])
-
-    @pytest.mark.claim("item-number")
-    def test_more_elements_are_refused(self):
-        """A tensor of two elements is refused."""
-        with pytest.raises((RuntimeError, ValueError), match="2 elements"):
-            torch.tensor([3, 3]).item()
-
-    @pytest.mark.claim("item-exports")
-    def test_export_writes_the_file(self, item_export):
-        """The export raises nothing and writes a file that ONNX Runtime loads."""
-        assert OnnxRuntime().open(item_export.path).output_names == ["output"]
-
-    @pytest.mark.instead("item-exports")
-    def test_item_is_refused(self, request):
-        """The exporter refuses, because a number is needed where only a symbol is known."""
-        with pytest.raises(ExportError, match=r"upsample_bicubic2d|data-dependent"):
-            request.getfixturevalue("item_export")
-
-    @pytest.mark.claim("item-warning")
-    def test_tracer_warns_of_the_number(self, item_export):
-        """A TracerWarning says that a tensor became a Python number, and points at the line with `.item()`."""
-        (warning,) = item_export.warnings_of("TracerWarning")
-        assert "Converting a tensor to a Python number" in warning.message
-        assert "factor.item()" in warning.source
-
-
-class TestItemFolded:
-    """A factor taken out of its tensor with `.item()` is folded into the graph."""
-
-    @pytest.mark.claim("item-folded")
-    def test_factor_is_no_input(self, item_export):
-        """The exported graph has the image as its only input, though two were given."""
-        assert item_export.graph.input_names == ("input",)
-
-    @pytest.mark.claim("item-folded")
-    def test_other_factor_is_refused(self, item_export, face):
-        """The file refuses another factor."""
-        with pytest.raises(EngineError, match="factor"):
-            OnnxRuntime().open(item_export.path).run({"input": face, "factor": np.array(4)})
-
-    @pytest.mark.claim("item-folded")
-    def test_every_run_has_the_traced_factor(self, item_output):
-        """Whatever factor was meant, the file triples the picture."""
-        assert item_output.shape == (1, 3, 768, 768)
-
-    @pytest.mark.claim("item-identical")
-    def test_graph_is_the_first_files(self, item_export, fixed_export):
-        """The file holds the same graph as the first one, up to the names of nodes and inner values."""
-        assert graph_differences(load_model(item_export.path), load_model(fixed_export.path)) == ()
-
-    @pytest.mark.claim("item-identical")
-    def test_output_is_the_first_files(self, item_output, fixed_output):
-        """Both files have the same output, bit for bit."""
-        np.testing.assert_array_equal(item_output, fixed_output)
-
-
 class TestResize:
     """`nn.Upsample` and `interpolate` both become Resize."""
 
@@ -194,6 +122,18 @@ class TestResize:
         (resize,) = fixed_export.graph.nodes_of("Resize")
         scales = fixed_export.graph.constants[resize.inputs[2]]
         assert (scales.shape, scales.tolist()) == ((4,), [1, 1, 3, 3])
+
+    @pytest.mark.claim("resize-scales")
+    def test_scales_are_an_initializer(self, fixed_export):
+        """They stand among the initializers, as the weights do."""
+        (resize,) = fixed_export.graph.nodes_of("Resize")
+        assert resize.inputs[2] in [tensor.name for tensor in load_model(fixed_export.path).graph.initializer]
+
+    @pytest.mark.instead("resize-scales")
+    def test_scales_are_a_constant_node(self, fixed_export):
+        """They are the output of a Constant node."""
+        (resize,) = fixed_export.graph.nodes_of("Resize")
+        assert (resize.inputs[2],) in [node.outputs for node in fixed_export.graph.nodes_of("Constant")]
 
     @pytest.fixture
     def interpolate_export(self, export_to, trained, noise, target):

@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import onnx
 import pytest
 
 import srcnn_models as srcnn
@@ -111,36 +110,6 @@ class TestNames:
     def test_every_input_has_its_name(self, two_input_export):
         """Names are given in the order of the model's arguments."""
         assert two_input_export.graph.input_names == ("input", "factor")
-
-
-class TestChecker:
-    """`onnx.checker.check_model` accepts the exported file and raises on a broken one."""
-
-    @pytest.mark.claim("export-checker")
-    def test_file_is_accepted(self, fixed_export):
-        """The file passes the full check, with strict shape inference."""
-        onnx.checker.check_model(onnx.load(fixed_export.path), full_check=True)
-
-    @pytest.mark.claim("export-checker")
-    def test_unknown_attribute_is_refused(self, model):
-        """A Conv with an unknown attribute is refused, and the attribute is named."""
-        conv = next(node for node in model.graph.node if node.op_type == "Conv")
-        conv.attribute.append(onnx.helper.make_attribute("stride", [1, 1]))
-        with pytest.raises(onnx.checker.ValidationError, match="stride"):
-            onnx.checker.check_model(model)
-
-    @pytest.mark.claim("export-checker")
-    def test_missing_producer_is_refused(self, model):
-        """A graph without its first Conv is refused: nothing produces the next node's input."""
-        conv = next(node for node in model.graph.node if node.op_type == "Conv")
-        model.graph.node.remove(conv)
-        with pytest.raises(onnx.checker.ValidationError, match=re.escape(conv.output[0])):
-            onnx.checker.check_model(model)
-
-    @pytest.fixture
-    def model(self, fixed_export):
-        """The exported model, for tests to break."""
-        return onnx.load(fixed_export.path)
 
 
 class TestInfo:

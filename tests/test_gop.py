@@ -8,6 +8,7 @@ from onnx import AttributeProto
 
 import srcnn_models as srcnn
 from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.exporting.export import ExportError
 
 
 class TestCall:
@@ -24,6 +25,15 @@ class TestCall:
         """ONNX Runtime returns the sum."""
         assert OnnxRuntime().open(add_export.path).run(numbers)["output"].tolist() == [11, 22, 33]
 
+    @pytest.mark.claim("gop-call")
+    def test_tensor_becomes_a_constant(self, export_like):
+        """A torch tensor of one element among the inputs is written as a Constant."""
+        operator = srcnn.Operator(lambda a: a + 5, lambda g, a: g.op("Add", a, torch.tensor(5.0)))
+        made = export_like(operator, {"a": np.zeros(3)})
+        (constant,) = made.graph.nodes_of("Constant")
+        assert (made.graph.input_names, constant.attributes) == (("a",), {"value": 5})
+        assert OnnxRuntime().open(made.path).run({"a": np.array([1, 2, 3], np.float32)})["output"].tolist() == [6, 7, 8]
+
     @pytest.fixture
     def add_export(self, export_like, numbers):
         return export_like(srcnn.Operator(torch.add, lambda g, a, b: g.op("Add", a, b)), numbers)
@@ -34,12 +44,16 @@ class TestCall:
 
 
 SUFFIXED = [
-    ("whole_i", "INT", 3),
+    ("count_i", "INT", 3),
     ("sides_i", "INTS", [9, 5]),
     ("part_f", "FLOAT", -0.75),
     ("parts_f", "FLOATS", [0.5, 0.25]),
     ("word_s", "STRING", "floor"),
+    ("words_s", "STRINGS", ["round", "floor"]),
     ("table_t", "TENSOR", torch.tensor([[1.0, 2.0], [3.0, 4.0]])),
+    ("tables_t", "TENSORS", [torch.tensor([1.0, 2.0]), torch.tensor([3.0, 4.0])]),
+    ("nothing_i", "INTS", []),
+    ("whole_f", "FLOAT", 3),
 ]
 
 
@@ -54,12 +68,35 @@ class TestSuffixes:
         assert type_of(name, suffixed_export) == kind
         np.testing.assert_array_equal(suffixed_export.graph.nodes[0].attributes[name], value)
 
+    @pytest.mark.claim("gop-suffixes")
+    @pytest.mark.parametrize("argument", ["mode", "mode_q", "_s"])
+    def test_other_names_are_refused(self, export_with, argument):
+        """An attribute with no suffix, with another one, or with nothing else in its name is refused, and named."""
+        with pytest.raises(ExportError, match=rf"ValueError: Invalid attribute specifier '{argument}'"):
+            export_with({argument: "floor"})
+
+    @pytest.mark.claim("gop-suffixes")
+    @pytest.mark.parametrize(
+        ("argument", "value"),
+        [("part_i", 0.5), ("count_s", 3), ("word_f", "floor"), ("part_t", 0.5)],
+        ids=["int", "string", "float", "tensor"],
+    )
+    def test_other_types_are_refused(self, export_with, argument, value):
+        """A value that is not of the suffix's type is refused."""
+        with pytest.raises(ExportError, match=r"TypeError: \w+\(\): incompatible function arguments"):
+            export_with({argument: value})
+
     @pytest.fixture
-    def suffixed_export(self, export_like):
+    def export_with(self, export_like):
+        """Exports one node with these attributes."""
+        return lambda attributes: export_like(
+            srcnn.Operator(torch.neg, lambda g, a: g.op("srcnn::Suffixed", a, **attributes)), {"a": np.zeros(3)}
+        )
+
+    @pytest.fixture
+    def suffixed_export(self, export_with):
         """One node with an attribute of each kind."""
-        attributes = {argument: value for argument, _, value in SUFFIXED}
-        operator = srcnn.Operator(torch.neg, lambda g, a: g.op("srcnn::Suffixed", a, **attributes))
-        return export_like(operator, {"a": np.zeros(3)})
+        return export_with({argument: value for argument, _, value in SUFFIXED})
 
 
 def type_of(attribute, made):
@@ -90,6 +127,13 @@ class TestConstant:
         (resize,) = operator_export.graph.nodes_of("Resize")
         roi = operator_export.graph.constants[resize.inputs[1]]
         assert (roi.shape, roi.dtype) == ((0,), np.float32)
+
+    @pytest.mark.claim("gop-constant")
+    def test_larger_tensor_needs_it(self, export_like):
+        """A tensor of more elements than one is refused as an input."""
+        operator = srcnn.Operator(torch.neg, lambda g, a: g.op("Add", a, torch.tensor([1.0, 2.0, 3.0])))
+        with pytest.raises(ExportError, match=r"shape '\[\]' is invalid for input of size 3"):
+            export_like(operator, {"a": np.zeros(3)})
 
     @pytest.fixture
     def shift_export(self, export_like):

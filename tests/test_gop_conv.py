@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, pad
 
 import srcnn_models as srcnn
 from onnxproof.engines.onnxruntime import OnnxRuntime
@@ -10,12 +10,12 @@ from onnxproof.exporting.export import ExportError
 from onnxproof.parity.compare import assert_same
 from onnxproof.probing.reference import reference
 
-CONV = {"kernel_shape_i": [3, 5], "strides_i": [2, 1], "pads_i": [1, 2, 1, 2]}  # pads: top, left, bottom, right
+CONV = {"kernel_shape_i": [3, 5], "strides_i": [2, 1], "pads_i": [1, 2, 0, 4]}  # pads: top, left, bottom, right
 
 
 def convolved(image, weight, bias=None):
-    """The torch equivalent of `CONV`."""
-    return conv2d(image, weight, bias, stride=(2, 1), padding=(1, 2))
+    """What `CONV` describes, in torch."""
+    return conv2d(pad(image, (2, 4, 1, 0)), weight, bias, stride=(2, 1))  # pad: left, right, top, bottom
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ class TestConv:
         """The only node is a Conv of three inputs with exactly these attributes."""
         (conv,) = conv_export.graph.nodes
         assert (conv.op_type, conv.inputs) == ("Conv", ("image", "weight", "bias"))
-        assert conv.attributes == {"kernel_shape": [3, 5], "strides": [2, 1], "pads": [1, 2, 1, 2]}
+        assert conv.attributes == {"kernel_shape": [3, 5], "strides": [2, 1], "pads": [1, 2, 0, 4]}
 
     @pytest.mark.claim("gop-conv")
     def test_output_is_torchs(self, conv_export, conv, with_bias):
-        """ONNX Runtime returns what torch's `conv2d` does."""
+        """ONNX Runtime gives what torch's `conv2d` gives: the pads are first those before both axes, then after."""
         assert_same(OnnxRuntime().open(conv_export.path).run(with_bias), reference(conv, with_bias), "conv")
 
     @pytest.fixture

@@ -21,7 +21,7 @@ from onnxproof.cli import command_line, main
 from onnxproof.exporting.export import export
 from onnxproof.plugin.recording import picture_line
 from onnxproof.results import gravest, read_results
-from onnxproof.versions import TORCHSCRIPT, default_opset
+from onnxproof.versions import LOWEST_OPSET, TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -191,6 +191,12 @@ class TestOutput:
         command = next(line for line in COMMANDS if line.startswith("onnxproof check") and "--report" in line)
         assert main(shlex.split(command)[1:]) == 1
         assert as_shown(capfd.readouterr().out) == as_shown(TEXTS[0])
+
+    @pytest.mark.skipif(not torch_export_is_available, reason="the installed torch has no torch.export")
+    def test_torch_export(self, my_models):
+        """With torch.export, every check of the README's model holds, as many as it says."""
+        result = my_models.runpytest_inprocess("--onnx-exporter", TORCH_EXPORT)
+        result.assert_outcomes(passed=int(re.search(r"all (\d+) checks hold", PROSE)[1]))
 
     def test_claims(self):
         """The verdicts and the pictures are those that were recorded with the same stack."""

@@ -21,7 +21,7 @@ from onnxproof.cli import command_line, main
 from onnxproof.exporting.export import export
 from onnxproof.plugin.recording import picture_line
 from onnxproof.results import gravest, read_results
-from onnxproof.versions import LOWEST_OPSET, TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT, default_opset, torch_export_is_available
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

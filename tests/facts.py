@@ -14,8 +14,8 @@ torch_has_lanczos = TORCH >= (2, 12)
 torch_has_half_on_cpu = TORCH >= (2, 2)
 torch_export_writes_kernel_shape = release("onnxscript") >= (0, 7, 2)
 torch_export_writes_half_pixel = release("onnxscript") >= (0, 7, 1)
-torch_export_convolves_unknown_sizes = TORCH >= (2, 13)
-"""Up to 2.11 a convolution asks how large its image is, and interpolate of 2.9 asks that of its output."""
+torch_export_convolves_unknown_sizes = TORCH >= (2, 12)
+"""Up to 2.11 a convolution asks how large its image is, and in 2.9 interpolate asks that of its output."""
 export_has_default_arguments = TORCH >= (2, 5)
 convolutions_are_summed_alike = TORCH >= (2, 2)
 """torch 2.0 and onnxruntime 1.15 are 4.2e-3 apart on the face, whatever scales it."""

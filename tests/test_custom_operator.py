@@ -58,7 +58,7 @@ class TestTwoInputs:
         assert "factor.tolist()" in warning.source
 
     @pytest.mark.instead("operator-two-inputs")
-    def test_autograd_function_is_refused(self, request):
+    def test_autograd_function_is_refused(self, request, target):
         """The exporter traces through forward, and refuses since the numbers in the factor are not known."""
         with pytest.raises(ExportError, match=r"upsample_bicubic2d|data-dependent"):
             request.getfixturevalue("operator_export")

@@ -62,7 +62,7 @@ class TestTraces:
         assert (output == -4).all()
 
     @pytest.mark.instead("export-traces")
-    def test_data_dependent_branch_is_refused(self, request):
+    def test_data_dependent_branch_is_refused(self, request, target):
         """The exporter refuses the model, because the condition's value is not known."""
         with pytest.raises(ExportError, match="data-dependent"):
             request.getfixturevalue("branch_export")

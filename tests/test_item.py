@@ -69,7 +69,7 @@ class TestItem:
         assert OnnxRuntime().open(item_export.path).output_names == ["output"]
 
     @pytest.mark.instead("item-exports")
-    def test_item_is_refused(self, request):
+    def test_item_is_refused(self, request, target):
         """`interpolate` refuses the symbol that the exporter has in place of the number."""
         with pytest.raises(ExportError, match=r"upsample_bicubic2d(?s:.*)SymInt"):
             request.getfixturevalue("item_export")

@@ -108,8 +108,11 @@ class Ledger:
             if is_reachable and not any(spec.is_excused_by(entry) for spec in specs):
                 yield f"the entry for {entry.claim!r} matches no spec: {entry.reason}"
         for entry in self._deviations:
-            if not any(entry.claim in spec.instead and entry.instead == spec.name for spec in specs):
+            named = [spec for spec in specs if entry.claim in spec.instead and entry.instead == spec.name]
+            if not named:
                 yield f"the entry for {entry.claim!r} names {entry.instead!r}, and no such spec is marked instead"
+            elif entry.when and entry.exporter in exporters and not any(spec.is_reached_by(entry) for spec in named):
+                yield f"the entry for {entry.claim!r} names {entry.instead!r}, which does not run with {entry.exporter}"
 
     def _mark(self, specs: list[Spec]) -> None:
         """Skips and expects to fail what the entries excuse, and notes on each item what it is evidence of."""

@@ -108,6 +108,15 @@ class TestFit:
         _, result = run(SPECS, not_applicable=[replace(NotApplicable("order", "why"), **change)])
         assert f"\n  {message}\n" in result.stdout.str()
 
+    def test_spec_instead_without_the_exporter(self, run):
+        """An entry for an exporter that names a spec without it is an error: that spec would run nowhere."""
+        specs = "from onnxproof.results import Target\n" + SPECS.replace(
+            "def test_order()", "@pytest.mark.parametrize('aim', [Target('another', 18)])\ndef test_order(aim)"
+        )
+        _, result = run(specs, deviations=[replace(DEPARTS, exporter="another")])
+        message = "the entry for 'order' names 'test_a_comes_first', which does not run with another"
+        assert f"\n  {message}\n" in result.stdout.str()
+
     @pytest.mark.parametrize("elsewhere", [{"exporter": "another"}, {"when": False}], ids=["exporter", "version"])
     def test_entries_for_other_stacks(self, run, elsewhere):
         """An entry for an exporter or a version that is not installed need not match a spec."""

@@ -1,5 +1,7 @@
 """What the installed stack can do: facts that specs and departures depend on."""
 
+import cv2
+
 from onnxproof.versions import TORCH, release
 
 ONNX, ONNXRUNTIME = release("onnx"), release("onnxruntime")
@@ -33,3 +35,6 @@ onnx_checks_external_data = ONNX >= (1, 21)
 onnx_splits_external_data_in_attributes = ONNX >= (1, 16)
 onnxruntime_takes_bfloat16 = ONNXRUNTIME >= (1, 22)
 opencv_runs_dynamic_shapes = OPENCV >= (5,)
+opencv_resizes_bicubic = OPENCV >= (5,)
+CLASSIC_OPENCV = (cv2.dnn.ENGINE_CLASSIC,) if OPENCV >= (5,) else ()
+"""The arguments with which `cv2.dnn.readNetFromONNX` takes the engine that OpenCV had before 5."""

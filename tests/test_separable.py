@@ -21,6 +21,7 @@ from onnxproof.graph.facts import Value
 from onnxproof.parity.compare import Reference, assert_same
 from onnxproof.probing.reference import reference
 from tests.facts import (
+    CLASSIC_OPENCV,
     bicubic_coordinates_are_rounded_alike,
     convolutions_are_summed_alike,
     opencv_runs_dynamic_shapes,
@@ -32,8 +33,6 @@ from tests.separable import SeparableOperator, departures
 SMALL_PAIRS = [(size, tenths / 10) for size in range(1, 65) for tenths in range(1, 41)]
 LARGE_FACTORS = (0.3, 1.4, 2.7, 8.0) if bicubic_coordinates_are_rounded_alike else (1.4, 8.0)
 LARGE_PAIRS = [(size, factor) for size in range(65, 513) for factor in LARGE_FACTORS]
-
-CLASSIC_OPENCV = (cv2.dnn.ENGINE_CLASSIC,) if opencv_runs_dynamic_shapes else ()
 
 LARGEST_DIFFERENCE = 2e-3 if convolutions_are_summed_alike else math.inf
 """The most, of 0..255, that the ×3 face may differ from torch's: a third of what the document's file does."""

@@ -110,6 +110,14 @@ def small_export(exported, trained, noise) -> Callable[[Target], Export]:
 
 
 @pytest.fixture(scope="session")
+def default_export(exported, trained, noise, target) -> Export:
+    """`small_export`, with `external_data` left at torch's default."""
+    network, inputs = trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 24, 20)}
+    options = {"external_data": True} if target.exporter == TORCH_EXPORT else {}
+    return exported("srcnn-default", network, inputs, target, options=options)
+
+
+@pytest.fixture(scope="session")
 def eyes(face):
     """A crop of the face of 24 × 20."""
     return np.ascontiguousarray(face[:, :, 92:116, 110:130])

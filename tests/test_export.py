@@ -12,7 +12,6 @@ from onnxproof.exporting.export import ExportError
 from onnxproof.graph.diff import graph_differences
 from onnxproof.graph.facts import Value
 from onnxproof.graph.load import load_model
-from onnxproof.versions import TORCH_EXPORT
 from tests.inputs import scales
 
 
@@ -38,12 +37,9 @@ class TestWrites:
         assert data.stat().st_size > model.stat().st_size
 
     @pytest.fixture
-    def as_torch_writes_it(self, exported, trained, noise, target):
+    def as_torch_writes_it(self, default_export):
         """The files of an export that leaves `external_data` at torch's default."""
-        network, inputs = trained(srcnn.SuperResolutionNet(3)), {"input": noise(1, 3, 24, 20)}
-        options = {"external_data": True} if target.exporter == TORCH_EXPORT else {}
-        made = exported("srcnn-default", network, inputs, target, options=options)
-        return sorted(made.path.parent.glob("*.onnx*"))
+        return sorted(default_export.path.parent.glob("*.onnx*"))
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import GivenFile
 
 KEEP_A_TENSOR = (
-    "Keep it a tensor in the model: an `.item()`, an `int(x.shape[i])`, a Python `if` or a Python number freezes it."
+    "Keep it a tensor in the model: a Python number freezes it, and for torchscript `.item()`, `int(x.shape[i])` and"
+    " `if` do, too."
 )
 
 

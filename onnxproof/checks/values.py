@@ -102,16 +102,24 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
                 run=_failing_run(conversion, failing),
             )
         parities += outcome.parities
+    if not any(parity.is_judged for parity in parities):
+        raise NotJudgedError("rounding decides every value that the model gives: give inputs that it is made for")
     return _figure(parities)
 
 
 def _figure(parities: Sequence[Parity]) -> str:
+    """The largest error, and how far the verdict reaches."""
     worst = max(parities, key=lambda parity: parity.error / parity.bound if parity.bound else parity.difference)
+    figure = "equal" if worst.same else ""
     if worst.bound:
-        return f"{worst.error:.2g} of {worst.bound:.2g} allowed"
-    if worst.difference:
-        return f"{worst.difference:.2g} apart"
-    return "equal" if worst.same else ""
+        figure = f"{worst.error:.2g} of {worst.bound:.2g} allowed"
+    elif worst.difference:
+        figure = f"{worst.difference:.2g} apart"
+    unjudged, values = (sum(getattr(parity, what) for parity in parities) for what in ("unjudged", "values"))
+    limits = [f"{unjudged} of {values} values not judged: rounding decides them"] if unjudged else []
+    if any(parity.referee not in ("", "float64") for parity in parities):
+        limits.append("float64 cannot judge it")
+    return "; ".join([figure, *limits])
 
 
 def _failing_run(conversion: Conversion, judged: JudgedProbe) -> FailingRun | None:

@@ -1,13 +1,17 @@
 """A PyTorch model as an engine's session."""
 
+import contextlib
 import copy
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from onnxproof._internal.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor
+from onnxproof.engines.arithmetic import in_float64, rounded_at_random
 from onnxproof.engines.base import EngineError, require_names
 
 
@@ -15,8 +19,7 @@ class TorchModel:
     """`model` itself, called with its inputs in the order of `input_names`; they and its outputs may be nested.
 
     Inputs in `keywords` are passed by name. Outputs that the model does not name are called by `output_names`, see
-    `named_outputs`. With a `dtype` a copy of the model runs, and its floating-point inputs are given, in that dtype;
-    the model is not changed.
+    `named_outputs`. The model is not changed.
     """
 
     def __init__(
@@ -24,15 +27,10 @@ class TorchModel:
         model: nn.Module,
         input_names: Sequence[str],
         output_names: Sequence[str] = ("output",),
-        dtype: torch.dtype | None = None,
         keywords: Collection[str] = (),
     ) -> None:
-        if dtype:
-            with torch.no_grad():
-                model = copy.deepcopy(model).to(dtype)
         self.model = model
         self.input_names, self.output_names = tuple(input_names), tuple(output_names)
-        self.dtype = dtype
         self.keywords = keywords
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
@@ -40,17 +38,40 @@ class TorchModel:
 
         Raises `EngineError` for inputs of other names.
         """
+        return self._run(self.model, inputs, contextlib.nullcontext())
+
+    def run_in_float64(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """The outputs of `run`, with floats in float64. What the model raises is raised."""
+        wide = map_leaves(lambda _, leaf: _in_float64(leaf), inputs)
+        try:
+            found = self._run(self.model, wide, in_float64())
+        except Exception:  # a layer compares the dtypes of its weights and inputs
+            found = self._run(self._copy_in_float64, wide, contextlib.nullcontext())
+        return {name: _in_float64(array) for name, array in found.items()}
+
+    def run_rounded_at_random(self, inputs: Mapping[str, Any], seed: int) -> dict[str, Array]:
+        """The outputs of `run` in another order of rounding. What the model raises is raised."""
+        return self._run(self.model, inputs, rounded_at_random(seed))
+
+    @cached_property
+    def _copy_in_float64(self) -> nn.Module:
+        with torch.no_grad():
+            return copy.deepcopy(self.model).double()
+
+    def _run(
+        self, model: nn.Module, inputs: Mapping[str, Any], arithmetic: contextlib.AbstractContextManager[Any]
+    ) -> dict[str, Array]:
         require_names("torch", inputs, self.input_names)
-        tensors = map_leaves(lambda _, leaf: self._tensor(leaf), {name: inputs[name] for name in self.input_names})
+        tensors = map_leaves(lambda _, leaf: to_tensor(leaf), {name: inputs[name] for name in self.input_names})
         positional = [value for name, value in tensors.items() if name not in self.keywords]
-        with torch.inference_mode():
-            outputs = self.model(*positional, **{name: tensors[name] for name in tensors if name in self.keywords})
+        with torch.inference_mode(), arithmetic:
+            outputs = model(*positional, **{name: tensors[name] for name in tensors if name in self.keywords})
         return {name: to_array(value) for name, value in named_outputs(outputs, self.output_names).items()}
 
-    def _tensor(self, value: Any) -> Any:
-        made = to_tensor(value)
-        is_float = isinstance(made, torch.Tensor) and made.is_floating_point()
-        return made.to(self.dtype) if self.dtype and is_float else made
+
+def _in_float64(leaf: Any) -> Any:
+    is_narrow = isinstance(leaf, np.ndarray) and leaf.dtype.name in ("float16", "float32", "bfloat16")
+    return leaf.astype(np.float64) if is_narrow else leaf
 
 
 def named_outputs(outputs: Any, names: Sequence[str] = ()) -> dict[str, torch.Tensor]:

@@ -1,12 +1,12 @@
 """Outputs against those of a model, within what its rounding explains."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from onnxproof._internal.trees import Array
-from onnxproof.parity.rounding import TOLERANCES, Rounding, by_rounding, by_tolerance, median
+from onnxproof.parity.rounding import TOLERANCES, Ruling, rulings
 from onnxproof.results import Parity
 
 
@@ -14,13 +14,13 @@ from onnxproof.results import Parity
 class Reference:
     """What outputs are compared with, by name: the model's own `values` and, where it runs in float64, `exact` ones.
 
-    `values` have the model's shapes and dtypes, `exact` the same shapes in float64. `rounding` is what the model's
-    rounding is on other inputs, by output: on a few values it can happen to be none.
+    `values` have the model's shapes and dtypes, `exact` the same shapes in float64. `others` gives the model's outputs
+    in other orders of rounding; it is called before an output is refused.
     """
 
     values: Mapping[str, Array]
     exact: Mapping[str, Array] | None = None
-    rounding: Mapping[str, Rounding] = field(default_factory=dict)
+    others: Callable[[], Sequence[Mapping[str, Array]]] = tuple
 
 
 def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
@@ -36,22 +36,7 @@ def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tup
         )
     if tuple(actual) != tuple(expected):
         return (Parity(case, "*", f"outputs are named {tuple(actual)}, expected {tuple(expected)}"),)
-    exact = reference.exact or {}
-    return tuple(
-        _compare_output(
-            actual[name], expected[name], exact.get(name), reference.rounding.get(name, Rounding()), case, name
-        )
-        for name in expected
-    )
-
-
-def pooled(references: Sequence[Reference]) -> list[Reference]:
-    """References of one model on several inputs, each knowing the rounding that is usual on all of them: the median."""
-    names = {name for reference in references for name in reference.exact or {}}
-    usual = {
-        name: _usual([reference for reference in references if name in (reference.exact or {})], name) for name in names
-    }
-    return [replace(reference, rounding=usual) for reference in references]
+    return tuple(_compare_output(actual[name], reference, case, name) for name in expected)
 
 
 def assert_same(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
@@ -64,17 +49,43 @@ def assert_same(actual: Mapping[str, Array], reference: Reference, case: str) ->
     return parities
 
 
-def _compare_output(
-    actual: Array, expected: Array, exact: Array | None, usual: Rounding, case: str, name: str
-) -> Parity:
+def _compare_output(actual: Array, reference: Reference, case: str, name: str) -> Parity:
+    expected = reference.values[name]
     if actual.dtype != expected.dtype:
         return Parity(case, name, f"dtype {actual.dtype}, expected {expected.dtype}")
     if actual.shape != expected.shape:
         return Parity(case, name, f"shape {actual.shape}, expected {expected.shape}")
     if not actual.size:
         return Parity(case, name)
-    if str(expected.dtype) not in TOLERANCES:
-        return _compare_exactly(actual, expected, case, name)
+    compare_values = _compare_floats if str(expected.dtype) in TOLERANCES else _compare_exactly
+    exact = (reference.exact or {}).get(name)
+    found = compare_values(actual, expected, exact, (), case, name)
+    if found.same:
+        return found
+    others = [other[name] for other in reference.others() if other[name].shape == expected.shape]
+    return compare_values(actual, expected, exact, others, case, name) if others else found
+
+
+def _compare_exactly(
+    actual: Array, expected: Array, exact: Array | None, others: Sequence[Array], case: str, name: str
+) -> Parity:
+    """Integers have to be equal, except where the model's own are not when it rounds in another way."""
+    ways = [way for way in (exact, *others) if way is not None and way.shape == expected.shape]
+    judged = np.logical_and.reduce([np.ones(expected.shape, bool), *(way == expected for way in ways)])
+    found = Parity(case, name, values=actual.size, unjudged=int(np.count_nonzero(~judged)))
+    differs = judged & (actual != expected)
+    if not differs.any():
+        return found
+    distance = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
+    worst = np.unravel_index(int(np.argmax(np.where(differs, distance, -1))), distance.shape)
+    problem = f"{int(differs.sum())} of {actual.size} values differ: {_at(worst, actual, expected)}"
+    return replace(found, problem=problem, difference=float(distance[worst]), error=float(distance[worst]))
+
+
+@np.errstate(over="ignore", invalid="ignore")  # two of the largest numbers are infinitely far apart
+def _compare_floats(
+    actual: Array, expected: Array, exact: Array | None, others: Sequence[Array], case: str, name: str
+) -> Parity:
     finite = np.isfinite(expected)
     both_nan = np.isnan(actual) & np.isnan(expected)
     strange = np.where(finite, ~np.isfinite(actual), (actual != expected) & ~both_nan)
@@ -82,62 +93,48 @@ def _compare_output(
         first = _at(np.unravel_index(int(np.argmax(strange)), strange.shape), actual, expected)
         problem = f"{int(strange.sum())} values are not finite where they were, or the other way round: {first}"
         return Parity(case, name, problem)
-    return _compare_values(actual, expected, exact, usual, case, name)
-
-
-def _compare_exactly(actual: Array, expected: Array, case: str, name: str) -> Parity:
-    differs = actual != expected
-    if not differs.any():
-        return Parity(case, name)
-    distance = np.abs(actual.astype(np.float64) - expected.astype(np.float64))
-    worst = np.unravel_index(int(np.argmax(np.where(differs, distance, -1))), distance.shape)
-    problem = f"{int(differs.sum())} of {actual.size} values differ: {_at(worst, actual, expected)}"
-    return Parity(case, name, problem, difference=float(distance[worst]), error=float(distance[worst]))
-
-
-@np.errstate(over="ignore", invalid="ignore")  # two of the largest numbers are infinitely far apart
-def _compare_values(
-    actual: Array, expected: Array, exact: Array | None, usual: Rounding, case: str, name: str
-) -> Parity:
-    finite = np.isfinite(expected)
     values, own = (np.where(finite, array.astype(np.float64), 0) for array in (actual, expected))
-    if exact is None or not _says_more(exact, expected):
-        judge, (bounds, mean_bound) = own, by_tolerance(own, expected.dtype)
-    else:
+    judge = None
+    if exact is not None and _says_more(exact, expected):
         judge = np.where(finite & np.isfinite(exact), exact, own)
-        bounds, mean_bound = by_rounding(own, judge, usual, expected.dtype)
-    errors = values - judge
+    ways = [np.where(finite & np.isfinite(other), other.astype(np.float64), own) for other in others]
+    found = [_hold(ruling, values, actual, case, name) for ruling in rulings(own, judge, ways, expected.dtype)]
+    worst = max(found, key=lambda parity: (not parity.same, parity.error / parity.bound if parity.bound else 0.0))
+    return replace(
+        worst,
+        difference=float(np.abs(values - own).max()),
+        values=actual.size,
+        unjudged=sum(parity.unjudged for parity in found),
+        referee="float64" if expected.dtype == np.float64 else max(parity.referee for parity in found),
+    )
+
+
+def _hold(ruling: Ruling, values: Array, actual: Array, case: str, name: str) -> Parity:
+    """The values of a part of an output against its ruling."""
+    judged = ruling.judged
+    unjudged = int(np.count_nonzero(~judged))
+    if not judged.any():
+        return Parity(case, name, unjudged=unjudged, referee=ruling.referee)
+    errors = np.where(judged, values[ruling.part] - ruling.center, 0)
     distance = np.abs(errors)
-    worst = np.unravel_index(int(np.argmax(distance - bounds)), distance.shape)
-    error, bound, mean = float(distance[worst]), float(bounds[worst]), float(errors.mean())
+    worst = np.unravel_index(int(np.argmax(np.where(judged, distance - ruling.bounds, -np.inf))), distance.shape)
+    error, bound, mean = float(distance[worst]), float(ruling.bounds[worst]), float(errors[judged].mean())
     problem = ""
     if error > bound:
-        problem = f"{_at(worst, actual, judge)}: {error:.3g} apart, {bound:.3g} allowed"
-    elif abs(mean) > mean_bound:
+        at = ruling.whole_index(worst)
+        seen = f"{actual[at]} at {at}, expected {ruling.center[worst]}"
+        problem = f"{seen}: {error:.3g} apart, {bound:.3g} allowed"
+    elif abs(mean) > ruling.mean_bound:
         problem = (
-            f"the mean error is {mean:.3g}, {mean_bound:.3g} allowed: every value is within tolerance, but the errors "
-            "are biased"
+            f"the mean error is {mean:.3g}, {ruling.mean_bound:.3g} allowed: every value is within tolerance, but the "
+            "errors are biased"
         )
-    return Parity(case, name, problem, float(np.abs(values - own).max()), error, bound, mean, mean_bound)
+    return Parity(case, name, problem, 0.0, error, bound, mean, ruling.mean_bound, 0, unjudged, ruling.referee)
 
 
 def _says_more(exact: Array, expected: Array) -> bool:
     """Whether an exact output can judge: one of another shape cannot, nor one that repeats a float64 model's output."""
     return exact.shape == expected.shape and not (exact.dtype == expected.dtype and np.array_equal(exact, expected))
-
-
-def _usual(references: Sequence[Reference], name: str) -> Rounding:
-    pairs = (_comparable(reference, name) for reference in references)
-    return median([Rounding.between(*pair) for pair in pairs if pair])
-
-
-def _comparable(reference: Reference, name: str) -> tuple[Array, Array] | None:
-    """A model's own output and the exact one, where both are finite numbers of one shape."""
-    own, exact = (np.asarray(values[name]) for values in (reference.values, reference.exact or {}))
-    if own.shape != exact.shape or str(own.dtype) not in TOLERANCES:
-        return None
-    own, exact = own.astype(np.float64), exact.astype(np.float64)
-    return (own, exact) if np.isfinite(own).all() and np.isfinite(exact).all() else None
 
 
 def _at(index: tuple[np.intp, ...], actual: Array, expected: Array) -> str:

@@ -2,11 +2,12 @@
 
 Fixed tolerances fail both ways (a right ×3 SRCNN on 0..255 differs by more than most of them allow, a wrong one by
 less), so the model itself says what rounding costs: its float64 outputs are taken as exact, and an engine may be
-`SLACK` times as far from them as the model's own float32 outputs are.
+`SLACK` times as far from them as the model's own float32 outputs are. Where float32 and float64 part ways by more than
+rounding explains (a branch, an index, a step), nothing is judged.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,26 @@ Right SRCNN exports were seen at up to 2.1 times torch's largest error, over 4 p
 
 BIAS = 2
 """How large the mean error may be, as a multiple of torch's root mean square error: 1.4 was seen on these exports."""
+
+CEILING = 2**13
+"""The largest error that rounding explains, in units of the last place of the largest value: 0.1 % of it in float32."""
+
+MOST = 0.9
+"""The share of values that float32 and float64 have to agree on, unless all others are a step away."""
+
+STEP = 8
+"""How many times nearer than the ceiling the agreeing values are, where the others are a step away."""
+
+GAP = 8
+"""Slices of an output whose largest values are this many times apart, boxes and scores, are judged each by their own
+rounding."""
+
+LEAST = 2
+"""What is allowed at least beside values of another scale, in units of the last place of 1: ONNX Runtime's sigmoid is
+off by 1.2 of them, however small its value is."""
+
+FEW = 16
+"""A slice of fewer values says too little of rounding to be judged by its own."""
 
 
 @dataclass(frozen=True)
@@ -42,65 +63,99 @@ TOLERANCES = {
 }
 
 
-FEW = 16
-"""An output of fewer values can cancel, or be exact by chance: what is usual is then taken at its usual size."""
-
-
 @dataclass(frozen=True)
-class Rounding:
-    """The distance of a model's own output from the exact one, as a share of its largest value, the `scale`."""
+class Ruling:
+    """What the values of a part of an output are held to.
 
-    largest: float = 0.0
-    rms: float = 0.0
-    scale: float = 0.0
-
-    @classmethod
-    def between(cls, own: Array, exact: Array) -> "Rounding":
-        """The distance between two float64 arrays of finite values; zero if `own` is all zeros or empty."""
-        scale = float(np.abs(own).max(initial=0))
-        largest, rms = _errors(own, exact)
-        return cls(largest / scale, rms / scale, scale) if scale else cls()
-
-
-def median(found: Sequence[Rounding]) -> Rounding:
-    """The median of several; zero if the list is empty."""
-    if not found:
-        return Rounding()
-    return Rounding(*(float(np.median([getattr(one, each.name) for one in found])) for each in fields(Rounding)))
-
-
-def by_tolerance(own: Array, dtype: np.dtype[Any]) -> tuple[Array, float]:
-    """The bound on the error of each value of an output `own`, and on their mean, without an exact one.
-
-    `own` is float64 and finite, `dtype` the one that the output came in, one of `TOLERANCES`.
+    `part` is where it lies in the output. Its values may be `bounds` from `center`, the mean of their errors
+    `mean_bound` from 0; only those in `judged` are compared. `referee` is "float64", "tolerance" or "rounding".
     """
-    tolerance = TOLERANCES[str(dtype)]
-    bounds = tolerance.atol * np.abs(own).max() + tolerance.rtol * np.abs(own)
-    return bounds, float(bounds.max())
+
+    part: Any
+    center: Array
+    bounds: Array
+    mean_bound: float
+    judged: Array
+    referee: str
+
+    def whole_index(self, index: Sequence[np.intp]) -> tuple[int, ...]:
+        """Where in the output a value of the part lies."""
+        slices = self.part[-1]
+        axis = len(self.part) - 1
+        return tuple(int(slices[i]) if at == axis and slices is not ... else int(i) for at, i in enumerate(index))
 
 
-def by_rounding(own: Array, exact: Array, usual: Rounding, dtype: np.dtype[Any]) -> tuple[Array, float]:
-    """The bound on the error of each value of an output `own`, and on their mean, from an exact one.
+def rulings(own: Array, exact: Array | None, others: Sequence[Array], dtype: np.dtype[Any]) -> Iterator[Ruling]:
+    """The ruling on each part of an output `own`: parts are slices of one scale.
 
-    Both are float64 and finite, `dtype` the one that the output came in. What torch's own rounding explains, or the
-    `usual` one where that is larger, is allowed.
-
-    The mean may be `BIAS` times torch's root mean square, however many values there are: a rounded coordinate or norm
-    moves many values the same way. Half a unit in the last place is for outputs that torch happens to hit exactly, and
-    the mean of a few values may be as large as chance makes it.
+    `own`, `exact` (the same in float64) and `others` (the same in other orders of rounding) are finite float64 arrays
+    of one shape; `dtype` is the one that the output came in, one of `TOLERANCES`.
     """
-    scale = float(np.abs(own).max())
-    ulp = _ulp(scale, dtype)
-    largest, rms = _errors(own, exact)
-    usual_scale = max(scale, usual.scale) if own.size < FEW else scale
-    bound = SLACK * max(largest, usual_scale * usual.largest) + ulp
-    mean_bound = max(BIAS * max(rms, usual_scale * usual.rms) + ulp / 2, bound / own.size)
-    return np.full_like(own, bound), mean_bound
+    found = parts(own)
+    least = LEAST * _ulp(1.0, dtype) if len(found) > 1 else 0.0
+    for part in found:
+        values = own[part]
+        rest = [other[part] for other in others]
+        ruling = None if exact is None else _by_float64(part, values, exact[part], rest, dtype, least)
+        yield ruling or _by_own_rounding(part, values, rest, dtype)
 
 
-def _errors(own: Array, exact: Array) -> tuple[float, float]:
+def parts(own: Array) -> list[Any]:
+    """Where an output falls apart into slices of other scales, along one axis; all of it where it does not."""
+    best: list[Any] = [(...,)]
+    largest_gap = float(GAP)
+    for axis, count in enumerate(own.shape):
+        if count < 2 or own.size // count < FEW:
+            continue
+        scales = np.abs(own).max(axis=tuple(other for other in range(own.ndim) if other != axis))
+        order = np.argsort(scales, kind="stable")
+        ranked = scales[order]
+        gaps = ranked[1:] / np.where(ranked[:-1] > 0, ranked[:-1], np.inf)
+        if gaps.max() >= largest_gap:
+            largest_gap = float(gaps.max())
+            split = np.split(order, np.flatnonzero(gaps >= GAP) + 1)
+            best = [(slice(None),) * axis + (np.sort(slices),) for slices in split]
+    return best
+
+
+def _by_float64(
+    part: Any, own: Array, exact: Array, others: Sequence[Array], dtype: np.dtype[Any], least: float
+) -> Ruling | None:
+    """What float64 says; None where float32 and float64 part ways at more than single steps."""
+    scale = _scale(own)
+    ceiling = CEILING * _ulp(scale, dtype)
+    errors = np.abs(own - exact)
+    agree = errors <= ceiling
+    nearest = errors[agree].max(initial=0)
+    if not agree.any() or (agree.mean() < MOST and nearest > ceiling / STEP):
+        return None
+    judged = np.logical_and.reduce([agree, *(np.abs(other - exact) <= ceiling for other in others)])
+    samples = [_errors(found[judged], exact[judged]) for found in (own, *others)]
+    largest, rms = (max(figures) for figures in zip(*samples, strict=True))
+    ulp = max(_ulp(scale, dtype), least)
+    bound = SLACK * largest + ulp
+    mean_bound = max(BIAS * rms + ulp / 2, bound / max(1, judged.sum()))
+    return Ruling(part, exact, np.full_like(own, bound), mean_bound, judged, "float64")
+
+
+def _by_own_rounding(part: Any, own: Array, others: Sequence[Array], dtype: np.dtype[Any]) -> Ruling:
+    """Without float64: the table and, where the model was run in other orders of rounding, how far these are apart."""
+    tolerance, scale = TOLERANCES[str(dtype)], _scale(own)
+    bounds = tolerance.atol * scale + tolerance.rtol * np.abs(own)
+    ceiling = CEILING * _ulp(scale, dtype)
+    judged = np.logical_and.reduce([np.ones(own.shape, bool), *(np.abs(other - own) <= ceiling for other in others)])
+    spread = max((_errors(other[judged], own[judged])[0] for other in others), default=0.0)
+    bounds = np.maximum(bounds, SLACK * spread)
+    return Ruling(part, own, bounds, float(bounds.max(initial=0)), judged, "rounding" if others else "tolerance")
+
+
+def _scale(values: Array) -> float:
+    return float(np.abs(values).max(initial=0))
+
+
+def _errors(found: Array, exact: Array) -> tuple[float, float]:
     """The largest error and the root of the mean square, whatever their size: no square overflows or vanishes."""
-    error = np.abs(own - exact)
+    error = np.abs(found - exact)
     largest = float(error.max(initial=0))
     if not largest:
         return 0.0, 0.0

@@ -1,33 +1,53 @@
 """The PyTorch model as reference: its outputs, in float32 and float64, made once."""
 
 import copy
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, cached_property, partial
+from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from torch import nn
 
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.case import Case, CaseError
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
-from onnxproof.parity.compare import Reference, compare, pooled
+from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.probes import Probe, other_values, probes, replaced, resized
+
+Answer = TypeVar("Answer")
 
 MOST_BYTES = 2**31
 """The largest model, since several copies are in memory at once; an ONNX file without external data ends there too."""
 
 
+ORDERS = 6
+"""The orders of rounding that a model is run in before an output is refused."""
+
+
 def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: tuple[str, ...] = ("output",)) -> Reference:
-    """The outputs of `model` on `inputs`, and those of a copy of it in float64.
+    """The outputs of `model` on `inputs`, and the same in float64.
 
     `inputs` are arrays by name, in the order of the model's arguments. What the model raises is raised.
     """
-    values = TorchModel(model, tuple(inputs), output_names).run(inputs)
-    return Reference(values, TorchModel(model, tuple(inputs), output_names, torch.float64).run(inputs))
+    return _reference(TorchModel(model, tuple(inputs), output_names), inputs)
+
+
+def _reference(model: TorchModel, inputs: Mapping[str, Any]) -> Reference:
+    values = model.run(inputs)
+    try:
+        exact = model.run_in_float64(inputs)
+    except Exception:  # an operator has no float64 kernel
+        exact = None
+    return Reference(values, exact, cache(partial(_in_other_orders, model, inputs)))
+
+
+def _in_other_orders(model: TorchModel, inputs: Mapping[str, Any]) -> tuple[dict[str, Array], ...]:
+    try:
+        return tuple(model.run_rounded_at_random(inputs, seed) for seed in range(ORDERS))
+    except Exception:  # an assertion of the model's on its own values
+        return ()
 
 
 @dataclass(frozen=True)
@@ -64,29 +84,19 @@ class ReferenceModel:
         size = sum(t.numel() * t.element_size() for t in (*self.case.model.parameters(), *self.case.model.buffers()))
         if size >= MOST_BYTES:
             raise CaseError(f"the model holds {size / 2**30:.1f} GiB of weights; up to 2 GiB can be checked")
-        return self._in(copy.deepcopy(self.case.model))
-
-    @cached_property
-    def _in_float64(self) -> TorchModel:
-        return self._in(self.case.model, torch.float64)
-
-    def _in(self, model: nn.Module, dtype: torch.dtype | None = None) -> TorchModel:
         case = self.case
-        return TorchModel(model, tuple(case.inputs), case.output_names, dtype, tuple(case.kwargs))
+        return TorchModel(copy.deepcopy(case.model), tuple(case.inputs), case.output_names, tuple(case.kwargs))
 
     def ask(self, inputs: Mapping[str, Any]) -> Reference | None:
         """Its outputs, and those in float64 if it runs there; None for inputs that it refuses."""
-        values = self._ask_values(inputs)
-        if values is None:
-            return None
-        try:
-            return Reference(values, self._in_float64.run(inputs))
-        except Exception:  # the model has a float32 constant, or an operator without a float64 kernel
-            return Reference(values)
+        return self._accepted(lambda model: _reference(model, inputs))
 
     def _ask_values(self, inputs: Mapping[str, Any]) -> dict[str, Array] | None:
+        return self._accepted(lambda model: model.run(inputs))
+
+    def _accepted(self, call: Callable[[TorchModel], Answer]) -> Answer | None:
         try:
-            return self._model.run(inputs)
+            return call(self._model)
         except EngineError as error:
             raise CaseError(str(error)) from error
         except CaseError:
@@ -100,9 +110,7 @@ class ReferenceModel:
         asked = [(probe, self.ask(probe.inputs)) for probe in probes(self.case)]
         if asked[0][1] is None:
             self._raise_why_it_refuses()
-        accepted = [(probe, reference) for probe, reference in asked if reference]
-        references = pooled([reference for _, reference in accepted])
-        return tuple(JudgedProbe(probe, found) for (probe, _), found in zip(accepted, references, strict=True))
+        return tuple(JudgedProbe(probe, reference) for probe, reference in asked if reference)
 
     @property
     def traced(self) -> JudgedProbe:
@@ -152,9 +160,9 @@ class ReferenceModel:
         return again is not None and same_bits(again, self.traced.reference.values)
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
-        """Another probe, judged with the usual rounding; None if the model refuses it."""
+        """Another probe with the model's outputs; None if the model refuses it."""
         found = self.ask(probe.inputs)
-        return JudgedProbe(probe, replace(found, rounding=self.traced.reference.rounding)) if found else None
+        return JudgedProbe(probe, found) if found else None
 
 
 def same_bits(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:

@@ -56,6 +56,10 @@ class Parity:
     `difference` is the largest distance from the model's own output, `error` the largest from the exact one, which
     passes up to `bound`; `mean` is the signed mean error, which passes up to `mean_bound`. `problem` says what differs,
     "" if nothing does. The figures are in the unit of the output.
+
+    Of the `values`, `unjudged` ones are not compared, since the model's own rounding decides what they are. `referee`
+    is what judges floats: the model in "float64", else the "tolerance" of the dtype or the model in other orders of
+    "rounding".
     """
 
     case: str
@@ -66,11 +70,19 @@ class Parity:
     bound: float = 0.0
     mean: float = 0.0
     mean_bound: float = 0.0
+    values: int = 0
+    unjudged: int = 0
+    referee: str = ""
 
     @property
     def same(self) -> bool:
         """Whether the output differs by rounding at most."""
         return not self.problem
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether any of its values were compared, if it has any."""
+        return not self.values or self.unjudged < self.values
 
 
 @dataclass(frozen=True)

@@ -175,9 +175,9 @@ class TestTorch:
         assert outputs["next"].tolist() == [3, 4]
 
     def test_float64(self, inputs):
-        """In float64 a copy runs: float inputs become float64; integers and the model itself do not change."""
+        """In float64 floats become float64; integers and the model itself do not change."""
         model = Scaled()
-        outputs = TorchModel(model, **NAMES, dtype=torch.float64).run(inputs)
+        outputs = TorchModel(model, **NAMES).run_in_float64(inputs)
         assert (outputs["scaled"].dtype, outputs["next"].dtype) == (np.float64, np.int64)
         assert model.weight.dtype == torch.float32
 

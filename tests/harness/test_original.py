@@ -38,6 +38,8 @@ class Float32Alone(nn.Module):
     """A model that does not run in float64."""
 
     def forward(self, x):
+        if x.dtype != torch.float32:
+            raise TypeError("float32 alone")
         return x @ torch.ones(4, 2)
 
 
@@ -121,18 +123,15 @@ class TestJudged:
         assert original.traced.probe.id == "traced"
 
     def test_references(self, scale):
-        """Each has its own reference; all have the usual rounding."""
+        """Each has its own reference."""
         references = [judged.reference for judged in scale.judged]
         scaled = [judged.probe.inputs["x"] * FACTOR for judged in scale.judged]
         assert all(map(np.array_equal, (reference.values["output_0"] for reference in references), scaled))
-        assert all(reference.rounding == references[0].rounding for reference in references)
-        assert references[0].rounding["output_1"].largest > 0
 
     def test_another(self, scale):
-        """Another probe has the usual rounding too, or is None if the model refuses it."""
+        """Another probe has a reference too, or is None if the model refuses it."""
         judged = scale.judge(resized(scale.case, {"rows": 4}))
         assert judged.reference.values["output_0"].shape == (4, 4)
-        assert judged.reference.rounding == scale.traced.reference.rounding
         choosy = scale_case(Choosy())
         assert ReferenceModel(choosy).judge(resized(choosy, {"rows": 9})) is None
 

@@ -9,6 +9,7 @@ from tests.harness.good_conversions.convolutions import CONVOLUTIONS
 from tests.harness.good_conversions.interfaces import INTERFACES
 from tests.harness.good_conversions.making import GoodConversion
 from tests.harness.good_conversions.number_types import NUMBER_TYPES
+from tests.harness.good_conversions.rounding import ROUNDING
 from tests.harness.good_conversions.sequences import SEQUENCES
 
 GOOD: tuple[GoodConversion, ...] = (
@@ -17,4 +18,5 @@ GOOD: tuple[GoodConversion, ...] = (
     *INTERFACES,
     *NUMBER_TYPES,
     *CONTROL_FLOW,
+    *ROUNDING,
 )

@@ -1,0 +1,62 @@
+"""Models whose float32 and float64 outputs part ways, or whose rounding is hard to tell."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from onnxproof.case import Case
+from onnxproof.faults.models import Computed
+from onnxproof.faults.rounding import Detector
+from tests.harness.good_conversions.making import GoodConversion, built, normal, on_features
+
+
+class Similarity(nn.Module):
+    """The cosine of two embeddings: one value, which cancels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.text, self.image = nn.Linear(64, 512), nn.Linear(64, 512)
+
+    def forward(self, texts: Tensor, images: Tensor) -> Tensor:
+        return 14.8 * normalize(self.text(texts)) @ normalize(self.image(images)).T
+
+
+class Float32Table(nn.Module):
+    """Multiplies by a table that is float32 whatever its input is."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features @ torch.linspace(0, 1, 12, dtype=torch.float32).reshape(6, 2)
+
+
+def steps() -> Case:
+    tenths = np.arange(77, dtype=np.float32).reshape(7, 11) / 10
+    model = Computed(lambda image: torch.floor(image * 10)).eval()
+    return Case(model, {"image": tenths}, {"image": {0: "batch"}}, also=[{"image": tenths[::2] + np.float32(0.05)}])
+
+
+def similarity() -> Case:
+    return Case(
+        built(Similarity),
+        {"texts": normal(1, 64), "images": normal(1, 64, seed=1)},
+        {"texts": {0: "texts"}, "images": {0: "images"}},
+    )
+
+
+class SameWhenExported(Detector):
+    """Boxes of up to 640 pixels beside scores, in one output."""
+
+    def gain(self) -> float:
+        return 1.0
+
+
+def boxes_and_scores() -> Case:
+    return Case(SameWhenExported().eval(), {"features": normal(1, 50, 64)}, {"features": {1: "count"}})
+
+
+ROUNDING = (
+    GoodConversion("steps", steps),
+    GoodConversion("similarity", similarity),
+    GoodConversion("boxes-and-scores", boxes_and_scores),
+    GoodConversion("float32-table", on_features(Float32Table)),
+)

@@ -1,0 +1,149 @@
+"""A model runs in float64, and in other orders of rounding, without being changed."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from onnxproof.engines.torch import TorchModel
+from tests.harness.good_conversions.making import built, normal
+
+ROWS = normal(4, 6)
+
+
+def model_of(module):
+    """A module of one input as an engine's session."""
+    return TorchModel(module, ["x"], ())
+
+
+class Function(nn.Module):
+    """A module of a function."""
+
+    def __init__(self, function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+def _in_place(x):
+    made = torch.zeros(4, 6)
+    made[:, 0] = x[:, 0]
+    made.add_(x).mul_(1 / 3)
+    return made
+
+
+FUNCTIONS = {
+    "float32-constant": lambda x: x * torch.full((6,), 1 / 3, dtype=torch.float32),
+    "cast": lambda x: x.to(torch.float32) / 3,
+    "python-number": lambda x: x / 3,
+    "in-place": _in_place,
+    "keyword-dtype": lambda x: x.sum(-1, dtype=torch.float32) / 3,
+    "cond": lambda x: torch.cond(x.sum() > 0, lambda x: x / 3, lambda x: x / 7, (x,)),
+}
+
+
+class TestFloat64:
+    """The float64 run rounds nothing to float32."""
+
+    @pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+    def test_functions(self, function):
+        """Constants, casts and changes in place are float64, and later runs in float32 are as before."""
+        model = model_of(Function(function))
+        before, exact, after = model.run({"x": ROWS}), model.run_in_float64({"x": ROWS}), model.run({"x": ROWS})
+        error = np.abs(exact["output"] - before["output"])
+        assert exact["output"].dtype == np.float64
+        assert 0 < error.max() < 1e-6
+        np.testing.assert_array_equal(before["output"], after["output"], strict=True)
+
+    @pytest.mark.parametrize(
+        ("module", "inputs"),
+        [
+            pytest.param(lambda: nn.Linear(6, 3), ROWS, id="linear"),
+            pytest.param(lambda: nn.LSTM(6, 3, batch_first=True), normal(2, 5, 6), id="lstm-compares-dtypes"),
+            pytest.param(
+                lambda: nn.TransformerEncoderLayer(6, 2, 8, batch_first=True), normal(2, 5, 6), id="transformer"
+            ),
+            pytest.param(
+                lambda: torch.jit.script(nn.Linear(6, 3)),
+                ROWS,
+                id="scripted",
+                marks=pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning"),
+            ),
+            pytest.param(lambda: nn.BatchNorm1d(6), ROWS, id="buffers"),
+        ],
+    )
+    def test_layers(self, module, inputs):
+        """It is what a copy of the model in float64 gives, and the weights stay as they are."""
+        made = built(module)
+        weights = {name: weight.clone() for name, weight in made.state_dict().items()}
+        exact = model_of(made).run_in_float64({"x": inputs})
+        wide = model_of(built(module).double()).run({"x": inputs.astype(np.float64)})
+        assert {name: array.dtype.name for name, array in exact.items()} == dict.fromkeys(exact, "float64")
+        for name, array in wide.items():
+            np.testing.assert_allclose(exact[name], array, rtol=1e-13, atol=1e-15)
+        assert all(torch.equal(weights[name], weight) for name, weight in made.state_dict().items())
+
+    def test_buffer_is_written(self):
+        """A float32 buffer that the model writes is written in float64 runs as well."""
+
+        class Counts(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.register_buffer("runs", torch.zeros(1))
+
+            def forward(self, x: Tensor) -> Tensor:
+                self.runs.add_(1)
+                return x * self.runs
+
+        counts = Counts()
+        model_of(counts).run_in_float64({"x": ROWS})
+        assert counts.runs == 1
+
+
+class TestRoundedAtRandom:
+    """Another order of rounding moves values by as much as the model's own rounding does."""
+
+    @pytest.mark.parametrize(
+        ("module", "inputs"),
+        [
+            pytest.param(lambda: nn.Conv2d(64, 64, 3), normal(1, 64, 16, 16), id="convolution"),
+            pytest.param(lambda: nn.Linear(1024, 64), normal(8, 1024), id="linear"),
+            pytest.param(
+                lambda: nn.TransformerEncoderLayer(64, 4, 128, batch_first=True), normal(2, 9, 64), id="transformer"
+            ),
+            pytest.param(lambda: nn.LSTM(16, 32, batch_first=True), normal(2, 9, 16), id="lstm"),
+        ],
+    )
+    def test_size(self, module, inputs):
+        """Both are of one size."""
+        model = model_of(built(module))
+        (own, *_), (exact, *_) = model.run({"x": inputs}).values(), model.run_in_float64({"x": inputs}).values()
+        moved = next(iter(model.run_rounded_at_random({"x": inputs}, 0).values()))
+        own_error, spread = (np.sqrt(np.mean(np.square(found - exact))) for found in (own, moved))
+        assert 0.7 * own_error < spread < 7 * own_error
+
+    def test_seed(self):
+        """The seed chooses the order."""
+        model = model_of(built(nn.Linear, 6, 3))
+        outputs = [model.run_rounded_at_random({"x": ROWS}, seed)["output"].tobytes() for seed in (0, 0, 1)]
+        assert outputs[0] == outputs[1] != outputs[2]
+
+    def test_integers_stay(self):
+        """Integral values are the same in every order."""
+        model = model_of(Function(lambda x: torch.floor(x * 10) * 3))
+        own = model.run({"x": np.arange(20, dtype=np.float32)})
+        moved = model.run_rounded_at_random({"x": np.arange(20, dtype=np.float32)}, 0)
+        np.testing.assert_array_equal(own["output"], moved["output"], strict=True)
+
+    def test_condition(self):
+        """torch.cond runs, and the run after it is as before."""
+        model = model_of(Function(FUNCTIONS["cond"]))
+        before, moved, after = (
+            model.run({"x": ROWS}),
+            model.run_rounded_at_random({"x": ROWS}, 0),
+            model.run({"x": ROWS}),
+        )
+        np.testing.assert_array_equal(before["output"], after["output"], strict=True)
+        assert 0 < np.abs(moved["output"] - before["output"]).max() < 1e-5

@@ -7,11 +7,22 @@ if TYPE_CHECKING:
     from onnxproof.case import Case, CaseError
     from onnxproof.checks.check import CheckError, NotJudgedError
     from onnxproof.checks.run import run as check
+    from onnxproof.exporting.dynamic import Dim
     from onnxproof.findings import Finding
     from onnxproof.plugin.conversions import conversion_checks
     from onnxproof.results import CheckVerdict
 
-__all__ = ["Case", "CaseError", "CheckError", "CheckVerdict", "Finding", "NotJudgedError", "check", "conversion_checks"]
+__all__ = [
+    "Case",
+    "CaseError",
+    "CheckError",
+    "CheckVerdict",
+    "Dim",
+    "Finding",
+    "NotJudgedError",
+    "check",
+    "conversion_checks",
+]
 __version__ = "0.1.0"
 
 _PLACES = {
@@ -19,6 +30,7 @@ _PLACES = {
     "CaseError": "onnxproof.case",
     "CheckError": "onnxproof.checks.check",
     "CheckVerdict": "onnxproof.results",
+    "Dim": "onnxproof.exporting.dynamic",
     "Finding": "onnxproof.findings",
     "NotJudgedError": "onnxproof.checks.check",
     "check": "onnxproof.checks.run:run",

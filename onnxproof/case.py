@@ -10,7 +10,8 @@ import numpy as np
 from torch import nn
 
 from onnxproof._internal.trees import leaves, map_leaves, to_array
-from onnxproof.exporting.export import OWN_OPTIONS, Dynamic
+from onnxproof.exporting.dynamic import Dim, Dynamic, as_dim, dims_of
+from onnxproof.exporting.export import OWN_OPTIONS
 
 DATA_SIZE = 16
 """A vector with more values than this is data, whose values may be changed; a shorter one is a factor or a size, which
@@ -32,7 +33,9 @@ class Case:
     the order of the model's signature.
 
     `dynamic` names the dimensions that must stay free, by input and axis: `{"image": {2: "height", 3: "width"}}`;
-    inputs of other sizes are drawn along them. `also` are further inputs to judge on, with all of the same names.
+    inputs of other sizes are drawn along them, and judged where the model accepts them. An `onnxproof.Dim` (or a
+    `torch.export.Dim`) instead of a name promises the sizes along it; no others are drawn, and the model has to accept
+    those. `also` are further inputs to judge on, with all of the same names.
     `name`, by default the model's class, must be unique within a run. `output_names` are those of the model's outputs,
     in order, unless the model names them itself (a dict, a named tuple).
 
@@ -87,11 +90,21 @@ class Case:
             strange = [axis for axis in axes if not 0 <= axis < found[name].ndim]
             if strange:
                 raise CaseError(f"dynamic names axis {strange[0]} of {name!r}, which has {found[name].ndim} dimensions")
+        try:
+            dynamic = {name: {axis: as_dim(dim) for axis, dim in axes.items()} for name, axes in self.dynamic.items()}
+            dims = dims_of(dynamic)
+        except ValueError as error:
+            raise CaseError(f"dynamic: {error}") from error
+        self._set("dynamic", dynamic)
         for what, inputs in (("inputs", self.inputs), *self._named_also()):
             for symbol, sizes in _by_symbol(self.dynamic, leaves(inputs)).items():
                 if len(sizes) > 1:
                     raise CaseError(
                         f"the dimension {symbol!r} has the sizes {sorted(sizes)} in {what}; use one size or two names"
+                    )
+                if dims[symbol].is_stated and not dims[symbol].allows(*sizes):
+                    raise CaseError(
+                        f"the dimension {symbol!r} is {min(sizes)} in {what}; promised are {dims[symbol].promise}"
                     )
 
     def _named_also(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -101,6 +114,11 @@ class Case:
         """The reason why a check is expected to fail with an exporter; "" if it is not."""
         reasons = self.expected.get(check, "")
         return reasons if isinstance(reasons, str) else reasons.get(exporter, "")
+
+    @property
+    def dims(self) -> dict[str, Dim]:
+        """The dynamic dimensions by name."""
+        return dims_of(self.dynamic)
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -192,6 +210,6 @@ def _as_arrays(inputs: Mapping[str, Any]) -> dict[str, Any]:
 def _by_symbol(dynamic: Dynamic, found: Mapping[str, Any]) -> dict[str, set[int]]:
     sizes: dict[str, set[int]] = {}
     for name, axes in dynamic.items():
-        for axis, symbol in axes.items():
-            sizes.setdefault(symbol, set()).add(found[name].shape[axis])
+        for axis, dim in axes.items():
+            sizes.setdefault(str(dim), set()).add(found[name].shape[axis])
     return sizes

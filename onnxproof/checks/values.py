@@ -1,6 +1,7 @@
 """Checks of the file's outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import Change, JudgedProbe, same_bits
+from onnxproof.probing.sizes import SizeTrials
 from onnxproof.results import Parity
 
 
@@ -213,15 +215,54 @@ def probes_adequate(conversion: Conversion) -> str:
         raise CheckError("the model accepts only the traced inputs", "Give more of them in the case's `also`.")
     if not any(value.size and value.min() < value.max() for j in judged for value in j.reference.values.values()):
         raise CheckError("the model's outputs are constant on every probe", "Give inputs that it reacts to.")
-    for symbol in case.sizes:
-        sizes = {j.probe.sizes[symbol] for j in judged}
-        if len({size for size in sizes if size > 1}) < 2:
-            raise CheckError(
-                f"of the drawn sizes, the model accepts {symbol} = {', '.join(map(str, sorted(sizes)))} alone",
-                f"Give inputs of other {symbol} in the case's `also`.",
-            )
     limits = [f"{name} is {example[name].flat[0]} throughout" for name in constant if example[name].size]
-    return "; ".join([f"{len(judged)} probes", *limits])
+    return "; ".join([f"{len(judged)} probes", *limits, *_judged_sizes(conversion)])
+
+
+def _judged_sizes(conversion: Conversion) -> list[str]:
+    """What limits the sizes that a file was judged at.
+
+    Raises `CheckError` if the model refuses a promised size, or a dimension was seen at no other size above 1.
+    """
+    trials, judged = conversion.model.sizes, conversion.model.judged
+    for symbol, dim in conversion.case.dims.items():
+        if dim.is_stated and (refused := trials.refused_alone(symbol)):
+            divisor, remainder = trials.rule(symbol)
+            raise CheckError(
+                f"the model refuses {symbol} = {_listed(refused)}, which the case promises: {dim.promise}",
+                "Promise the sizes that the model takes"
+                + (f": `multiple_of={divisor}`." if divisor > dim.multiple_of and not remainder else "."),
+            )
+    seen = {symbol: {j.probe.sizes[symbol] for j in judged} for symbol in conversion.case.sizes}
+    alone = [symbol for symbol, own in conversion.case.sizes.items() if not seen[symbol] - {1, own}]
+    if alone:
+        tried = (f"{symbol} = {_listed(seen[symbol])}{_refusal(trials.refused_alone(symbol))}" for symbol in alone)
+        raise CheckError(
+            f"of the sizes tried, the model accepts only {'; '.join(tried)}",
+            f"Leave {', '.join(alone)} out of `dynamic` if the model takes no other, or give others in `also`.",
+        )
+    twos = [f"{symbol} {_listed(sizes)} alone" for symbol, sizes in seen.items() if len(sizes) == 2]
+    return [*_size_rules(trials), *twos]
+
+
+def _refusal(sizes: Sequence[int]) -> str:
+    return f" (not {_listed(sizes)})" if sizes else ""
+
+
+def _size_rules(trials: SizeTrials[Any]) -> list[str]:
+    """The dimensions whose sizes follow a rule, by the rule."""
+    rules: dict[tuple[int, int], list[str]] = {}
+    for symbol in trials.case.sizes:
+        rules.setdefault(trials.rule(symbol), []).append(symbol)
+    return [
+        f"{', '.join(symbols)} in {f'{divisor}n + {remainder}' if remainder else f'multiples of {divisor}'}"
+        for (divisor, remainder), symbols in rules.items()
+        if divisor > 1
+    ]
+
+
+def _listed(sizes: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(sizes)))
 
 
 def _varies(leaf: Array) -> bool:

@@ -1,6 +1,7 @@
 """torch.onnx.export by either exporter, and what it printed."""
 
 from onnxproof.exporting.capture import HeardWarning
-from onnxproof.exporting.export import Dynamic, Export, ExportError, export
+from onnxproof.exporting.dynamic import Dim, Dynamic
+from onnxproof.exporting.export import Export, ExportError, export
 
-__all__ = ["Dynamic", "Export", "ExportError", "HeardWarning", "export"]
+__all__ = ["Dim", "Dynamic", "Export", "ExportError", "HeardWarning", "export"]

@@ -15,12 +15,10 @@ from torch import nn
 
 from onnxproof._internal.trees import leaves, map_leaves, to_tensor
 from onnxproof.exporting import capture
+from onnxproof.exporting.dynamic import Dynamic, as_torch_dim, dims_of
 from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import GraphError
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT
-
-Dynamic = Mapping[str, Mapping[int, str]]
-"""Names of the dynamic dimensions, by input (or output) name and axis: `{"input": {2: "height", 3: "width"}}`."""
 
 OWN_OPTIONS = ("args", "dynamic_axes", "dynamo", "f", "input_names", "kwargs", "model", "opset_version", "output_names")
 """Options of torch.onnx.export that `export` sets itself."""
@@ -70,9 +68,10 @@ def export(
 
     `inputs` are the model's arguments in the order of its signature, each under the name it gets in the graph; those in
     `keywords` are passed by name. Arrays become tensors, also those nested in tuples and dicts, which are named by
-    their path (`state.0`). Names in `dynamic` free a dimension; those of outputs are for torchscript alone, since
-    torch.export derives its own. `translations` is torch.export's `custom_translation_table`, `options` are further
-    arguments of torch.onnx.export. The write is atomic; nothing reaches the terminal.
+    their path (`state.0`). Names in `dynamic` free a dimension, and a `Dim` gives torch.export its sizes; those of
+    outputs are for torchscript alone, since torch.export derives its own. `translations` is torch.export's
+    `custom_translation_table`, `options` are further arguments of torch.onnx.export. The write is atomic; nothing
+    reaches the terminal.
 
     Raises `ExportError` if the exporter refuses the model, with the exporter's exception as its cause, or writes a
     broken file, and `ValueError` for an exporter that the installed torch does not have.
@@ -88,10 +87,6 @@ def export(
         "output_names": list(output_names),
         "opset_version": opset,
     }
-    if exporter == TORCHSCRIPT:
-        asked |= _for_torchscript(dynamic or {})
-    else:
-        asked |= _for_torch_export(inputs, dynamic or {}, translations)
     if exporter == TORCHSCRIPT and named and _keyword_only(model) & set(named):
         model, arguments = _ByPosition(model, arguments, named), (*arguments, *named.values())
     elif named or isinstance(arguments[-1], dict):
@@ -100,6 +95,10 @@ def export(
         whole = Path(folder, path.name)
         with capture.everything() as heard:
             try:
+                if exporter == TORCHSCRIPT:
+                    asked |= _for_torchscript(dynamic or {})
+                else:
+                    asked |= _for_torch_export(inputs, dynamic or {}, translations)
                 torch.onnx.export(model, arguments, str(whole), **asked | dict(options or {}))
             except Exception as error:
                 raise ExportError(
@@ -132,7 +131,8 @@ def _keyword_only(model: nn.Module) -> set[str]:
 
 
 def _for_torchscript(dynamic: Dynamic) -> dict[str, Any]:
-    options: dict[str, Any] = {"dynamic_axes": {name: dict(axes) for name, axes in dynamic.items()}}
+    names = {name: {axis: str(dim) for axis, dim in axes.items()} for name, axes in dynamic.items()}
+    options: dict[str, Any] = {"dynamic_axes": names}
     return options | ({"dynamo": False} if TORCH_EXPORT in EXPORTERS else {})
 
 
@@ -141,9 +141,15 @@ def _for_torch_export(
     dynamic: Dynamic,
     translations: Mapping[Callable[..., Any], Callable[..., Any]] | None,
 ) -> dict[str, Any]:
-    symbols = {name: torch.export.Dim(name) for axes in dynamic.values() for name in axes.values()}
+    found, dims = leaves(inputs), dims_of(dynamic)
+    symbols = {
+        str(dim): as_torch_dim(dims[str(dim)], found[name].shape[axis])
+        for name, axes in dynamic.items()
+        if name in found
+        for axis, dim in axes.items()
+    }
     shapes = map_leaves(
-        lambda name, _: {axis: symbols[symbol] for axis, symbol in dynamic.get(name, {}).items()} or None, inputs
+        lambda name, _: {axis: symbols[str(dim)] for axis, dim in dynamic.get(name, {}).items()} or None, inputs
     )
     return {
         "dynamo": True,

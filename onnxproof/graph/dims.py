@@ -2,6 +2,7 @@
 
 import ast
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,8 @@ _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
 }
 
+_MULTIPLE = re.compile(r"([1-9][0-9]{0,8})\*([A-Za-z_]\w*)")
+
 
 class SymbolError(Exception):
     """A size that is not the one declared; the message names the value, the dimension and both sizes."""
@@ -24,7 +27,8 @@ def bind(value: Value, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
     """Compares the shape of a run with a declared one; symbols that occur for the first time go into `sizes`.
 
     A symbol is one size in a run, wherever it stands; of torch.export's expressions (`2*height + 1`) those that are
-    sums, products and whole quotients of known symbols are computed. Raises `SymbolError`.
+    sums, products and whole quotients of known symbols are computed. A multiple of an unknown one (`8*_height`) tells
+    its size. Raises `SymbolError`.
     """
     if value.shape is None:
         return
@@ -33,6 +37,8 @@ def bind(value: Value, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
     for axis, (declared, size) in enumerate(zip(value.shape, shape, strict=True)):
         if declared is None:
             continue
+        if isinstance(declared, str) and (found := _MULTIPLE.fullmatch(declared)) and found[2] not in sizes:
+            sizes[found[2]] = size // int(found[1])
         promised = declared if isinstance(declared, int) else _evaluate(declared, sizes)
         if promised is None and str(declared).isidentifier():
             sizes[str(declared)] = size

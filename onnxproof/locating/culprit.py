@@ -42,7 +42,7 @@ def smallest_failing(conversion: Conversion, judged: JudgedProbe) -> JudgedProbe
     if found is None:
         return judged
     for symbol, size in sizes.items():
-        for smaller in (1, *SMALLER):
+        for smaller in dict.fromkeys(map(conversion.case.dims[symbol].nearest, (1, *SMALLER))):
             if smaller >= size:
                 break
             candidate = _failing(conversion, sizes | {symbol: smaller})

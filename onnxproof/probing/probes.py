@@ -1,7 +1,6 @@
 """The inputs that a file is judged on: the case's own, and others drawn from them with a fixed seed."""
 
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -14,13 +13,6 @@ from onnxproof.case import DATA_SIZE, Case
 
 SEED = 20260214
 
-GROWTH = 4
-"""How many times the values of the example the largest drawn input has, unless that is more than `MOST_VALUES`."""
-
-MOST_VALUES = 2**16
-"""A float64 run of a model at tens of millions of values takes gigabytes: larger examples are judged once as they are,
-and in other values and sizes on less."""
-
 
 @dataclass(frozen=True)
 class Probe:
@@ -31,14 +23,15 @@ class Probe:
     sizes: Mapping[str, int]
 
 
-def probes(case: Case) -> Iterator[Probe]:
-    """The example, the further inputs of the case, other values of the example's size, and other sizes."""
-    yield Probe("traced", case.inputs, case.sizes)
+def traced(case: Case) -> Probe:
+    """The example."""
+    return Probe("traced", case.inputs, case.sizes)
+
+
+def other_probes(case: Case, base: Probe) -> Iterator[Probe]:
+    """The further inputs of the case, and other values of the sizes of `base`."""
     for index, inputs in enumerate(case.also):
         yield Probe(f"also[{index}]", inputs, case.sizes_of(inputs))
-    drawn = {kind: resized(case, sizes) for kind, sizes in _drawn_sizes(case).items()}
-    is_large = bool(drawn) and _largest(case) > MOST_VALUES
-    base = drawn["odd"] if is_large else Probe("traced", case.inputs, case.sizes)
     for id, change in _CHANGES.items():
         inputs = _with_data(case, base.inputs, change)
         if not same_inputs(inputs, base.inputs):
@@ -47,7 +40,6 @@ def probes(case: Case) -> Iterator[Probe]:
         ended = _ended(leaves(base.inputs)[name])
         if ended is not None:
             yield Probe(f"{name} ended", replaced(base.inputs, name, ended), base.sizes)
-    yield from drawn.values()
 
 
 def resized(case: Case, sizes: Mapping[str, int]) -> Probe:
@@ -58,7 +50,7 @@ def resized(case: Case, sizes: Mapping[str, int]) -> Probe:
         axes = case.dynamic.get(name)
         if not axes:
             return leaf
-        shape = [sizes[axes[axis]] if axis in axes else size for axis, size in enumerate(leaf.shape)]
+        shape = [sizes[str(axes[axis])] if axis in axes else size for axis, size in enumerate(leaf.shape)]
         return draw.choice(leaf.ravel(), shape).astype(leaf.dtype) if leaf.size else np.zeros(shape, leaf.dtype)
 
     text = ", ".join(f"{symbol} {size}" for symbol, size in sizes.items())
@@ -154,37 +146,3 @@ def _with_element(leaf: Array, index: tuple[int, ...]) -> Array:
     with np.errstate(over="ignore"):
         changed[index] = not leaf[index] if leaf.dtype == bool else leaf[index] + leaf.dtype.type(1)
     return changed
-
-
-def _drawn_sizes(case: Case) -> dict[str, dict[str, int]]:
-    """Sizes of each kind by dimension, different along each dimension, so that swapped dimensions show."""
-    symbols = list(case.sizes)
-    if not symbols:
-        return {}
-    growth = min(GROWTH, MOST_VALUES / _largest(case)) ** (1 / len(symbols))
-    large = _all_different(max(2, math.floor(size * growth)) for size in case.sizes.values())
-    kinds = {
-        "prime": _all_different((_PRIMES * len(symbols))[: len(symbols)]),
-        "odd": _all_different(size // 4 * 2 + 1 for size in large),
-        "large": large,
-        "ones": [1] * len(symbols),
-    }
-    return {kind: dict(zip(symbols, sizes, strict=True)) for kind, sizes in kinds.items()}
-
-
-def _all_different(sizes: Iterable[int]) -> list[int]:
-    """The sizes, each raised by two until no earlier one is the same."""
-    found: list[int] = []
-    for size in sizes:
-        while size in found:
-            size += 2
-        found.append(size)
-    return found
-
-
-_PRIMES = (7, 11, 13, 5, 17, 3)
-
-
-def _largest(case: Case) -> int:
-    """The values of the largest array in the example."""
-    return max(1, *(np.size(leaf) for leaf in leaves(case.inputs).values()))

@@ -14,7 +14,8 @@ from onnxproof.case import Case, CaseError
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Reference, compare
-from onnxproof.probing.probes import Probe, other_values, probes, replaced, resized
+from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, traced
+from onnxproof.probing.sizes import MOST_VALUES, SizeTrials, count
 
 Answer = TypeVar("Answer")
 
@@ -107,10 +108,18 @@ class ReferenceModel:
     @cached_property
     def judged(self) -> tuple[JudgedProbe, ...]:
         """The probes that the model accepts, the example first."""
-        asked = [(probe, self.ask(probe.inputs)) for probe in probes(self.case)]
+        case, example = self.case, traced(self.case)
+        asked = [(example, self.ask(case.inputs))]
         if asked[0][1] is None:
             self._raise_why_it_refuses()
-        return tuple(JudgedProbe(probe, reference) for probe, reference in asked if reference)
+        base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
+        asked += [(probe, self.ask(probe.inputs)) for probe in other_probes(case, base)]
+        return tuple(JudgedProbe(probe, reference) for probe, reference in (*asked, *self.sizes.accepted) if reference)
+
+    @cached_property
+    def sizes(self) -> SizeTrials[Reference]:
+        """The other sizes that were tried on it."""
+        return SizeTrials(self.case, lambda probe: self.ask(probe.inputs))
 
     @property
     def traced(self) -> JudgedProbe:
@@ -144,8 +153,8 @@ class ReferenceModel:
             Change("input", name): [replaced(case.inputs, name, value) for value in other_values(case, name)]
             for name in case.required_inputs
         } | {
-            Change("size", symbol): [dict(resized(case, case.sizes | {symbol: size + more}).inputs) for more in (1, 3)]
-            for symbol, size in case.sizes.items()
+            Change("size", symbol): [dict(resized(case, case.sizes | {symbol: size}).inputs) for size in sizes]
+            for symbol, sizes in self.sizes.beside.items()
         }
         asked = {change: [(inputs, self._ask_values(inputs)) for inputs in found] for change, found in changes.items()}
         return {

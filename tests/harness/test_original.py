@@ -118,7 +118,7 @@ class TestJudged:
     def test_refused(self):
         """Refused probes are left out; the example is first, and is the traced one."""
         original = ReferenceModel(scale_case(Choosy()))
-        assert [judged.probe.sizes["rows"] for judged in original.judged] == [6, 6, 6, 6, 6, 7, 1]
+        assert [judged.probe.sizes["rows"] for judged in original.judged] == [6, 6, 6, 6, 6, 7, 1, 3, 4]
         assert original.traced is original.judged[0]
         assert original.traced.probe.id == "traced"
 

@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 from onnxproof.case import Case
-from onnxproof.probing.probes import MOST_VALUES, other_values, probes, replaced, resized, same_inputs
+from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, same_inputs, traced
 
 MODEL = nn.Identity()
 IMAGE = np.random.default_rng(0).normal(size=(1, 3, 8, 6)).astype(np.float32)
@@ -21,67 +21,19 @@ def image_case(**options: Any) -> Case:
     return Case(MODEL, **given | options)
 
 
-def large_case(rows: int) -> Case:
-    """A case of rows of 256 values; the row count is free."""
-    values = np.random.default_rng(0).normal(size=(rows, 256)).astype(np.float32)
-    return Case(MODEL, {"x": values}, dynamic={"x": {0: "rows"}})
+def others(case: Case) -> list[Probe]:
+    """The probes of a case in its example's sizes."""
+    return list(other_probes(case, traced(case)))
 
 
-def drawn(case: Case) -> list[dict[str, int]]:
-    """The sizes that were drawn for a case."""
-    return [
-        dict(probe.sizes) for probe in probes(case) if probe.id == ", ".join(f"{k} {v}" for k, v in probe.sizes.items())
-    ]
-
-
-class TestDraws:
-    """Inputs of other sizes are drawn along the dynamic dimensions."""
-
-    def test_sizes(self):
-        """Sizes are prime, odd, large and 1, and differ from one dimension to the next."""
-        prime, odd, large, one = drawn(image_case())
-        assert prime == {"height": 7, "width": 11}
-        assert odd == {"height": 9, "width": 7}
-        assert large == {"height": 16, "width": 12}  # `GROWTH` times the values
-        assert one == {"height": 1, "width": 1}
-        assert [len(set(sizes.values())) for sizes in (prime, odd, large)] == [2, 2, 2]
-
-    def test_equal_sizes(self):
-        """They differ even if those of the example are the same, so that swapped dimensions show."""
-        square = drawn(image_case(inputs={"image": IMAGE[:, :, :6], "factor": 2}))
-        assert [list(sizes.values()) for sizes in square[:3]] == [[7, 11], [7, 9], [12, 14]]
-
-    def test_many(self):
-        """Those of many dimensions differ too."""
-        cube = Case(MODEL, {"x": np.ones((4, 4, 4))}, dynamic={"x": {0: "a", 1: "b", 2: "c"}})
-        assert [list(sizes.values()) for sizes in drawn(cube)[:3]] == [[7, 11, 13], [3, 5, 7], [6, 8, 10]]
+class TestResized:
+    """The example in other sizes of its dynamic dimensions."""
 
     def test_shared(self):
         """A dimension of two inputs has one size in both."""
         pair = Case(MODEL, {"a": IMAGE, "b": IMAGE}, dynamic={"a": {2: "height"}, "b": {2: "height"}})
         inputs = resized(pair, {"height": 5}).inputs
         assert inputs["a"].shape == inputs["b"].shape == (1, 3, 5, 6)
-
-    def test_static(self):
-        """Without dynamic dimensions no other size is drawn."""
-        assert drawn(image_case(dynamic={})) == []
-
-    def test_large_example(self):
-        """A large example is not made larger, and its values are changed at a smaller size."""
-        case = large_case(512)
-        found = {probe.id: probe for probe in probes(case)}
-        assert max(probe.inputs["x"].size for probe in found.values() if probe.id != "traced") <= MOST_VALUES
-        assert found["shuffled"].sizes == drawn(case)[1]
-
-    def test_largest_example(self):
-        """An example at the limit is shuffled at its own size."""
-        found = {probe.id: probe for probe in probes(large_case(MOST_VALUES // 256))}
-        assert found["shuffled"].inputs["x"].size == MOST_VALUES
-
-    def test_one_large_row(self):
-        """Of one large row, two are drawn too: a dimension of 1 could be broadcast."""
-        row = np.zeros((1, 2 * MOST_VALUES), np.float32)
-        assert [sizes["rows"] for sizes in drawn(Case(MODEL, {"x": row}, dynamic={"x": {0: "rows"}}))] == [7, 1, 2, 1]
 
     def test_values(self):
         """The values are the example's, in another order."""
@@ -91,7 +43,7 @@ class TestDraws:
 
     def test_same_every_time(self):
         """Two draws of two cases are the same, bit for bit."""
-        first, second = (list(probes(image_case())) for _ in range(2))
+        first, second = ([*others(image_case()), resized(image_case(), {"height": 5, "width": 4})] for _ in range(2))
         assert [probe.id for probe in first] == [probe.id for probe in second]
         assert all(map(same_inputs, (p.inputs for p in first), (p.inputs for p in second)))
 
@@ -107,31 +59,38 @@ class TestOtherInputs:
     """A case is judged on its example, on the user's inputs, and on the example with other values."""
 
     def test_order(self):
-        """The example is first, then the user's own."""
-        found = [probe.id for probe in probes(image_case(also=[{"image": -IMAGE, "factor": 3}]))]
-        assert found[:6] == ["traced", "also[0]", "shuffled", "scaled to 1", "small", "negated"]
+        """The user's own are first."""
+        found = [probe.id for probe in others(image_case(also=[{"image": -IMAGE, "factor": 3}]))]
+        assert found == ["also[0]", "shuffled", "scaled to 1", "small", "negated"]
+
+    def test_other_base(self):
+        """Other values may have other sizes than the example's."""
+        base = resized(image_case(), {"height": 5, "width": 4})
+        found = {probe.id: probe for probe in other_probes(image_case(), base)}
+        assert found["negated"].sizes == {"height": 5, "width": 4}
+        np.testing.assert_array_equal(found["negated"].inputs["image"], -base.inputs["image"])
 
     def test_sizes_of_also(self):
         """The sizes of the user's inputs are known."""
         case = image_case(also=[{"image": IMAGE[..., :4], "factor": 3}])
-        assert list(probes(case))[1].sizes == {"height": 8, "width": 4}
+        assert others(case)[0].sizes == {"height": 8, "width": 4}
 
     def test_parameters_stay(self):
         """A factor is the example's on every probe but the user's own."""
-        assert {probe.inputs["factor"] for probe in probes(image_case())} == {2}
+        assert {probe.inputs["factor"] for probe in others(image_case())} == {2}
 
     def test_nothing_new(self):
         """A change without effect is not a probe: integers are only shuffled, and NaN stays NaN."""
         tokens, nothing = (Case(MODEL, {"x": x}) for x in (np.arange(20) + 2**60, np.full(20, np.nan)))
-        assert [probe.id for probe in probes(tokens)] == ["traced", "shuffled"]
-        assert [probe.id for probe in probes(nothing)] == ["traced"]
+        assert [probe.id for probe in others(tokens)] == ["shuffled"]
+        assert others(nothing) == []
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
     @pytest.mark.parametrize("largest", [8, 0.5], ids=["above-1", "below-1"])
     def test_scaled(self, dtype, largest):
         """Floats are also scaled to 1, made small, and negated, in their own dtype."""
         values = np.linspace(-largest, largest / 2, 20).astype(dtype)
-        found = {probe.id: probe.inputs["x"] for probe in probes(Case(MODEL, {"x": values}))}
+        found = {probe.id: probe.inputs["x"] for probe in others(Case(MODEL, {"x": values}))}
         one, small, negated = (found[id] for id in ("scaled to 1", "small", "negated"))
         assert {array.dtype for array in found.values()} == {values.dtype}
         assert (one.min(), one.max()) == (-1, 0.5)
@@ -142,7 +101,7 @@ class TestOtherInputs:
     def test_not_scaled(self, largest):
         """Values whose largest is 0, 1 or infinite are not scaled."""
         values = np.array([largest] + [0] * 19, np.float32)
-        assert "scaled to 1" not in {probe.id for probe in probes(Case(MODEL, {"x": values}))}
+        assert "scaled to 1" not in {probe.id for probe in others(Case(MODEL, {"x": values}))}
 
     @pytest.mark.parametrize(
         ("value", "others"),

@@ -7,6 +7,7 @@ import torch
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
 from onnxproof.checks.values import probes_adequate
+from onnxproof.exporting import Dim
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
@@ -132,22 +133,47 @@ class TestProbes:
         assert asked(lambda x: x * 2, constant, also=[{"x": ROWS[:5]}]).verdict == CheckVerdict.HOLDS
 
     @pytest.mark.parametrize(
-        ("accepts", "problem"),
+        ("accepts", "sizes"),
         [
-            pytest.param({6}, "of the drawn sizes, the model accepts rows = 6 alone", id="one"),
-            pytest.param({6, 1}, "of the drawn sizes, the model accepts rows = 1, 6 alone", id="one-and-1"),
+            pytest.param({6}, "rows = 6 (not 1, 3, 7, 8, 12, 13, 24, 70)", id="one"),
+            pytest.param({6, 1}, "rows = 1, 6 (not 3, 7, 8, 12, 13, 24, 70)", id="one-and-1"),
         ],
     )
-    def test_sizes(self, asked, accepts, problem):
-        """A free dimension has to be seen at two sizes above 1."""
+    def test_sizes(self, asked, accepts, sizes):
+        """A free dimension has to be seen at another size above 1; the sizes that were tried are listed."""
         finding = asked(lambda x: only(len(x) in accepts, x), {"x": ROWS}, dynamic={"x": {0: "rows"}})
-        assert said(finding) == (CheckVerdict.FAILS, problem)
-        assert finding.advice == "Give inputs of other rows in the case's `also`."
+        assert said(finding) == (CheckVerdict.FAILS, f"of the sizes tried, the model accepts only {sizes}")
+        assert finding.advice == "Leave rows out of `dynamic` if the model takes no other, or give others in `also`."
 
     def test_two_sizes(self, asked):
-        """Two sizes are enough."""
-        two = {6, 7}
-        assert (
-            asked(lambda x: only(len(x) in two, x), {"x": ROWS}, dynamic={"x": {0: "rows"}}).verdict
-            == CheckVerdict.HOLDS
+        """Two sizes are enough, and a limit."""
+        finding = asked(lambda x: only(len(x) in (6, 7), x), {"x": ROWS}, dynamic={"x": {0: "rows"}})
+        assert said(finding) == (CheckVerdict.HOLDS, "6 probes; rows 6, 7 alone")
+
+    def test_multiples(self, asked):
+        """Where the model takes the multiples of a number, that number is part of the figure."""
+        pictures = np.resize(ROWS, (12, 8))
+        free = {"x": {0: "rows", 1: "columns"}}
+        finding = asked(lambda x: only(not len(x) % 4 and not x.shape[1] % 4, x), {"x": pictures}, dynamic=free)
+        assert said(finding) == (CheckVerdict.HOLDS, "10 probes; rows, columns in multiples of 4")
+
+    def test_one_more_than_multiples(self, asked):
+        """Or one more than its multiples."""
+        finding = asked(lambda x: only(len(x) % 8 == 1, x), {"x": np.resize(ROWS, (17, 4))}, dynamic={"x": {0: "rows"}})
+        assert said(finding) == (CheckVerdict.HOLDS, "8 probes; rows in 8n + 1")
+
+    def test_promise(self, asked):
+        """A promise that the model does not keep is reported, with the one that it does."""
+        rows = {"x": {0: Dim("rows", min=4, max=64, multiple_of=4)}}
+        finding = asked(lambda x: only(not len(x) % 8, x), {"x": np.resize(ROWS, (16, 4))}, dynamic=rows)
+        assert said(finding) == (
+            CheckVerdict.FAILS,
+            "the model refuses rows = 4, 12, 36, which the case promises: multiples of 4 from 4 to 64",
         )
+        assert finding.advice == "Promise the sizes that the model takes: `multiple_of=8`."
+
+    def test_kept_promise(self, asked):
+        """A promise that the model keeps is judged at its ends, and has no limit."""
+        rows = {"x": {0: Dim("rows", min=5, max=64, multiple_of=8)}}
+        finding = asked(lambda x: only(not len(x) % 8, x), {"x": np.resize(ROWS, (16, 4))}, dynamic=rows)
+        assert said(finding) == (CheckVerdict.HOLDS, "8 probes")

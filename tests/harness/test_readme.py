@@ -192,6 +192,26 @@ class TestOutput:
         assert main(shlex.split(command)[1:]) == 1
         assert as_shown(capfd.readouterr().out) == as_shown(TEXTS[0])
 
+    @pytest.mark.parametrize(
+        ("given", "status", "problem"),
+        [
+            pytest.param("min=16, max=1024, multiple_of=4", 0, "", id="as-written"),
+            pytest.param("multiple_of=2", 1, "the model refuses height = ", id="broken-promise"),
+            pytest.param("min=40", 2, "the dimension 'height' is 32 in inputs", id="example-outside"),
+        ],
+    )
+    def test_promise(self, my_models, capfd, given, status, problem):
+        """The promise of the README's network holds, and others do not, by the command and in pytest."""
+        module = my_models.path / "my_networks.py"
+        assert "min=16, max=1024, multiple_of=4" in module.read_text()
+        module.write_text(module.read_text().replace("min=16, max=1024, multiple_of=4", given))
+        test = (my_models.path / "test_my_models.py").read_text().replace("my_models", "my_networks")
+        my_models.makepyfile(test_my_networks=test.replace("my_case", "my_network"))
+        asked = "probes-adequate"
+        assert main(["check", "my_networks.py:my_network", "--only", asked]) == status
+        assert problem in " ".join("".join(capfd.readouterr()).split())
+        assert my_models.runpytest_inprocess("test_my_networks.py", "-k", asked).ret == status
+
     @pytest.mark.skipif(not torch_export_is_available, reason="the installed torch has no torch.export")
     def test_torch_export(self, my_models):
         """With torch.export, every check of the README's model holds, as many as it says."""

@@ -112,7 +112,18 @@ class TestExpressions:
 
     def test_unknown_symbol(self):
         """An expression of an unknown symbol allows every size."""
-        assert held(("2*depth",), (7,), height=5) == {"height": 5}
+        assert held(("depth + 2",), (7,), height=5) == {"height": 5}
+
+    def test_multiple_of_unknown_symbol(self):
+        """A multiple of an unknown symbol tells its size, which later dimensions are held to."""
+        assert held(("8*_height", "2*_height"), (24, 6)) == {"_height": 3}
+        with pytest.raises(SymbolError, match=r"^dimension 1 of y is declared as 2\*_height, 6 here; the run has 7$"):
+            held(("8*_height", "2*_height"), (24, 7))
+
+    def test_no_multiple(self):
+        """A size that is not a multiple is not the one declared."""
+        with pytest.raises(SymbolError, match=r"^dimension 0 of y is declared as 8\*_height, 24 here; the run has 25$"):
+            held(("8*_height",), (25,))
 
     @pytest.mark.parametrize("expression", HOSTILE)
     def test_hostile(self, expression):

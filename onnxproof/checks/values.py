@@ -1,7 +1,6 @@
 """Checks of the file's outputs."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,10 +11,10 @@ from onnxproof.checks.interface import KEEP_A_TENSOR
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
+from onnxproof.locating.sizes import where_it_is_right
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import Change, JudgedProbe, same_bits
-from onnxproof.probing.sizes import SizeTrials
 from onnxproof.results import Parity
 
 
@@ -97,7 +96,8 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
             wrong = conversion.outcome(failing).wrong
             culprit = where_it_goes_wrong(conversion, failing)
             raise CheckError(
-                f"on {failing.probe.id}: output {wrong.output}: {wrong.problem}; {culprit.text}",
+                f"on {failing.probe.id}: output {wrong.output}: {wrong.problem}; {culprit.text}"
+                f"{where_it_is_right(conversion, failing)}",
                 culprit.advice,
                 evidence=culprit.evidence,
                 figure=_figure(outcome.parities),
@@ -242,23 +242,11 @@ def _judged_sizes(conversion: Conversion) -> list[str]:
             f"Leave {', '.join(alone)} out of `dynamic` if the model takes no other, or give others in `also`.",
         )
     twos = [f"{symbol} {_listed(sizes)} alone" for symbol, sizes in seen.items() if len(sizes) == 2]
-    return [*_size_rules(trials), *twos]
+    return [*(f"{', '.join(symbols)} in {rule}" for rule, symbols in trials.rules.items()), *twos]
 
 
 def _refusal(sizes: Sequence[int]) -> str:
     return f" (not {_listed(sizes)})" if sizes else ""
-
-
-def _size_rules(trials: SizeTrials[Any]) -> list[str]:
-    """The dimensions whose sizes follow a rule, by the rule."""
-    rules: dict[tuple[int, int], list[str]] = {}
-    for symbol in trials.case.sizes:
-        rules.setdefault(trials.rule(symbol), []).append(symbol)
-    return [
-        f"{', '.join(symbols)} in {f'{divisor}n + {remainder}' if remainder else f'multiples of {divisor}'}"
-        for (divisor, remainder), symbols in rules.items()
-        if divisor > 1
-    ]
 
 
 def _listed(sizes: Iterable[int]) -> str:

@@ -53,6 +53,8 @@ def smallest_failing(conversion: Conversion, judged: JudgedProbe) -> JudgedProbe
 
 
 def _failing(conversion: Conversion, sizes: Mapping[str, int]) -> JudgedProbe | None:
+    if not conversion.model.sizes.fits(sizes):
+        return None
     candidate = conversion.model.judge(resized(conversion.case, sizes))
     return candidate if candidate and not conversion.outcome(candidate).is_right else None
 

@@ -21,8 +21,8 @@ MOST_VALUES = 2**16
 and in other values and sizes on less. If the model takes no smaller ones, a probe has up to twice the example's."""
 
 LONG = 251
-"""The long side of a picture. Behind an eightfold reduction a convolution of dilation 24 meets padding alone until a
-side is longer than 192. It is prime."""
+"""The long side of a picture. Behind a sixteenfold reduction a convolution of dilation 12 meets padding alone, and does
+what one of dilation 24 does, until a side is longer than 192. It is prime."""
 
 MOST_REFUSED = 48
 """How many sizes are tried that the model refuses."""
@@ -39,13 +39,14 @@ def joint_draws(case: Case) -> dict[str, dict[str, int]]:
     ends = {symbol: dims[symbol].largest or size for symbol, size in large.items()}
     kinds = {
         "prime": _different(case, dict(zip(own, _PRIMES * len(own), strict=False)), odd=True),
-        "odd": _different(case, {symbol: size // 4 * 2 + 1 for symbol, size in large.items()}, odd=True),
+        "odd": _different(case, {symbol: max(3, size // 4 * 2 + 1) for symbol, size in large.items()}, odd=True),
         "large": ends if count(case, ends) <= MOST_VALUES else large,
     }
     sides = [symbol for symbol in own if _is_side(case, symbol)]
     if sides and kinds["large"][sides[-1]] < LONG:
-        short = {symbol: min(kinds["prime"][symbol], kinds["odd"][symbol]) for symbol in own}
-        kinds["long"] = _different(case, short | {sides[-1]: LONG})
+        ends = {symbol: 1 for symbol in own if symbol not in sides} | {sides[-1]: LONG}
+        wide, narrow = (_different(case, kinds[kind] | ends) for kind in ("odd", "prime"))
+        kinds["long"] = wide if count(case, wide) <= MOST_VALUES // 2 else narrow
     return kinds | {"smallest": {symbol: dim.smallest for symbol, dim in dims.items()}}
 
 
@@ -77,6 +78,8 @@ class SizeTrials(Generic[Answer]):
         draws = joint_draws(case)
         for sizes in draws.values():
             self._accepts(sizes)
+        if "long" in draws and not self._accepts(draws["long"]):
+            self._accepts_long_side(draws["long"])
         self._explored = bool(self.refused) and (self._is_lacking() or self._is_promised())
         if self._explored:
             self._explore(draws)
@@ -112,8 +115,25 @@ class SizeTrials(Generic[Answer]):
         """
         step, own = self.steps.get(symbol, 1), self._own[symbol]
         remainders = {size % step for size in {own, *self.others(symbol)} - {1}}
-        fits = len(remainders) == 1 and any(size % step not in remainders for size in self.refused_alone(symbol))
-        return (step, own % step) if fits else (1, 0)
+        follows = len(remainders) == 1 and any(size % step not in remainders for size in self.refused_alone(symbol))
+        return (step, own % step) if follows else (1, 0)
+
+    @property
+    def rules(self) -> dict[str, list[str]]:
+        """The dimensions whose accepted sizes follow a rule, by the rule."""
+        found: dict[str, list[str]] = {}
+        for symbol in self._own:
+            divisor, remainder = self.rule(symbol)
+            if divisor > 1:
+                text = f"{divisor}n + {remainder}" if remainder else f"multiples of {divisor}"
+                found.setdefault(text, []).append(symbol)
+        return found
+
+    def fits(self, sizes: Sizes) -> bool:
+        """Whether sizes are promised and follow the rules. Of a single row a network of multiples makes many."""
+        rules = {symbol: self.rule(symbol) for symbol in sizes}
+        follows = all(sizes[symbol] % divisor == remainder for symbol, (divisor, remainder) in rules.items())
+        return follows and all(self._dims[symbol].allows(size) for symbol, size in sizes.items())
 
     def _is_lacking(self) -> bool:
         """Whether fewer than two draws were accepted, or a dimension in no other size above 1."""
@@ -135,6 +155,13 @@ class SizeTrials(Generic[Answer]):
             else:
                 self.accepted.append((probe, answer))
         return self._known.get(key, False)
+
+    def _accepts_long_side(self, sizes: Sizes) -> bool:
+        """Whether the model accepts a long side beside the example's other sizes."""
+        longer = self._own | {
+            symbol: size for symbol, size in sizes.items() if size > max(LONG // 2, self._own[symbol])
+        }
+        return count(self.case, longer) <= MOST_VALUES and self._accepts(longer)
 
     def _may_ask(self, sizes: Sizes) -> bool:
         most = MOST_VALUES if self.small else max(MOST_VALUES, 2 * count(self.case, self._own))
@@ -162,6 +189,7 @@ class SizeTrials(Generic[Answer]):
         any(self._accepts(_on_grid(sizes, base, self.steps)) for sizes in least)
         if "long" in draws:
             self._accepts(_on_grid(draws["long"], base, self.steps))
+        self.accepted = [found for found in self.accepted if self.fits(found[0].sizes)]
 
     def _find_step(self, base: dict[str, int], symbol: str) -> None:
         size = base[symbol]

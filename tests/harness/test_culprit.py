@@ -9,8 +9,10 @@ from torch import nn
 
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
+from onnxproof.checks.run import run as check
 from onnxproof.checks.values import same_values, same_values_unseen
 from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.faults.sizes import batch_as_number
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.probes import resized
@@ -18,6 +20,8 @@ from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 from tests import facts
 from tests.harness.by_hand import FakeEngine, Gives, in_engines
+from tests.harness.good_conversions.making import normal
+from tests.harness.good_conversions.sizes import Windows
 
 ROWS = np.linspace(-3, 4, 24, dtype=np.float32).reshape(6, 4)
 FILE = """
@@ -307,3 +311,26 @@ class TestSmallest:
         """Inputs that were not drawn by size are not shrunk."""
         conversion = given(WrongFromEight())
         assert smallest_failing(conversion, conversion.model.traced) is conversion.model.traced
+
+
+class TestSizes:
+    """Of a file that is wrong at some sizes, the rule of those where it is right is part of the problem."""
+
+    @pytest.mark.parametrize("exporter", EXPORTERS)
+    def test_windows(self, exporter):
+        """A branch that pads windows is frozen, and the file takes what needs no padding."""
+        free = {"image": {2: "height", 3: "width"}}
+        windows = Case(Windows().eval(), {"image": normal(1, 3, 16, 24)}, dynamic=free)
+        (finding,) = check(windows, [exporter], only=["same-values-unseen"])
+        assert finding.problem.endswith("; the file is right at height, width in multiples of 8")
+
+    def test_of_the_model(self):
+        """A rule that is the model's own is not one of the file."""
+        (finding,) = check(batch_as_number(), [TORCHSCRIPT], only=["same-values-unseen"])
+        assert "on batch 2, height 8, width 8: " in finding.problem
+        assert "the file is right at" not in finding.problem
+
+    def test_wrong_everywhere(self, given):
+        """Of a file that is wrong on the traced inputs no sizes are asked."""
+        conversion = given(Net(), FILE.replace("Sub (", "Add ("))
+        assert "the file is right at" not in judge(same_values_unseen, conversion).problem

@@ -8,6 +8,8 @@ from torch import nn
 
 from onnxproof.case import Case
 from onnxproof.exporting import Dim
+from onnxproof.faults.sizes import Stages
+from onnxproof.probing.reference import ReferenceModel
 from onnxproof.probing.sizes import LONG, MOST_REFUSED, MOST_VALUES, SizeTrials, count, joint_draws
 
 MODEL = nn.Identity()
@@ -54,7 +56,7 @@ class TestDraws:
             "prime": {"height": 7, "width": 11},
             "odd": {"height": 9, "width": 7},
             "large": {"height": 16, "width": 12},  # `GROWTH` times the values
-            "long": {"height": 7, "width": LONG},
+            "long": {"height": 9, "width": LONG},
             "smallest": {"height": 1, "width": 1},
         }
 
@@ -250,12 +252,29 @@ class TestRule:
         assert trials.rule("height") == (1, 0)
 
     def test_ones(self):
-        """A size of 1, which broadcasts, is no exception."""
+        """A size of 1, which broadcasts, is no exception, and nothing to judge a file at."""
         trials = tried(case(1, 3, 32, 48), lambda n, c, h, w: (h, w) == (1, 1) or h % 8 == w % 8 == 0)
-        assert (1, 1) in accepted(trials)
+        assert (1, 1) not in accepted(trials)
         assert trials.rule("height") == (8, 0)
+        assert trials.fits({"height": 8, "width": 40})
+        assert not trials.fits({"height": 1, "width": 40})
 
     def test_exception(self):
         """Another size that does not follow it is."""
         trials = tried(case(1, 3, 32, 48), lambda n, c, h, w: (h, w) == (7, 11) or h % 8 == w % 8 == 0)
         assert trials.rule("height") == (1, 0)
+
+
+class TestNetwork:
+    """A network of multiples of 8 is judged at other batches and sides, and few more probes than others."""
+
+    @pytest.mark.parametrize("shape", [(1, 3, 32, 48), (1, 3, 256, 256)], ids=["small", "large"])
+    def test_judged(self, shape):
+        """Its probes have another batch and two other heights and widths, each one a multiple of 8."""
+        model = ReferenceModel(Case(Stages(nn.functional.relu).eval(), {"image": pictures(*shape)}, dynamic=FREE))
+        seen = {symbol: {judged.probe.sizes[symbol] for judged in model.judged} for symbol in model.case.sizes}
+        assert len(seen["batch"]) > 1
+        assert len(seen["height"]) > 2
+        assert len(seen["width"]) > 2
+        assert {size % 8 for size in seen["height"] | seen["width"]} == {0}
+        assert len(model.judged) <= 12

@@ -11,6 +11,7 @@ from tests.harness.good_conversions.making import GoodConversion
 from tests.harness.good_conversions.number_types import NUMBER_TYPES
 from tests.harness.good_conversions.rounding import ROUNDING
 from tests.harness.good_conversions.sequences import SEQUENCES
+from tests.harness.good_conversions.sizes import SIZES
 
 GOOD: tuple[GoodConversion, ...] = (
     *CONVOLUTIONS,
@@ -18,5 +19,6 @@ GOOD: tuple[GoodConversion, ...] = (
     *INTERFACES,
     *NUMBER_TYPES,
     *CONTROL_FLOW,
+    *SIZES,
     *ROUNDING,
 )

@@ -1,0 +1,64 @@
+"""What the zoo holds: functions that make the case of an architecture, and the inputs that they share."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from onnxproof import Case
+
+SEED = 20260214
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A function that makes a case, at `place` as the command takes it, and the package that has the model.
+
+    The ten that are `quick` also run in .ci/run.
+    """
+
+    place: str
+    package: str
+    quick: bool
+    make: Callable[[], Case]
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+
+
+def architecture(package: str, *, quick: bool = False) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
+    """Adds a function to `ARCHITECTURES`: its name is the case's, its model has seeded weights and is in eval mode."""
+
+    def register(make: Callable[[], Case]) -> Callable[[], Case]:
+        @wraps(make)
+        def seeded() -> Case:
+            torch.manual_seed(SEED)
+            case = make()
+            case.model.eval()
+            return replace(case, name=make.__name__)
+
+        place = f"{make.__module__}:{make.__name__}"
+        ARCHITECTURES[make.__name__] = Architecture(place, package, quick, seeded)
+        return seeded
+
+    return register
+
+
+def noise(*shape: int) -> NDArray[np.float32]:
+    """Values from 0 to 1."""
+    return np.random.default_rng(SEED).random(shape, np.float32)
+
+
+def tokens(*shape: int, vocabulary: int) -> NDArray[np.int64]:
+    """Ids of tokens."""
+    return np.random.default_rng(SEED).integers(2, vocabulary, shape)
+
+
+IMAGE = {0: "batch", 2: "height", 3: "width"}
+"""The dynamic dimensions of a batch of images of any size."""
+
+TEXT = {0: "batch", 1: "sequence"}
+"""The dynamic dimensions of a batch of texts."""

@@ -1,0 +1,113 @@
+"""Image classifiers of timm, made small by their own options."""
+
+import timm
+
+from onnxproof import Case
+from zoo.architecture import IMAGE, architecture, noise
+
+
+def image_case(name: str, height: int, width: int, dynamic=IMAGE, **options) -> Case:
+    """A case of an image model of timm; `options` are those of its class."""
+    model = timm.create_model(name, num_classes=10, **options)
+    return Case(model, {"image": noise(2, 3, height, width)}, dynamic={"image": dynamic})
+
+
+@architecture("timm", quick=True)
+def resnet():
+    return image_case("resnet10t", 48, 64)
+
+
+@architecture("timm")
+def densenet():
+    return image_case("densenet121", 48, 64, block_config=(2, 2, 2, 2), growth_rate=8)
+
+
+@architecture("timm", quick=True)
+def convnext():
+    return image_case("convnext_atto", 64, 96, depths=(1, 1, 1, 1), dims=(8, 16, 24, 32))
+
+
+@architecture("timm")
+def efficientnet():
+    return image_case("tinynet_e", 64, 96)
+
+
+@architecture("timm")
+def mobilenetv4():
+    return image_case("mobilenetv4_conv_small_035", 64, 96)
+
+
+@architecture("timm")
+def regnet():
+    return image_case("regnety_002", 64, 96)
+
+
+@architecture("timm")
+def nfnet():
+    return image_case("nf_regnet_b0", 64, 96)
+
+
+@architecture("timm")
+def vit_any_size():
+    size = {"dynamic_img_size": True, "img_size": 64, "patch_size": 16}
+    return image_case("vit_tiny_patch16_224", 64, 96, depth=2, embed_dim=32, num_heads=4, **size)
+
+
+@architecture("timm")
+def swin():
+    options = {"img_size": 64, "window_size": 4, "embed_dim": 16, "depths": (1, 2), "num_heads": (2, 4)}
+    return image_case("swin_tiny_patch4_window7_224", 64, 64, {0: "batch"}, **options)
+
+
+@architecture("timm")
+def maxvit():
+    options = {"img_size": 64, "embed_dim": (32, 32, 64, 64), "depths": (1, 1, 1, 1)}
+    return image_case("maxvit_tiny_tf_224", 64, 64, {0: "batch"}, **options)
+
+
+@architecture("timm")
+def eva02():
+    options = {"img_size": 56, "depth": 2, "embed_dim": 32, "num_heads": 4}
+    return image_case("eva02_tiny_patch14_224", 56, 56, {0: "batch"}, **options)
+
+
+@architecture("timm")
+def levit():
+    return image_case("levit_128s", 64, 64, {0: "batch"}, img_size=64)
+
+
+@architecture("timm")
+def mobilevit():
+    return image_case("mobilevit_xxs", 64, 96)
+
+
+@architecture("timm")
+def mobilevitv2():
+    return image_case("mobilevitv2_050", 64, 96)
+
+
+@architecture("timm")
+def fastvit():
+    return image_case("fastvit_t8", 64, 96, layers=(1, 1, 1, 1))
+
+
+@architecture("timm")
+def hiera():
+    options = {"img_size": 64, "embed_dim": 32, "num_heads": 2, "stages": (1, 1, 1, 1)}
+    return image_case("hiera_tiny_224", 64, 64, {0: "batch"}, **options)
+
+
+@architecture("timm")
+def coatnet():
+    options = {"img_size": 64, "embed_dim": (32, 32, 64, 64), "depths": (1, 1, 1, 1)}
+    return image_case("coatnet_0_rw_224", 64, 64, {0: "batch"}, **options)
+
+
+@architecture("timm")
+def xcit():
+    return image_case("xcit_nano_12_p16_224", 64, 96, depth=2, embed_dim=32, num_heads=4)
+
+
+@architecture("timm")
+def edgenext():
+    return image_case("edgenext_xx_small", 64, 96)

@@ -1,0 +1,73 @@
+"""Models of torchvision, without their weights."""
+
+import torchvision.models as models
+from torch import nn
+from torchvision.models.optical_flow import raft_small
+
+from onnxproof import Case
+from zoo.architecture import IMAGE, architecture, noise
+
+CLASSES = {"weights": None, "num_classes": 10}
+SEGMENTS = CLASSES | {"weights_backbone": None}
+
+
+def image_case(model: nn.Module, height: int, width: int, dynamic=IMAGE) -> Case:
+    return Case(model, {"image": noise(2, 3, height, width)}, dynamic={"image": dynamic})
+
+
+@architecture("torchvision", quick=True)
+def shufflenet():
+    return image_case(models.shufflenet_v2_x0_5(**CLASSES), 64, 96)
+
+
+@architecture("torchvision")
+def mobilenetv3():
+    return image_case(models.mobilenet_v3_small(**CLASSES), 64, 96)
+
+
+@architecture("torchvision")
+def googlenet():
+    return image_case(models.googlenet(**CLASSES, init_weights=True, aux_logits=False), 64, 96)
+
+
+@architecture("torchvision")
+def torchvision_swin():
+    model = models.SwinTransformer(
+        patch_size=[4, 4], embed_dim=16, depths=[1, 2], num_heads=[2, 4], window_size=[4, 4], num_classes=10
+    )
+    return image_case(model, 64, 64)
+
+
+@architecture("torchvision")
+def lraspp():
+    return image_case(models.segmentation.lraspp_mobilenet_v3_large(**SEGMENTS), 64, 96)
+
+
+@architecture("torchvision")
+def deeplabv3():
+    return image_case(models.segmentation.deeplabv3_mobilenet_v3_large(**SEGMENTS), 65, 97)
+
+
+@architecture("torchvision")
+def video_resnet():
+    clips = {0: "batch", 2: "frames", 3: "height", 4: "width"}
+    return Case(
+        models.video.r3d_18(**CLASSES), {"clip": noise(2, 3, 4, 32, 48)}, dynamic={"clip": clips}
+    )
+
+
+class LastFlow(nn.Module):
+    """RAFT's last estimate: two pictures in, one flow out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raft = raft_small(weights=None)
+
+    def forward(self, first, second):
+        return self.raft(first, second, num_flow_updates=2)[-1]
+
+
+@architecture("torchvision")
+def raft():
+    pictures = {"first": 2 * noise(1, 3, 128, 160) - 1, "second": 1 - 2 * noise(1, 3, 128, 160)}
+    return Case(LastFlow(), pictures, dynamic=dict.fromkeys(pictures, IMAGE))

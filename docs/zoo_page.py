@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from pathlib import Path
 from typing import TypedDict
 
@@ -44,9 +43,8 @@ def render(found: Zoo) -> str:
         versions=found["versions"],
         runs=[run | {"verdict": verdict(run)} for run in found["runs"]],
         names=list(dict.fromkeys(run["name"] for run in found["runs"])),
-        packages=Counter({run["name"]: run["package"] for run in found["runs"]}.values()),
+        packages=sorted({run["package"] for run in found["runs"]}),
         faults=faults(found["runs"]),
-        limits=limits(found["runs"]),
     )
 
 
@@ -66,10 +64,8 @@ def checks_with(run: Run, verdict: CheckVerdict) -> list[str]:
 
 
 def unexplained(run: Run) -> list[dict[str, str]]:
-    """The findings that a deployer can do nothing with: failures that are no known fault, and what is not judged for
-    another reason than a known fault.
-    """
-    expected = {*checks_with(run, CheckVerdict.EXPECTED), *checks_with(run, CheckVerdict.NOT_JUDGED)} - {""}
+    """The failures that are no known fault, and what is not judged for another reason than a known fault."""
+    expected = checks_with(run, CheckVerdict.EXPECTED)
     return [
         finding
         for finding in run["findings"]
@@ -78,7 +74,7 @@ def unexplained(run: Run) -> list[dict[str, str]]:
     ]
 
 
-def _refers_to(problem: str, checks: set[str]) -> bool:
+def _refers_to(problem: str, checks: list[str]) -> bool:
     found = re.search(r"see ([a-z-]+)$", problem)
     return bool(found) and found[1] in checks
 

@@ -51,9 +51,7 @@ def deeplabv3():
 @architecture("torchvision")
 def video_resnet():
     clips = {0: "batch", 2: "frames", 3: "height", 4: "width"}
-    return Case(
-        models.video.r3d_18(**CLASSES), {"clip": noise(2, 3, 4, 32, 48)}, dynamic={"clip": clips}
-    )
+    return Case(models.video.r3d_18(**CLASSES), {"clip": noise(2, 3, 4, 32, 48)}, dynamic={"clip": clips})
 
 
 class LastFlow(nn.Module):

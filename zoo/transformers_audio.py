@@ -92,13 +92,17 @@ def audio_spectrogram():
         frequency_stride=6,
         time_stride=6,
     )
-    return Case(hf.ASTForAudioClassification(config), {"input_values": sound(2, 64, 32)}, dynamic={"input_values": {0: "batch"}})
+    return Case(
+        hf.ASTForAudioClassification(config), {"input_values": sound(2, 64, 32)}, dynamic={"input_values": {0: "batch"}}
+    )
 
 
 @architecture("transformers")
 def encodec():
     """The decoder of a neural codec: codes in, sound out."""
-    config = hf.EncodecConfig(num_filters=8, hidden_size=16, codebook_size=32, codebook_dim=16, upsampling_ratios=[4, 2])
+    config = hf.EncodecConfig(
+        num_filters=8, hidden_size=16, codebook_size=32, codebook_dim=16, upsampling_ratios=[4, 2]
+    )
     model = hf.EncodecModel(config)
     frames = sound(2, 16, 25)
     return Case(model.decoder, {"hidden_states": frames}, dynamic={"hidden_states": {0: "batch", 2: "frames"}})

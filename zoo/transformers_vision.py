@@ -50,7 +50,11 @@ def segformer():
 @architecture("transformers")
 def depth_anything():
     backbone = hf.Dinov2Config(
-        **SMALL | {"num_hidden_layers": 4}, image_size=56, patch_size=14, out_indices=[1, 2, 3, 4], reshape_hidden_states=False
+        **SMALL | {"num_hidden_layers": 4},
+        image_size=56,
+        patch_size=14,
+        out_indices=[1, 2, 3, 4],
+        reshape_hidden_states=False,
     )
     config = hf.DepthAnythingConfig(
         backbone_config=backbone, neck_hidden_sizes=[8, 16, 24, 32], fusion_hidden_size=16, reassemble_hidden_size=32
@@ -102,7 +106,9 @@ def rt_detr():
 @architecture("transformers")
 def clip():
     text = SMALL | {"vocab_size": 200, "max_position_embeddings": 32, "eos_token_id": 199}
-    config = hf.CLIPConfig(text_config=text, vision_config=SMALL | {"image_size": 32, "patch_size": 8}, projection_dim=16)
+    config = hf.CLIPConfig(
+        text_config=text, vision_config=SMALL | {"image_size": 32, "patch_size": 8}, projection_dim=16
+    )
     ids = tokens(3, 9, vocabulary=199)
     ids[:, -1] = 199
     inputs = {"input_ids": ids, "pixel_values": noise(2, 3, 32, 32), "attention_mask": np.ones_like(ids)}

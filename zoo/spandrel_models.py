@@ -34,7 +34,7 @@ def compact():
     return image_case(SRVGGNetCompact(num_feat=16, num_conv=4))
 
 
-WINDOWS = {"embed_dim": 16, "num_heads": [2, 2], "img_size": 16, "upsampler": "pixelshuffle"}
+WINDOWS = {"embed_dim": 64, "num_heads": [2, 2], "img_size": 16, "upsampler": "pixelshuffle"}
 
 
 @architecture("spandrel")

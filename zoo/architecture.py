@@ -7,6 +7,7 @@ from functools import wraps
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from onnxproof import Case
 
@@ -30,14 +31,14 @@ ARCHITECTURES: dict[str, Architecture] = {}
 
 
 def architecture(package: str, *, quick: bool = False) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
-    """Adds a function to `ARCHITECTURES`: its name is the case's, its model has seeded weights and is in eval mode."""
+    """Adds a function to `ARCHITECTURES`: its name is the case's, its model has seeded, live weights, in eval mode."""
 
     def register(make: Callable[[], Case]) -> Callable[[], Case]:
         @wraps(make)
         def seeded() -> Case:
             torch.manual_seed(SEED)
             case = make()
-            case.model.eval()
+            enliven(case.model.eval())
             return replace(case, name=make.__name__)
 
         place = f"{make.__module__}:{make.__name__}"
@@ -45,6 +46,22 @@ def architecture(package: str, *, quick: bool = False) -> Callable[[Callable[[],
         return seeded
 
     return register
+
+
+@torch.no_grad()
+def enliven(model: nn.Module) -> None:
+    """Moves the weights that start as one constant, as training does.
+
+    A branch whose scale starts at zero, or norms that do nothing, would hide what an exporter makes of them.
+    """
+    for weight in model.parameters():
+        if weight.ndim and weight.is_floating_point() and len(weight.unique()) == 1:
+            weight += 0.2 * torch.randn_like(weight)
+    for name, buffer in model.named_buffers():
+        if name.endswith("running_mean"):
+            buffer += 0.2 * torch.randn_like(buffer)
+        elif name.endswith("running_var"):
+            buffer *= 0.5 + torch.rand_like(buffer)
 
 
 def noise(*shape: int) -> NDArray[np.float32]:

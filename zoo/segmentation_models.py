@@ -11,17 +11,12 @@ NARROW = {"decoder_channels": (32, 24, 16, 8)}
 
 
 def image_case(model, height: int = 64, width: int = 96) -> Case:
-    return Case(model, {"image": noise(1, 3, height, width)}, dynamic={"image": IMAGE})
+    return Case(model, {"image": noise(2, 3, height, width)}, dynamic={"image": IMAGE})
 
 
 @architecture("segmentation-models-pytorch", quick=True)
 def unet():
     return image_case(smp.Unet(**SHALLOW, **NARROW))
-
-
-@architecture("segmentation-models-pytorch")
-def unet_plus_plus():
-    return image_case(smp.UnetPlusPlus(**SHALLOW, **NARROW))
 
 
 @architecture("segmentation-models-pytorch")
@@ -32,23 +27,3 @@ def fpn():
 @architecture("segmentation-models-pytorch")
 def deeplabv3_plus():
     return image_case(smp.DeepLabV3Plus(**ENCODER, decoder_channels=32))
-
-
-@architecture("segmentation-models-pytorch")
-def manet():
-    return image_case(smp.MAnet(**SHALLOW, **NARROW, decoder_pab_channels=16))
-
-
-@architecture("segmentation-models-pytorch")
-def pspnet():
-    return image_case(smp.PSPNet(**ENCODER, psp_out_channels=32))
-
-
-@architecture("segmentation-models-pytorch")
-def pan():
-    return image_case(smp.PAN(**ENCODER, decoder_channels=16), 128, 160)
-
-
-@architecture("segmentation-models-pytorch")
-def upernet():
-    return image_case(smp.UPerNet(**ENCODER, decoder_channels=32))

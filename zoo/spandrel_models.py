@@ -21,7 +21,7 @@ from zoo.architecture import IMAGE, architecture, noise
 
 
 def image_case(model: nn.Module, height: int = 24, width: int = 32) -> Case:
-    return Case(model, {"image": noise(1, 3, height, width)}, dynamic={"image": IMAGE})
+    return Case(model, {"image": noise(2, 3, height, width)}, dynamic={"image": IMAGE})
 
 
 @architecture("spandrel", quick=True)
@@ -94,6 +94,6 @@ def fbcnn():
 
 @architecture("spandrel")
 def lama():
-    picture, mask = {0: "batch", 2: "height", 3: "width"}, noise(1, 1, 48, 64) > 0.7
-    inputs = {"image": noise(1, 3, 48, 64), "mask": mask.astype("float32")}
+    picture, mask = {0: "batch", 2: "height", 3: "width"}, noise(2, 1, 48, 64) > 0.7
+    inputs = {"image": noise(2, 3, 48, 64), "mask": mask.astype("float32")}
     return Case(LaMa(in_nc=4), inputs, dynamic=dict.fromkeys(inputs, picture))

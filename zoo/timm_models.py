@@ -38,11 +38,6 @@ def mobilenetv4():
 
 
 @architecture("timm")
-def regnet():
-    return image_case("regnety_002", 64, 96)
-
-
-@architecture("timm")
 def nfnet():
     return image_case("nf_regnet_b0", 64, 96)
 
@@ -82,32 +77,5 @@ def mobilevit():
 
 
 @architecture("timm")
-def mobilevitv2():
-    return image_case("mobilevitv2_050", 64, 96)
-
-
-@architecture("timm")
 def fastvit():
     return image_case("fastvit_t8", 64, 96, layers=(1, 1, 1, 1))
-
-
-@architecture("timm")
-def hiera():
-    options = {"img_size": 64, "embed_dim": 32, "num_heads": 2, "stages": (1, 1, 1, 1)}
-    return image_case("hiera_tiny_224", 64, 64, {0: "batch"}, **options)
-
-
-@architecture("timm")
-def coatnet():
-    options = {"img_size": 64, "embed_dim": (32, 32, 64, 64), "depths": (1, 1, 1, 1)}
-    return image_case("coatnet_0_rw_224", 64, 64, {0: "batch"}, **options)
-
-
-@architecture("timm")
-def xcit():
-    return image_case("xcit_nano_12_p16_224", 64, 96, depth=2, embed_dim=32, num_heads=4)
-
-
-@architecture("timm")
-def edgenext():
-    return image_case("edgenext_xx_small", 64, 96)

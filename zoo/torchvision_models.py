@@ -21,11 +21,6 @@ def shufflenet():
 
 
 @architecture("torchvision")
-def mobilenetv3():
-    return image_case(models.mobilenet_v3_small(**CLASSES), 64, 96)
-
-
-@architecture("torchvision")
 def googlenet():
     return image_case(models.googlenet(**CLASSES, init_weights=True, aux_logits=False), 64, 96)
 
@@ -48,12 +43,6 @@ def deeplabv3():
     return image_case(models.segmentation.deeplabv3_mobilenet_v3_large(**SEGMENTS), 65, 97)
 
 
-@architecture("torchvision")
-def video_resnet():
-    clips = {0: "batch", 2: "frames", 3: "height", 4: "width"}
-    return Case(models.video.r3d_18(**CLASSES), {"clip": noise(2, 3, 4, 32, 48)}, dynamic={"clip": clips})
-
-
 class LastFlow(nn.Module):
     """RAFT's last estimate: two pictures in, one flow out."""
 
@@ -67,5 +56,5 @@ class LastFlow(nn.Module):
 
 @architecture("torchvision")
 def raft():
-    pictures = {"first": 2 * noise(1, 3, 128, 160) - 1, "second": 1 - 2 * noise(1, 3, 128, 160)}
+    pictures = {"first": 2 * noise(2, 3, 128, 160) - 1, "second": 1 - 2 * noise(2, 3, 128, 160)}
     return Case(LastFlow(), pictures, dynamic=dict.fromkeys(pictures, IMAGE))

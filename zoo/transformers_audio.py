@@ -36,11 +36,6 @@ def wav2vec2():
     return wave_case(hf.Wav2Vec2ForCTC(hf.Wav2Vec2Config(**WAVES)))
 
 
-@architecture("transformers")
-def hubert():
-    return wave_case(hf.HubertForCTC(hf.HubertConfig(**WAVES)))
-
-
 WHISPER = {
     "vocab_size": 200,
     "d_model": 32,

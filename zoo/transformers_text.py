@@ -43,17 +43,6 @@ def roberta():
 
 
 @architecture("transformers")
-def albert():
-    config = hf.AlbertConfig(**SMALL | {"num_hidden_layers": 3}, embedding_size=16)
-    return encoder_case(hf.AlbertForSequenceClassification(config), token_types=True)
-
-
-@architecture("transformers")
-def electra():
-    return encoder_case(hf.ElectraForPreTraining(hf.ElectraConfig(**SMALL, embedding_size=16)))
-
-
-@architecture("transformers")
 def deberta_v2():
     config = hf.DebertaV2Config(
         **SMALL, relative_attention=True, pos_att_type=["p2c", "c2p"], position_buckets=16, norm_rel_ebd="layer_norm"
@@ -65,11 +54,6 @@ def deberta_v2():
 def modernbert():
     config = hf.ModernBertConfig(**SMALL | {"num_hidden_layers": 3}, pad_token_id=0, local_attention=8)
     return encoder_case(hf.ModernBertForMaskedLM(config))
-
-
-@architecture("transformers")
-def mpnet():
-    return encoder_case(hf.MPNetModel(hf.MPNetConfig(**SMALL)))
 
 
 class Logits(nn.Module):
@@ -95,11 +79,6 @@ DECODER = SMALL | {"num_key_value_heads": 2, "head_dim": 8}
 @architecture("transformers")
 def llama():
     return encoder_case(Logits(hf.LlamaForCausalLM(hf.LlamaConfig(**DECODER))))
-
-
-@architecture("transformers")
-def qwen3():
-    return encoder_case(Logits(hf.Qwen3ForCausalLM(hf.Qwen3Config(**DECODER))))
 
 
 @architecture("transformers")

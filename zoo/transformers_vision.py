@@ -16,7 +16,7 @@ def image_case(model, size: int) -> Case:
 
 def any_size_case(model, height: int, width: int) -> Case:
     """A case of a model of images of any size."""
-    return Case(model, {"pixel_values": noise(1, 3, height, width)}, dynamic={"pixel_values": IMAGE})
+    return Case(model, {"pixel_values": noise(2, 3, height, width)}, dynamic={"pixel_values": IMAGE})
 
 
 @architecture("transformers", quick=True)
@@ -57,7 +57,12 @@ def depth_anything():
         reshape_hidden_states=False,
     )
     config = hf.DepthAnythingConfig(
-        backbone_config=backbone, neck_hidden_sizes=[8, 16, 24, 32], fusion_hidden_size=16, reassemble_hidden_size=32
+        backbone_config=backbone,
+        neck_hidden_sizes=[8, 16, 24, 32],
+        fusion_hidden_size=16,
+        reassemble_hidden_size=32,
+        depth_estimation_type="metric",
+        max_depth=20,
     )
     return any_size_case(hf.DepthAnythingForDepthEstimation(config), 56, 70)
 
@@ -115,11 +120,6 @@ def clip():
     texts = {0: "texts", 1: "sequence"}
     dynamic = {"input_ids": texts, "attention_mask": texts, "pixel_values": {0: "images"}}
     return Case(hf.CLIPModel(config), inputs, dynamic=dynamic)
-
-
-@architecture("transformers")
-def siglip_vision():
-    return image_case(hf.SiglipVisionModel(hf.SiglipVisionConfig(**SMALL, image_size=32, patch_size=8)), 32)
 
 
 @architecture("transformers")

@@ -1,6 +1,6 @@
 """Detectors of ultralytics, as its own exporter sets them up."""
 
-from ultralytics.nn.tasks import DetectionModel, PoseModel, SegmentationModel
+from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
 from onnxproof import Case
 from zoo.architecture import IMAGE, architecture, noise
@@ -10,7 +10,7 @@ def detector_case(model, height: int = 64, width: int = 96) -> Case:
     """A case of a detector whose head gives boxes and scores of all anchors."""
     head = model.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", True
-    return Case(model, {"images": noise(1, 3, height, width)}, dynamic={"images": IMAGE})
+    return Case(model, {"images": noise(2, 3, height, width)}, dynamic={"images": IMAGE})
 
 
 @architecture("ultralytics", quick=True)
@@ -26,21 +26,6 @@ def yolo11():
 @architecture("ultralytics")
 def yolo11_segment():
     return detector_case(SegmentationModel("yolo11n-seg.yaml", nc=8, verbose=False))
-
-
-@architecture("ultralytics")
-def yolo11_pose():
-    return detector_case(PoseModel("yolo11n-pose.yaml", nc=8, verbose=False))
-
-
-@architecture("ultralytics")
-def yolov10():
-    return detector_case(DetectionModel("yolov10n.yaml", nc=8, verbose=False))
-
-
-@architecture("ultralytics")
-def yolo12():
-    return detector_case(DetectionModel("yolo12n.yaml", nc=8, verbose=False))
 
 
 @architecture("ultralytics")

@@ -36,6 +36,14 @@ def read() -> Zoo:
     return json.loads(RESULTS.read_text(encoding="utf-8"))
 
 
+def merged(earlier: Zoo, later: Zoo) -> Zoo:
+    """The later runs, and the earlier ones of other architectures and exporters if the versions are the same."""
+    runs = {(run["package"], run["name"], run["exporter"]): run for run in later["runs"]}
+    if earlier["versions"] == later["versions"]:
+        runs = {(run["package"], run["name"], run["exporter"]): run for run in earlier["runs"]} | runs
+    return Zoo(versions=later["versions"], runs=[runs[key] for key in sorted(runs)])
+
+
 def render(found: Zoo) -> str:
     """The page, of what was recorded."""
     return markdown.render(

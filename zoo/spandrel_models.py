@@ -1,17 +1,11 @@
 """Image restoration of spandrel: the classes that read the checkpoints people share."""
 
 from spandrel.architectures.Compact.__arch.SRVGG import SRVGGNetCompact
-from spandrel.architectures.DAT.__arch.DAT import DAT
 from spandrel.architectures.ESRGAN.__arch.RRDB import RRDBNet
-from spandrel.architectures.FBCNN.__arch.FBCNN import FBCNN
-from spandrel.architectures.HAT.__arch.HAT import HAT
-from spandrel.architectures.LaMa.__arch.LaMa import LaMa
 from spandrel.architectures.NAFNet.__arch.NAFNet_arch import NAFNet
-from spandrel.architectures.OmniSR.__arch.OmniSR import OmniSR
 from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RealCUGAN.__arch.upcunet_v3 import UpCunet2x
 from spandrel.architectures.SAFMN.__arch.safmn import SAFMN
-from spandrel.architectures.SCUNet.__arch.SCUNet import SCUNet
 from spandrel.architectures.SPAN.__arch.span import SPAN
 from spandrel.architectures.SwinIR.__arch.SwinIR import SwinIR
 from torch import nn
@@ -43,21 +37,6 @@ def swinir():
 
 
 @architecture("spandrel")
-def hat():
-    return image_case(HAT(**WINDOWS, depths=[2, 2], window_size=8, upscale=2, compress_ratio=4, squeeze_factor=4))
-
-
-@architecture("spandrel")
-def dat():
-    return image_case(DAT(**WINDOWS, depth=[2, 2], split_size=[4, 8], expansion_factor=2.0, upscale=2))
-
-
-@architecture("spandrel")
-def omnisr():
-    return image_case(OmniSR(num_feat=16, up_scale=2))
-
-
-@architecture("spandrel")
 def safmn():
     return image_case(SAFMN(dim=16, n_blocks=2, upscaling_factor=2))
 
@@ -80,20 +59,3 @@ def real_cugan():
 @architecture("spandrel")
 def nafnet():
     return image_case(NAFNet(width=8, middle_blk_num=1, enc_blk_nums=[1, 1], dec_blk_nums=[1, 1]))
-
-
-@architecture("spandrel")
-def scunet():
-    return image_case(SCUNet(dim=64, config=[1] * 7), 64, 64)
-
-
-@architecture("spandrel")
-def fbcnn():
-    return image_case(FBCNN(nc=[16, 32, 64, 512], nb=1))
-
-
-@architecture("spandrel")
-def lama():
-    picture, mask = {0: "batch", 2: "height", 3: "width"}, noise(2, 1, 48, 64) > 0.7
-    inputs = {"image": noise(2, 3, 48, 64), "mask": mask.astype("float32")}
-    return Case(LaMa(in_nc=4), inputs, dynamic=dict.fromkeys(inputs, picture))

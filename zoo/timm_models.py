@@ -33,42 +33,15 @@ def efficientnet():
 
 
 @architecture("timm")
-def mobilenetv4():
-    return image_case("mobilenetv4_conv_small_035", 64, 96)
-
-
-@architecture("timm")
-def nfnet():
-    return image_case("nf_regnet_b0", 64, 96)
-
-
-@architecture("timm")
 def vit_any_size():
     size = {"dynamic_img_size": True, "img_size": 64, "patch_size": 16}
     return image_case("vit_tiny_patch16_224", 64, 96, depth=2, embed_dim=32, num_heads=4, **size)
 
 
 @architecture("timm")
-def swin():
-    options = {"img_size": 64, "window_size": 4, "embed_dim": 16, "depths": (1, 2), "num_heads": (2, 4)}
-    return image_case("swin_tiny_patch4_window7_224", 64, 64, {0: "batch"}, **options)
-
-
-@architecture("timm")
-def maxvit():
-    options = {"img_size": 64, "embed_dim": (32, 32, 64, 64), "depths": (1, 1, 1, 1)}
-    return image_case("maxvit_tiny_tf_224", 64, 64, {0: "batch"}, **options)
-
-
-@architecture("timm")
 def eva02():
     options = {"img_size": 56, "depth": 2, "embed_dim": 32, "num_heads": 4}
     return image_case("eva02_tiny_patch14_224", 56, 56, {0: "batch"}, **options)
-
-
-@architecture("timm")
-def levit():
-    return image_case("levit_128s", 64, 64, {0: "batch"}, img_size=64)
 
 
 @architecture("timm")

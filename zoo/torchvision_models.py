@@ -8,7 +8,6 @@ from onnxproof import Case
 from zoo.architecture import IMAGE, architecture, noise
 
 CLASSES = {"weights": None, "num_classes": 10}
-SEGMENTS = CLASSES | {"weights_backbone": None}
 
 
 def image_case(model: nn.Module, height: int, width: int, dynamic=IMAGE) -> Case:
@@ -31,16 +30,6 @@ def torchvision_swin():
         patch_size=[4, 4], embed_dim=16, depths=[1, 2], num_heads=[2, 4], window_size=[4, 4], num_classes=10
     )
     return image_case(model, 64, 64)
-
-
-@architecture("torchvision")
-def lraspp():
-    return image_case(models.segmentation.lraspp_mobilenet_v3_large(**SEGMENTS), 64, 96)
-
-
-@architecture("torchvision")
-def deeplabv3():
-    return image_case(models.segmentation.deeplabv3_mobilenet_v3_large(**SEGMENTS), 65, 97)
 
 
 class LastFlow(nn.Module):

@@ -75,24 +75,6 @@ def whisper():
 
 
 @architecture("transformers")
-def audio_spectrogram():
-    config = hf.ASTConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_length=64,
-        num_mel_bins=32,
-        patch_size=8,
-        frequency_stride=6,
-        time_stride=6,
-    )
-    return Case(
-        hf.ASTForAudioClassification(config), {"input_values": sound(2, 64, 32)}, dynamic={"input_values": {0: "batch"}}
-    )
-
-
-@architecture("transformers")
 def encodec():
     """The decoder of a neural codec: codes in, sound out."""
     config = hf.EncodecConfig(

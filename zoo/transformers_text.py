@@ -82,11 +82,6 @@ def llama():
 
 
 @architecture("transformers")
-def gemma2():
-    return encoder_case(Logits(hf.Gemma2ForCausalLM(hf.Gemma2Config(**DECODER, sliding_window=8))))
-
-
-@architecture("transformers")
 def mixtral():
     config = hf.MixtralConfig(**DECODER, num_local_experts=4, num_experts_per_tok=2)
     return encoder_case(Logits(hf.MixtralForCausalLM(config)))
@@ -99,11 +94,6 @@ def mamba():
 
 
 T5 = {"vocab_size": VOCABULARY, "d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
-
-
-@architecture("transformers")
-def t5_encoder():
-    return encoder_case(hf.T5EncoderModel(hf.T5Config(**T5)))
 
 
 class Translator(nn.Module):

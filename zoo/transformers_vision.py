@@ -25,11 +25,6 @@ def vit():
 
 
 @architecture("transformers")
-def dinov2():
-    return any_size_case(hf.Dinov2Model(hf.Dinov2Config(**SMALL, image_size=56, patch_size=14)), 56, 70)
-
-
-@architecture("transformers")
 def swinv2():
     config = hf.Swinv2Config(image_size=64, patch_size=4, embed_dim=16, depths=[1, 1], num_heads=[2, 4], window_size=4)
     return image_case(hf.Swinv2ForImageClassification(config), 64)

@@ -1,6 +1,6 @@
 """Detectors of ultralytics, as its own exporter sets them up."""
 
-from ultralytics.nn.tasks import DetectionModel, SegmentationModel
+from ultralytics.nn.tasks import DetectionModel
 
 from onnxproof import Case
 from zoo.architecture import IMAGE, architecture, noise
@@ -21,13 +21,3 @@ def yolov8():
 @architecture("ultralytics")
 def yolo11():
     return detector_case(DetectionModel("yolo11n.yaml", nc=8, verbose=False))
-
-
-@architecture("ultralytics")
-def yolo11_segment():
-    return detector_case(SegmentationModel("yolo11n-seg.yaml", nc=8, verbose=False))
-
-
-@architecture("ultralytics")
-def yolo26():
-    return detector_case(DetectionModel("yolo26n.yaml", nc=8, verbose=False))

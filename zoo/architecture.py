@@ -64,6 +64,21 @@ def enliven(model: nn.Module) -> None:
             buffer *= 0.5 + torch.rand_like(buffer)
 
 
+def wrong(exporter: str, checks: str, reason: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:
+    """Adds what is known to be wrong to the case that a function makes: `checks` are its failures, by commas."""
+
+    def register(make: Callable[[], Case]) -> Callable[[], Case]:
+        @wraps(make)
+        def made() -> Case:
+            case = make()
+            found = {check: case.expected.get(check, {}) | {exporter: reason} for check in checks.split(", ")}
+            return replace(case, expected=case.expected | found)
+
+        return made
+
+    return register
+
+
 def noise(*shape: int) -> NDArray[np.float32]:
     """Values from 0 to 1."""
     return np.random.default_rng(SEED).random(shape, np.float32)
@@ -73,6 +88,12 @@ def tokens(*shape: int, vocabulary: int) -> NDArray[np.int64]:
     """Ids of tokens."""
     return np.random.default_rng(SEED).integers(2, vocabulary, shape)
 
+
+ONE_NAME = "the exporter gives one symbol to dimensions that differ"
+"""A fault of torchscript's shape inference, in `shapes-honest`."""
+
+STATIC = "dims-kept, inputs-live, same-values-unseen"
+"""The checks that a file fails which keeps a size of the example."""
 
 IMAGE = {0: "batch", 2: "height", 3: "width"}
 """The dynamic dimensions of a batch of images of any size."""

@@ -7,8 +7,8 @@ import pytest
 
 from docs.zoo_page import PAGE, RESULTS, Run, Zoo, merged, read, render
 
-STACK = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy")
 PACKAGES = ("transformers", "timm", "torchvision", "spandrel", "segmentation-models-pytorch", "ultralytics")
+STACK = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", *PACKAGES)
 RUN = "run of the zoo"
 
 
@@ -16,31 +16,32 @@ def pytest_addoption(parser):
     parser.addoption(
         "--record",
         action="store_true",
-        help="write what the runs found to docs/zoo.json, in place of what it has of the same architectures and "
-        "exporters, and docs/zoo.md from it (default: write nothing)",
+        help="write each run to docs/zoo.json, in place of an earlier one of the same architecture and exporter, and "
+        "docs/zoo.md from it (default: write nothing)",
     )
+
+
+def pytest_configure(config):
+    if config.option.record and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(), "record of the zoo")
 
 
 @pytest.fixture
 def keep_run(record_property):
-    """Adds a run to what `--record` writes."""
+    """Hands a run to the process that records it."""
     return lambda run: record_property(RUN, run)
 
 
-def pytest_sessionfinish(session):
-    if session.config.option.record and not hasattr(session.config, "workerinput"):
-        record(recorded(session.config))
+class Recorder:
+    """Writes each run once it is over: all of them take long."""
 
-
-def recorded(config) -> list[Run]:
-    """The runs of all workers."""
-    stats = config.pluginmanager.get_plugin("terminalreporter").stats
-    reports = [report for found in stats.values() for report in found if getattr(report, "when", "") == "call"]
-    return [value for report in reports for name, value in report.user_properties if name == RUN]
+    def pytest_runtest_logreport(self, report):
+        if report.when == "call":
+            record([value for name, value in report.user_properties if name == RUN])
 
 
 def record(runs: list[Run]) -> None:
-    found = Zoo(versions={name: version(name) for name in (*STACK, *PACKAGES)}, runs=runs)
+    found = Zoo(versions={name: version(name) for name in STACK}, runs=runs)
     if RESULTS.exists():
         found = merged(read(), found)
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

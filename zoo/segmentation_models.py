@@ -3,7 +3,8 @@
 import segmentation_models_pytorch as smp
 
 from onnxproof import Case
-from zoo.architecture import IMAGE, architecture, noise
+from onnxproof.versions import TORCHSCRIPT
+from zoo.architecture import IMAGE, ONE_NAME, architecture, noise, wrong
 
 ENCODER = {"encoder_name": "mobilenet_v2", "encoder_weights": None, "classes": 3}
 SHALLOW = ENCODER | {"encoder_depth": 4}
@@ -15,6 +16,7 @@ def image_case(model, height: int = 64, width: int = 96) -> Case:
 
 
 @architecture("segmentation-models-pytorch", quick=True)
+@wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
 def unet():
     return image_case(smp.Unet(**SHALLOW, **NARROW))
 

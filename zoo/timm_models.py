@@ -3,7 +3,8 @@
 import timm
 
 from onnxproof import Case
-from zoo.architecture import IMAGE, architecture, noise
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
+from zoo.architecture import IMAGE, architecture, noise, wrong
 
 
 def image_case(name: str, height: int, width: int, dynamic=IMAGE, **options) -> Case:
@@ -33,18 +34,34 @@ def efficientnet():
 
 
 @architecture("timm")
+@wrong(TORCHSCRIPT, "exports", "the exporter does not have the antialiased bicubic resizing of position embeddings")
 def vit_any_size():
     size = {"dynamic_img_size": True, "img_size": 64, "patch_size": 16}
     return image_case("vit_tiny_patch16_224", 64, 96, depth=2, embed_dim=32, num_heads=4, **size)
 
 
 @architecture("timm")
+@wrong(
+    TORCHSCRIPT,
+    "exports",
+    "`is_causal`, calculated from the sequence's length, is a tensor there",
+)
 def eva02():
     options = {"img_size": 56, "depth": 2, "embed_dim": 32, "num_heads": 4}
     return image_case("eva02_tiny_patch14_224", 56, 56, {0: "batch"}, **options)
 
 
 @architecture("timm")
+@wrong(
+    TORCHSCRIPT,
+    "inputs-live, same-values-unseen",
+    "its resizing, under an `if`, is not in the file",
+)
+@wrong(
+    TORCH_EXPORT,
+    "inputs-live, same-values-unseen",
+    "its resizing, under an `if`, is not in the file",
+)
 def mobilevit():
     return image_case("mobilevit_xxs", 64, 96)
 

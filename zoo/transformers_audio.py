@@ -5,7 +5,8 @@ import transformers as hf
 from torch import nn
 
 from onnxproof import Case
-from zoo.architecture import SEED, architecture, tokens
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
+from zoo.architecture import ONE_NAME, SEED, architecture, tokens, wrong
 
 
 def sound(*shape: int):
@@ -67,6 +68,7 @@ class Transcriber(nn.Module):
 
 
 @architecture("transformers")
+@wrong(TORCHSCRIPT, "exports", "the exporter does not have `diff`, with which transformers looks for packed sequences")
 def whisper():
     model = Transcriber(hf.WhisperForConditionalGeneration(hf.WhisperConfig(**WHISPER)))
     inputs = {"input_features": sound(2, 16, 100), "decoder_input_ids": tokens(2, 7, vocabulary=200)}
@@ -75,6 +77,8 @@ def whisper():
 
 
 @architecture("transformers")
+@wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
+@wrong(TORCH_EXPORT, "exports", "the padding is calculated with a tensor, whose values torch.export does not have")
 def encodec():
     """The decoder of a neural codec: codes in, sound out."""
     config = hf.EncodecConfig(

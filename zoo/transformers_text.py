@@ -5,7 +5,8 @@ import transformers as hf
 from torch import nn
 
 from onnxproof import Case
-from zoo.architecture import TEXT, architecture, tokens
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
+from zoo.architecture import STATIC, TEXT, architecture, tokens, wrong
 
 VOCABULARY = 200
 SMALL = {
@@ -27,6 +28,11 @@ def encoder_case(model, *, token_types=False) -> Case:
 
 
 @architecture("transformers", quick=True)
+@wrong(
+    TORCHSCRIPT,
+    "exports",
+    "the exporter passes all defaults by position, transformers adds use_cache again",
+)
 def bert():
     return encoder_case(hf.BertModel(hf.BertConfig(**SMALL)), token_types=True)
 
@@ -82,12 +88,19 @@ def llama():
 
 
 @architecture("transformers")
+@wrong(TORCHSCRIPT, "exports", "the exporter does not have `histc`, which counts the tokens of each expert")
+@wrong(TORCH_EXPORT, "exports", "the exporter does not have `grouped_mm_fallback`, which runs the experts")
 def mixtral():
     config = hf.MixtralConfig(**DECODER, num_local_experts=4, num_experts_per_tok=2)
     return encoder_case(Logits(hf.MixtralForCausalLM(config)))
 
 
+UNROLLED = "the scan over the sequence is a Python loop, written out for the length of the example"
+
+
 @architecture("transformers")
+@wrong(TORCHSCRIPT, "inputs-live, same-values-unseen", UNROLLED)
+@wrong(TORCH_EXPORT, STATIC, UNROLLED)
 def mamba():
     config = hf.MambaConfig(vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=8)
     return encoder_case(Logits(hf.MambaForCausalLM(config)))
@@ -122,6 +135,11 @@ def translator_case(model: nn.Module) -> Case:
 
 
 @architecture("transformers")
+@wrong(
+    TORCH_EXPORT,
+    "exports",
+    "the exporter cannot tell that the heads can be viewed as one dimension",
+)
 def t5():
     return translator_case(hf.T5ForConditionalGeneration(hf.T5Config(**T5)))
 

@@ -4,7 +4,8 @@ import numpy as np
 import transformers as hf
 
 from onnxproof import Case
-from zoo.architecture import IMAGE, TEXT, architecture, noise, tokens
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
+from zoo.architecture import IMAGE, ONE_NAME, STATIC, TEXT, architecture, noise, tokens, wrong
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 
@@ -43,6 +44,9 @@ def segformer():
 
 
 @architecture("transformers")
+@wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
+@wrong(TORCHSCRIPT, "same-values-unseen", "the size that the depth is scaled to is a number in the file")
+@wrong(TORCH_EXPORT, STATIC, "the size of the example is in the file")
 def depth_anything():
     backbone = hf.Dinov2Config(
         **SMALL | {"num_hidden_layers": 4},
@@ -84,6 +88,8 @@ def detr():
 
 
 @architecture("transformers")
+@wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
+@wrong(TORCH_EXPORT, STATIC, "the batch of the example is in the file")
 def rt_detr():
     backbone = hf.RTDetrResNetConfig(**RESNET, layer_type="basic", out_features=["stage2", "stage3", "stage4"])
     config = hf.RTDetrConfig(
@@ -118,6 +124,11 @@ def clip():
 
 
 @architecture("transformers")
+@wrong(
+    TORCHSCRIPT,
+    "inputs-kept, outputs-kept, same-values, same-values-unseen",
+    "the default 0 of `logits_to_keep` becomes an input, and the file gives one position",
+)
 def vision_text_captions():
     """BLIP: an image and the start of its caption in, logits out."""
     text = SMALL | {"vocab_size": 200, "max_position_embeddings": 32, "encoder_hidden_size": 32}

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TypedDict
 
@@ -46,10 +47,12 @@ def merged(earlier: Zoo, later: Zoo) -> Zoo:
 
 def render(found: Zoo) -> str:
     """The page, of what was recorded."""
+    verdicts = [verdict(run) for run in found["runs"]]
     return markdown.render(
         "zoo",
         versions=found["versions"],
-        runs=[run | {"verdict": verdict(run)} for run in found["runs"]],
+        runs=[run | {"verdict": told} for run, told in zip(found["runs"], verdicts, strict=True)],
+        counts=Counter(told.split()[0] for told in verdicts),
         names=list(dict.fromkeys(run["name"] for run in found["runs"])),
         packages=sorted({run["package"] for run in found["runs"]}),
         faults=faults(found["runs"]),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from docs.zoo_page import PAGE, faults, read, render, unexplained, verdict
+from docs.zoo_page import PAGE, faults, merged, read, render, unexplained, verdict
 
 
 def finding(check, verdict, problem="", advice=""):
@@ -55,3 +55,23 @@ def test_a_fault_is_told_once():
     assert (line["name"], line["reason"], others) == ("net", "it is static", [])
     assert list(line["exporters"]) == ["torchscript", "torch.export"]
     assert list(line["checks"]) == ["dims-kept", "inputs-live"]
+
+
+EARLIER = {"versions": {"torch": "2.13.0"}, "runs": [run(WRONG), run(WRONG, exporter="torch.export")]}
+
+
+class TestMerged:
+    """A run takes the place of the one of the same architecture and exporter."""
+
+    def test_same_versions(self):
+        """The others stay, in the order of package, architecture and exporter."""
+        found = merged(EARLIER, {"versions": {"torch": "2.13.0"}, "runs": [run(HOLDS)]})
+        assert [(each["exporter"], verdict(each)) for each in found["runs"]] == [
+            ("torch.export", "**same-values**"),
+            ("torchscript", "✓"),
+        ]
+
+    def test_other_versions(self):
+        """Runs of other versions are dropped."""
+        later = {"versions": {"torch": "2.14.0"}, "runs": [run(HOLDS)]}
+        assert merged(EARLIER, later) == later

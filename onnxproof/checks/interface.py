@@ -1,11 +1,13 @@
 """Checks of the file itself: what it declares, and whether it is complete."""
 
 import re
+from collections.abc import Iterable
 
 import onnx
 
 from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import leaves
+from onnxproof.case import Case
 from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.isolated import run_without_torch
@@ -14,7 +16,9 @@ from onnxproof.graph.dims import SymbolError, bind
 from onnxproof.graph.load import GraphError, external_files
 from onnxproof.graph.record import shape_text
 from onnxproof.probing.conversion import Conversion
-from onnxproof.probing.files import GivenFile
+from onnxproof.probing.files import ExportedFile, GivenFile
+from onnxproof.probing.probes import resized
+from onnxproof.versions import TORCH_EXPORT
 
 KEEP_A_TENSOR = (
     "Keep it a tensor in the model: a Python number freezes it, and for torchscript `.item()`, `int(x.shape[i])` and"
@@ -24,20 +28,37 @@ KEEP_A_TENSOR = (
 
 def exports(conversion: Conversion) -> str:
     """The file is written by the exporter without an error."""
-    if isinstance(conversion.file, GivenFile):
+    file = conversion.file
+    if isinstance(file, GivenFile):
         raise NotJudgedError("nothing to export: a file was given")
     try:
-        count = len(conversion.file.export.graph.nodes)
+        count = len(file.export.graph.nodes)
     except ExportError as error:
-        raise CheckError(str(error), _advice(str(error))) from error
-    return f"{conversion.file.exporter}, {count} node{'s' * (count != 1)}"
+        raise CheckError(str(error), _advice(conversion.case, file, str(error))) from error
+    return f"{file.exporter}, {count} node{'s' * (count != 1)}"
 
 
-def _advice(refusal: str) -> str:
+def _advice(case: Case, file: ExportedFile, refusal: str) -> str:
     """What to do about an exporter's refusal: torchscript names the first opset that has an operator."""
     if found := re.search(r"added in version (\d+)", refusal):
         return f"Ask for opset {found[1]} or newer: `--opset {found[1]}`."
+    ones = [symbol for symbol, size in case.sizes.items() if size == 1]
+    if ones and file.exporter == TORCH_EXPORT and _is_exported_with_two(case, file, ones):
+        return _with_two(ones)
     return "Read the exporter's message; try another opset or the other exporter."
+
+
+def _with_two(symbols: Iterable[str]) -> str:
+    return f"Give an example with {' = '.join(symbols)} = 2: torch.export takes a size of 1 for a constant."
+
+
+def _is_exported_with_two(case: Case, file: ExportedFile, symbols: Iterable[str]) -> bool:
+    """Whether the exporter takes the example with a size of 2 along these dimensions."""
+    try:
+        file.traced_on(resized(case, case.sizes | dict.fromkeys(symbols, 2)).inputs, "with-two")
+    except ExportError:
+        return False
+    return True
 
 
 def opset_kept(conversion: Conversion) -> str:
@@ -130,8 +151,12 @@ def dims_kept(conversion: Conversion) -> str:
     ]
     frozen = [f"{symbol} of {name} is {size}" for symbol, name, size in declared if isinstance(size, int)]
     if frozen:
+        fixed = dict.fromkeys(symbol for symbol, _, size in declared if isinstance(size, int))
+        is_of_ones = conversion.file.exporter == TORCH_EXPORT and all(conversion.case.sizes[s] == 1 for s in fixed)
         raise CheckError(
-            f"the file froze a dimension: {'; '.join(frozen)}", KEEP_A_TENSOR, evidence=conversion.file.tracer_evidence
+            f"the file froze a dimension: {'; '.join(frozen)}",
+            _with_two(fixed) if is_of_ones else KEEP_A_TENSOR,
+            evidence=conversion.file.tracer_evidence,
         )
     return ", ".join(conversion.case.sizes)
 

@@ -131,6 +131,21 @@ class TestEngines:
             "it is wrong in both: see same-values",
         )
 
+    def test_wrong_at_a_size(self, given):
+        """If both are wrong on the smallest inputs, those are judged on which ONNX Runtime is right."""
+        case = scale_case(also=[{"x": ROWS[:3], "factor": FACTOR}])
+        asked = []
+
+        def run(inputs):
+            asked.append(len(inputs["x"]))
+            if len(inputs["x"]) != len(ROWS):
+                raise EngineError("6 rows only")
+            return {"scaled": inputs["x"] * FACTOR, "total": inputs["x"].sum(-1)}
+
+        conversion = in_engines(given(case, FILE), onnxruntime=FakeEngine(run), reference=FakeEngine(run))
+        assert judge(engines_agree, conversion).verdict == CheckVerdict.HOLDS
+        assert asked[-1] == len(ROWS)
+
     def test_refused(self, changed):
         """A file that the reference evaluator cannot run is not judged."""
         assert seen(engines_agree, changed(reference=refuse)) == (

@@ -21,8 +21,10 @@ from onnxproof.checks.interface import (
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
-from onnxproof.versions import TORCHSCRIPT
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
 from tests.harness.by_hand import FACTOR, FILE, ROWS, Gives, Scale, edited, said, scale_case, seen
+
+needs_torch_export = pytest.mark.skipif(not torch_export_is_available, reason="the installed torch has no torch.export")
 
 
 class Untraceable(Scale):
@@ -32,6 +34,20 @@ class Untraceable(Scale):
         if torch.jit.is_tracing():
             raise ArithmeticError("no way through")
         return super().forward(x, factor)
+
+
+class OneRow(torch.nn.Module):
+    """A model that does something else with one row."""
+
+    def forward(self, x):
+        return x * 2 if x.shape[0] < 2 else x * 3
+
+
+class PositiveSum(torch.nn.Module):
+    """A model that does something else with other values."""
+
+    def forward(self, x):
+        return x * 2 if x.sum() > 0 else x * 3
 
 
 class TestExports:
@@ -54,6 +70,24 @@ class TestExports:
         case = Case(Gives(torch.nn.functional.scaled_dot_product_attention), dict.fromkeys("qkv", ROWS))
         finding = judge(exports, exported(ReferenceModel(case), TORCHSCRIPT, 11))
         assert (finding.verdict, finding.advice) == (CheckVerdict.FAILS, "Ask for opset 14 or newer: `--opset 14`.")
+
+    @needs_torch_export
+    @pytest.mark.parametrize(
+        ("model", "advice"),
+        [
+            pytest.param(
+                OneRow(), "Give an example with batch = 2: torch.export takes a size of 1 for a constant.", id="cure"
+            ),
+            pytest.param(
+                PositiveSum(), "Read the exporter's message; try another opset or the other exporter.", id="no-cure"
+            ),
+        ],
+    )
+    def test_size_of_one(self, model, advice):
+        """torch.export's refusal of a size of 1 is followed by what it takes, if it does take the example with 2."""
+        case = Case(model, {"x": ROWS[:1]}, dynamic={"x": {0: "batch"}})
+        finding = judge(exports, exported(ReferenceModel(case), TORCH_EXPORT))
+        assert (finding.verdict, finding.advice) == (CheckVerdict.FAILS, advice)
 
     def test_given(self, right):
         """A file that was given was not exported."""

@@ -1,10 +1,12 @@
 """The checks that a file has the model's inputs, outputs and dimensions."""
 
+import numpy as np
 import onnx
 import pytest
 import torch
 from onnx.parser import parse_model
 
+from onnxproof.case import Case
 from onnxproof.checks.check import judge
 from onnxproof.checks.interface import KEEP_A_TENSOR, dims_kept, inputs_kept, outputs_kept, shapes_honest
 from onnxproof.engines.base import EngineError
@@ -12,8 +14,10 @@ from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
-from onnxproof.versions import TORCHSCRIPT
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Scale, edited, in_engines, said, scale_case, seen
+
+WITH_TWO = "Give an example with rows = columns = 2: torch.export takes a size of 1 for a constant."
 
 
 class ItemFactor(Scale):
@@ -178,6 +182,21 @@ class TestDims:
         finding = judge(dims_kept, given(self.SQUARE, edited(("[rows, 4] x", declared))))
         assert said(finding) == (CheckVerdict.FAILS, f"the file froze a dimension: {problem}")
         assert finding.advice == KEEP_A_TENSOR
+
+    @pytest.mark.parametrize(
+        ("exporter", "shape", "advice"),
+        [
+            pytest.param(TORCH_EXPORT, (1, 1), WITH_TWO, id="ones"),
+            pytest.param(TORCH_EXPORT, (1, 4), KEEP_A_TENSOR, id="another"),
+            pytest.param(TORCHSCRIPT, (1, 1), KEEP_A_TENSOR, id="torchscript"),
+        ],
+    )
+    def test_ones(self, given, exporter, shape, advice):
+        """torch.export takes a size of 1 in the example for a constant."""
+        case = Case(Scale(), {"x": np.ones(shape, np.float32), "factor": FACTOR}, dynamic=self.SQUARE.dynamic)
+        conversion = given(case, edited(("[rows, 4] x", f"[{shape[0]}, {shape[1]}] x")))
+        conversion.file.exporter = exporter
+        assert judge(dims_kept, conversion).advice == advice
 
     @pytest.mark.parametrize(
         "change",

@@ -1,0 +1,107 @@
+"""docs/zoo.md, made of docs/zoo.json by `python -m docs.zoo_page`."""
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import TypedDict
+
+from docs import markdown
+from onnxproof.results import CheckVerdict
+
+RESULTS, PAGE = (Path(__file__).parent / f"zoo.{ending}" for ending in ("json", "md"))
+
+REASON = "expected: "
+
+
+class Run(TypedDict):
+    """The findings on one architecture by one exporter, its CPU seconds, and the peak memory of its process."""
+
+    name: str
+    package: str
+    exporter: str
+    findings: list[dict[str, str]]
+    seconds: float
+    mebibytes: int
+
+
+class Zoo(TypedDict):
+    """The runs of one record, and with which versions."""
+
+    versions: dict[str, str]
+    runs: list[Run]
+
+
+def read() -> Zoo:
+    """The recorded runs."""
+    return json.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+def merged(earlier: Zoo, later: Zoo) -> Zoo:
+    """The later runs, and the earlier ones of other architectures and exporters if the versions are the same."""
+    runs = {(run["package"], run["name"], run["exporter"]): run for run in later["runs"]}
+    if earlier["versions"] == later["versions"]:
+        runs = {(run["package"], run["name"], run["exporter"]): run for run in earlier["runs"]} | runs
+    return Zoo(versions=later["versions"], runs=[runs[key] for key in sorted(runs)])
+
+
+def render(found: Zoo) -> str:
+    """The page, of what was recorded."""
+    verdicts = [verdict(run) for run in found["runs"]]
+    return markdown.render(
+        "zoo",
+        versions=found["versions"],
+        runs=[run | {"verdict": told} for run, told in zip(found["runs"], verdicts, strict=True)],
+        counts=Counter(told.split()[0] for told in verdicts),
+        names=list(dict.fromkeys(run["name"] for run in found["runs"])),
+        packages=sorted({run["package"] for run in found["runs"]}),
+        faults=faults(found["runs"]),
+    )
+
+
+def verdict(run: Run) -> str:
+    """The run in a word or two: its true faults by their checks, if it has any."""
+    expected = checks_with(run, CheckVerdict.EXPECTED)
+    unexpected = [finding["check"] or "crash" for finding in unexplained(run)]
+    if unexpected:
+        return f"**{', '.join(unexpected)}**"
+    if expected == ["exports"]:
+        return "refused"
+    return f"✗ {', '.join(expected)}" if expected else "✓"
+
+
+def checks_with(run: Run, verdict: CheckVerdict) -> list[str]:
+    return [finding["check"] for finding in run["findings"] if finding["verdict"] == verdict]
+
+
+def unexplained(run: Run) -> list[dict[str, str]]:
+    """The failures that are no known fault, and what is not judged for another reason than a known fault."""
+    expected = checks_with(run, CheckVerdict.EXPECTED)
+    return [
+        finding
+        for finding in run["findings"]
+        if finding["verdict"] == CheckVerdict.FAILS
+        or (finding["verdict"] == CheckVerdict.NOT_JUDGED and not _refers_to(finding["problem"], expected))
+    ]
+
+
+def _refers_to(problem: str, checks: list[str]) -> bool:
+    found = re.search(r"see ([a-z-]+)$", problem)
+    return bool(found) and found[1] in checks
+
+
+def faults(runs: list[Run]) -> list[dict[str, object]]:
+    """Each known fault once: the architecture, the exporters that have it, its checks and the reason."""
+    found: dict[tuple[str, str], dict[str, dict[str, None]]] = {}
+    for run in runs:
+        for finding in run["findings"]:
+            if finding["verdict"] == CheckVerdict.EXPECTED:
+                entry = found.setdefault(
+                    (run["name"], finding["advice"].removeprefix(REASON)), {"exporters": {}, "checks": {}}
+                )
+                entry["exporters"][run["exporter"]] = entry["checks"][finding["check"]] = None
+    return [{"name": name, "reason": reason} | entry for (name, reason), entry in found.items()]
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render(read()), encoding="utf-8")

@@ -200,11 +200,11 @@ def scaled_shape(image: Tensor, factor: Tensor) -> Tensor:
     """An empty output of `scale_bicubic`, for torch.export: its height and width depend on values, so each is a symbol
     of its own.
 
-    torch 2.9 asks of a convolution whether there is a pixel, and fewer than 2³¹ values in 64 channels. The file has no
-    such bounds.
+    Up to torch 2.11 a convolution asks how many values its image has: whether they are fewer than 2³¹, and on several
+    threads more than 20,480, as 64 channels of 18 × 18 pixels are. The file has no such bounds.
     """
     ctx = torch.library.get_ctx()
-    height, width = (ctx.new_dynamic_size(min=1, max=4096) for _ in range(2))
+    height, width = (ctx.new_dynamic_size(min=18, max=4096) for _ in range(2))
     return image.new_empty((*image.shape[:2], height, width))
 
 

@@ -23,6 +23,8 @@ BENCHMARKS = "benchmarks"
 """The folder of a run that judges no claim."""
 PYTHON = "py311"
 PROCESSES = 2
+SPECS = ("tests", "--ignore=tests/harness")
+"""The document's specs, without the tests of onnxproof itself: they alone decide what is recorded."""
 
 
 def environments() -> list[str]:
@@ -30,13 +32,13 @@ def environments() -> list[str]:
     return sorted((f"{PYTHON}-{path.stem}" for path in (ROOT / "stacks").glob("*.txt")), key=by_numbers)
 
 
-def run(name: str) -> bool:
-    """Runs the suite in a tox environment, then removes the environment; whether the suite passed."""
+def run(name: str, tests: Sequence[str] = ()) -> bool:
+    """Runs the suite, or these tests, in a tox environment, then removes the environment; whether they passed."""
     work = Path(os.environ.get("TOX_WORK_DIR", ROOT / ".tox"))
     shutil.rmtree(REPORTS / name, ignore_errors=True)
     command = [sys.executable, "-m", "tox", "run", "--workdir", str(work), "-e", name]
     try:
-        suite = [f"-n{PROCESSES}", f"--onnx-report={REPORTS / name}"]
+        suite = [*tests, f"-n{PROCESSES}", f"--onnx-report={REPORTS / name}"]
         return subprocess.run([*command, "--", *suite], cwd=ROOT).returncode == 0
     finally:
         shutil.rmtree(work / name, ignore_errors=True)
@@ -57,9 +59,15 @@ def main(arguments: Sequence[str]) -> int:
     """Runs and records; the exit status is 0 if all passed, 1 if one failed, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m docs.verdict_matrix", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="a tox environment (default: that of each stack)")
-    names = parser.parse_args(arguments).names or environments()
+    parser.add_argument(
+        "--specs",
+        action="store_true",
+        help="run the document's specs without the tests of onnxproof itself (default: the whole suite)",
+    )
+    asked = parser.parse_args(arguments)
+    names = asked.names or environments()
     try:
-        failed = [name for name in names if not run(name)]
+        failed = [name for name in names if not run(name, SPECS if asked.specs else ())]
         record(names)
     except KeyboardInterrupt:
         print("interrupted: nothing is recorded", file=sys.stderr)

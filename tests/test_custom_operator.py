@@ -14,6 +14,7 @@ from onnxproof.exporting.export import ExportError
 from onnxproof.graph.diff import graph_differences
 from onnxproof.graph.facts import Value
 from onnxproof.graph.load import load_model
+from onnxproof.latency import threads
 from onnxproof.parity.compare import assert_same
 from onnxproof.probing.reference import reference
 from tests.inputs import DYNAMIC_SIZE, scales
@@ -70,6 +71,16 @@ class TestTwoInputs:
         assert graph.input_names == ("input", "factor")
         assert graph.nodes_of("Resize")[0].inputs[2] == "factor"
         assert not set(graph.outputs[0].shape[2:]) & {*graph.inputs[0].shape, None}
+
+    @pytest.mark.instead("operator-two-inputs")
+    @pytest.mark.parametrize("count", [1, 2], ids="{}-threads".format)
+    def test_threads_do_not_matter(self, export_to, trained, noise, target, count):
+        """torch asks more of a convolution on several threads; the file has two inputs however many there are."""
+        inputs = {"input": noise(1, 3, 24, 20), "factor": scales(2)}
+        options = {"dynamic": DYNAMIC_SIZE, "translations": srcnn.onnx_translations()}
+        with threads(count):
+            made = export_to(trained(srcnn.PortableSuperResolutionNet()), inputs, target, **options)
+        assert made.graph.input_names == ("input", "factor")
 
 
 class TestAttributes:

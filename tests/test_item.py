@@ -28,7 +28,7 @@ def item_output(item_export, face):
 class TestItem:
     """`.item()` makes a number of a one-element tensor."""
 
-    @pytest.mark.claim("item-number")
+    @pytest.mark.claim("item-number", "item-exports")
     def test_network_runs(self, trained, face, face_reference):
         """With `torch.tensor(3)` as factor the face comes out bit for bit as at ×3."""
         output = TorchModel(trained(srcnn.ItemFactorNet()), ("input", "factor")).run(

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from torch import nn
 
@@ -14,7 +15,12 @@ from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import assert_same
 from onnxproof.probing.reference import reference
 from onnxproof.versions import TORCHSCRIPT
-from tests.facts import CLASSIC_OPENCV, opencv_resizes_bicubic, reference_evaluator_takes_an_empty_roi
+from tests.facts import (
+    CLASSIC_OPENCV,
+    opencv_infers_kernel_shapes,
+    opencv_resizes_bicubic,
+    reference_evaluator_takes_an_empty_roi,
+)
 from tests.inputs import scales
 
 
@@ -116,14 +122,20 @@ class TestClassicOpenCV:
     def test_bicubic_is_refused(self, fixed_export):
         """It refuses the document's first file, whose Resize is bicubic."""
         with pytest.raises(cv2.error, match="'interpolation' is cubic"):
-            cv2.dnn.readNetFromONNX(str(fixed_export.path), *CLASSIC_OPENCV)
+            read_net(fixed_export.path)
 
     @pytest.mark.claim("engines-differ")
-    def test_bilinear_runs(self, bilinear, bilinear_export, five, target):
-        """With bilinear up-sampling in the network, it has torch's output."""
-        net = cv2.dnn.readNetFromONNX(str(bilinear_export.path), *CLASSIC_OPENCV)
+    def test_bilinear_runs(self, bilinear, bilinear_export, five, tmp_path, target):
+        """With bilinear up-sampling in the network, and every kernel's shape in the file, it has torch's output."""
+        net = read_net(with_kernel_shapes(bilinear_export.path, tmp_path / "model.onnx"))
         net.setInput(five, "input")
         assert_same({"output": net.forward("output")}, reference(bilinear, {"input": five}), f"bilinear-{target}")
+
+    @pytest.mark.claim("engines-differ")
+    def test_kernel_shape_may_be_left_out(self, bilinear_export, tmp_path):
+        """A Conv without a kernel_shape, which ONNX takes from the weights, is refused before OpenCV 5."""
+        path = without_kernel_shapes(bilinear_export.path, tmp_path / "model.onnx")
+        assert is_read(path) == opencv_infers_kernel_shapes
 
     @pytest.fixture
     def bilinear(self, trained):
@@ -134,3 +146,40 @@ class TestClassicOpenCV:
     @pytest.fixture
     def bilinear_export(self, exported, bilinear, noise, target):
         return exported("srcnn-bilinear", bilinear, {"input": noise(1, 3, 5, 5)}, target)
+
+
+def read_net(path):
+    """A file in OpenCV's classic engine."""
+    return cv2.dnn.readNetFromONNX(str(path), *CLASSIC_OPENCV)
+
+
+def is_read(path):
+    """Whether that engine reads the file; raises for another reason than a kernel's shape."""
+    try:
+        read_net(path)
+    except cv2.error as error:
+        if "kernel_size (or kernel_h and kernel_w) not specified" not in str(error):
+            raise
+        return False
+    return True
+
+
+def without_kernel_shapes(path, new):
+    """A copy of a file whose Conv nodes have no kernel_shape."""
+    model = onnx.load(path)
+    for conv in (node for node in model.graph.node if node.op_type == "Conv"):
+        kept = [attribute for attribute in conv.attribute if attribute.name != "kernel_shape"]
+        del conv.attribute[:]
+        conv.attribute.extend(kept)
+    onnx.save(model, new)
+    return new
+
+
+def with_kernel_shapes(path, new):
+    """A copy of a file whose Conv nodes have the kernel_shape of their weights, which some exporters leave out."""
+    model = onnx.load(without_kernel_shapes(path, new))
+    sides = {tensor.name: tensor.dims[2:] for tensor in model.graph.initializer}
+    for conv in (node for node in model.graph.node if node.op_type == "Conv"):
+        conv.attribute.append(onnx.helper.make_attribute("kernel_shape", sides[conv.input[1]]))
+    onnx.save(model, new)
+    return new

@@ -108,6 +108,12 @@ class TestMatrix:
         assert list(tox.suites) == environments()
         assert tox.suites["py311-torch2.0"] == ["-n2", f"--onnx-report={tox.folder / 'report' / 'py311-torch2.0'}"]
 
+    def test_specs(self, tox):
+        """On request the document's specs are run alone."""
+        assert main(["--specs", "good"]) == 0
+        report = f"--onnx-report={tox.folder / 'report' / 'good'}"
+        assert tox.suites["good"] == ["tests", "--ignore=tests/harness", "-n2", report]
+
     def test_failure(self, tox, capsys):
         """The next environment runs after one that fails; the exit status and the output say which failed."""
         tox.failing = {"bad"}

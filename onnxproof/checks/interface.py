@@ -144,9 +144,9 @@ def dims_kept(conversion: Conversion) -> str:
         raise NotJudgedError("the case names no dynamic dimension")
     shapes = {value.name: value.shape for value in conversion.graph.inputs}
     declared = [
-        (symbol, name, shape[axis])
+        (str(dim), name, shape[axis])
         for name, axes in dynamic.items()
-        for axis, symbol in axes.items()
+        for axis, dim in axes.items()
         if (shape := shapes.get(name)) is not None
     ]
     frozen = [f"{symbol} of {name} is {size}" for symbol, name, size in declared if isinstance(size, int)]

@@ -20,7 +20,7 @@ from onnxproof.results import Parity
 
 def inputs_live(conversion: Conversion) -> str:
     """The file reacts to each input and to each dynamic dimension that the model reacts to."""
-    base = _run_on_example(conversion)
+    base = _run_on_base(conversion)
     live = [change for change, shown in conversion.model.reactions.items() if shown]
     for change in live:
         _require_reaction(conversion, base, change)
@@ -30,11 +30,13 @@ def inputs_live(conversion: Conversion) -> str:
     return ", ".join(change.name for change in live)
 
 
-def _run_on_example(conversion: Conversion) -> dict[str, Array]:
+def _run_on_base(conversion: Conversion) -> dict[str, Array]:
     try:
-        return conversion.outputs(conversion.model.traced)
+        return conversion.outputs(conversion.model.base)
     except EngineError as error:
-        raise NotJudgedError("the file does not run on the traced inputs: see same-values") from error
+        id = conversion.model.base.probe.id
+        check = "same-values" if id == "traced" else "same-values-unseen"
+        raise NotJudgedError(f"the file does not run on {id} inputs: see {check}") from error
 
 
 def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Change) -> None:
@@ -183,8 +185,8 @@ def repeatable(conversion: Conversion) -> str:
     """The file is the same graph when it is exported again, and has the same bits when it runs again."""
     if not conversion.model.repeats:
         raise CheckError("the model itself has other outputs when it runs again", "Call `model.eval()`, or seed it.")
-    base = _run_on_example(conversion)
-    if not same_bits(conversion.run(conversion.case.inputs), base):
+    base = _run_on_base(conversion)
+    if not same_bits(conversion.run(conversion.model.base.probe.inputs), base):
         raise CheckError(
             "the file has other outputs when it runs again", "Export in eval mode: the file draws random numbers."
         )
@@ -221,6 +223,8 @@ def probes_adequate(conversion: Conversion) -> str:
     if not any(value.size and value.min() < value.max() for j in judged for value in j.reference.values.values()):
         raise CheckError("the model's outputs are constant on every probe", "Give inputs that it reacts to.")
     limits = [f"{name} is {example[name].flat[0]} throughout" for name in constant if example[name].size]
+    if conversion.model.left_out:
+        limits.append(f"{conversion.model.left_out} more with --thorough")
     return "; ".join([f"{len(judged)} probes", *limits, *_judged_sizes(conversion)])
 
 

@@ -1,21 +1,31 @@
-"""The arithmetic that a PyTorch model runs in: each operation in float64, or with its results rounded another way.
+"""The arithmetic that a PyTorch model runs in: each operation in float64, rounded another way, or counted.
 
-Both are dispatch modes: they see the operations that a model calls, and change neither the model nor its weights.
+All are dispatch modes: they see the operations that a model calls, and change neither the model nor its weights.
 """
 
 import contextlib
+import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.flop_counter import flop_registry
 
 ROUNDINGS = 4
 """How far a result is moved at most, in units of its last place: half a unit is what one rounding costs, and a sum over
 hundreds of products has about eight of them."""
+
+PER_VALUE = 8
+"""The operations that a value of a result costs besides products, such as reading and writing it."""
+
+MOST_PATCHES = 2**26
+"""The bytes of patches that a float64 convolution lays side by side."""
 
 _NARROW = torch.float32, torch.float16, torch.bfloat16
 
@@ -38,6 +48,26 @@ def rounded_at_random(seed: int) -> Iterator[None]:
         yield
 
 
+@dataclass
+class Work:
+    """The work of a run: the same on every machine.
+
+    `flops` are floating-point operations, `patches` the values of all patches under its convolutions' kernels, where a
+    dilated kernel counts with its holes.
+    """
+
+    flops: float = 0.0
+    patches: float = 0.0
+
+
+@contextlib.contextmanager
+def counted(work: Work) -> Iterator[None]:
+    """Adds up the work of every operation: products, and `PER_VALUE` for each value of a result."""
+    apart = torch.inference_mode(False), torch.no_grad()  # inference mode shows a convolution whole, without its work
+    with apart[0], apart[1], _without_compiling(), _Arithmetic(partial(_counted_result, work)):
+        yield
+
+
 class _Arithmetic(TorchDispatchMode):
     """Gives every operation to `result`, torch.cond and torch.while_loop as one each."""
 
@@ -55,6 +85,8 @@ class _Arithmetic(TorchDispatchMode):
 
 def _result_in_float64(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     wide_args, wide_kwargs = tree_map(_widened, (args, kwargs))
+    if func is torch.ops.aten.conv2d.default:
+        return _convolved(*wide_args, **wide_kwargs)
     found = tree_map(_widened, func(*wide_args, **wide_kwargs))
     for argument, narrow, wide in zip(_arguments(func), args, wide_args, strict=False):
         if argument.alias_info and argument.alias_info.is_write and narrow is not wide:
@@ -62,8 +94,47 @@ def _result_in_float64(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     return found
 
 
+def _convolved(
+    image: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Sequence[int] = (1, 1),
+    padding: Sequence[int] = (0, 0),
+    dilation: Sequence[int] = (1, 1),
+    groups: int = 1,
+) -> Tensor:
+    """A float64 convolution, some rows at a time: torch lays all patches of the rows side by side."""
+    (down, across), (above, beside) = (each * (2 // len(each)) for each in map(list, (stride, padding)))
+    padded = torch.nn.functional.pad(image, (0, 0, above, above))
+    reach = dilation[0] * (weight.shape[-2] - 1) + 1
+    rows = (padded.shape[-2] - reach) // down + 1
+    bytes_a_row = weight[0].numel() * (image.shape[-1] // across + 1) * image.element_size()
+    count = max(1, MOST_PATCHES // bytes_a_row)
+    tiles = []
+    for first in range(0, rows, count):
+        last = min(rows, first + count) - 1
+        tile = padded[..., first * down : last * down + reach, :]
+        tiles.append(torch.conv2d(tile, weight, bias, (down, across), (0, beside), dilation, groups))
+    return torch.cat(tiles, dim=-2)
+
+
+def _counted_result(work: Work, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    found = func(*args, **kwargs)
+    count = flop_registry.get(getattr(func, "overloadpacket", None))
+    work.flops += count(*args, **kwargs, out_val=found) if count else 0
+    if func is torch.ops.aten.convolution.default:
+        work.patches += _patches(found, args[1], args[5])
+    work.flops += sum(PER_VALUE * value.numel() for value in tree_leaves(found) if isinstance(value, Tensor))
+    return found
+
+
+def _patches(output: Tensor, weight: Tensor, dilation: Sequence[int]) -> float:
+    kernel = [hole * (size - 1) + 1 for hole, size in zip(dilation, weight.shape[2:], strict=True)]
+    return math.prod(kernel) * weight.shape[1] * output.numel() / output.shape[1]
+
+
 def _widened(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, Tensor):
         return value.double() if value.dtype in _NARROW else value
     return torch.float64 if isinstance(value, torch.dtype) and value in _NARROW else value
 
@@ -81,7 +152,7 @@ def _moved_result(random: torch.Generator, func: Any, args: tuple[Any, ...], kwa
 
 
 def _moved(random: torch.Generator, value: Any) -> Any:
-    if not isinstance(value, torch.Tensor) or not value.is_floating_point():
+    if not isinstance(value, Tensor) or not value.is_floating_point():
         return value
     size = ROUNDINGS * torch.finfo(value.dtype).eps / 2
     by = torch.empty_like(value).uniform_(-size, size, generator=random)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from onnxproof._internal.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor
-from onnxproof.engines.arithmetic import in_float64, rounded_at_random
+from onnxproof.engines.arithmetic import Work, counted, in_float64, rounded_at_random
 from onnxproof.engines.base import EngineError, require_names
 
 
@@ -48,6 +48,12 @@ class TorchModel:
         except Exception:  # a layer compares the dtypes of its weights and inputs
             found = self._run(self._copy_in_float64, wide, contextlib.nullcontext())
         return {name: _in_float64(array) for name, array in found.items()}
+
+    def work(self, inputs: Mapping[str, Any]) -> Work:
+        """The work of `run`. What the model raises is raised."""
+        work = Work()
+        self._run(self.model, inputs, counted(work))
+        return work
 
     def run_rounded_at_random(self, inputs: Mapping[str, Any], seed: int) -> dict[str, Array]:
         """The outputs of `run` in another order of rounding. What the model raises is raised."""

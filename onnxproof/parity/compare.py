@@ -1,12 +1,13 @@
 """Outputs against those of a model, within what its rounding explains."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
 from onnxproof._internal.trees import Array
-from onnxproof.parity.rounding import TOLERANCES, Ruling, rulings
+from onnxproof.parity.rounding import TOLERANCES, Ruling, rounding, rulings
 from onnxproof.results import Parity
 
 
@@ -15,12 +16,14 @@ class Reference:
     """What outputs are compared with, by name: the model's own `values` and, where it runs in float64, `exact` ones.
 
     `values` have the model's shapes and dtypes, `exact` the same shapes in float64. `others` gives the model's outputs
-    in other orders of rounding; it is called before an output is refused.
+    in other orders of rounding; it is called before an output is refused. `usual` is the model's rounding on other
+    inputs, see `usual_rounding`; it serves where there are no `exact` ones, because they would cost too much.
     """
 
     values: Mapping[str, Array]
     exact: Mapping[str, Array] | None = None
     others: Callable[[], Sequence[Mapping[str, Array]]] = tuple
+    usual: Mapping[str, float] = field(default_factory=dict)
 
 
 def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
@@ -37,6 +40,18 @@ def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tup
     if tuple(actual) != tuple(expected):
         return (Parity(case, "*", f"outputs are named {tuple(actual)}, expected {tuple(expected)}"),)
     return tuple(_compare_output(actual[name], reference, case, name) for name in expected)
+
+
+def usual_rounding(reference: Reference) -> dict[str, float]:
+    """The rounding of each floating-point output, as a share of its largest value."""
+    found = {}
+    for name, exact in (reference.exact or {}).items():
+        own = reference.values[name]
+        if str(own.dtype) in TOLERANCES and own.shape == exact.shape:
+            finite = np.isfinite(own) & np.isfinite(exact)
+            values, exact_values = (np.where(finite, array.astype(np.float64), 0) for array in (own, exact))
+            found[name] = rounding(values, exact_values, own.dtype)
+    return found
 
 
 def assert_same(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
@@ -57,7 +72,9 @@ def _compare_output(actual: Array, reference: Reference, case: str, name: str) -
         return Parity(case, name, f"shape {actual.shape}, expected {expected.shape}")
     if not actual.size:
         return Parity(case, name)
-    compare_values = _compare_floats if str(expected.dtype) in TOLERANCES else _compare_exactly
+    compare_values = _compare_exactly
+    if str(expected.dtype) in TOLERANCES:
+        compare_values = partial(_compare_floats, usual=reference.usual.get(name))
     exact = (reference.exact or {}).get(name)
     found = compare_values(actual, expected, exact, (), case, name)
     if found.same:
@@ -84,7 +101,14 @@ def _compare_exactly(
 
 @np.errstate(over="ignore", invalid="ignore")  # two of the largest numbers are infinitely far apart
 def _compare_floats(
-    actual: Array, expected: Array, exact: Array | None, others: Sequence[Array], case: str, name: str
+    actual: Array,
+    expected: Array,
+    exact: Array | None,
+    others: Sequence[Array],
+    case: str,
+    name: str,
+    *,
+    usual: float | None,
 ) -> Parity:
     finite = np.isfinite(expected)
     both_nan = np.isnan(actual) & np.isnan(expected)
@@ -98,7 +122,7 @@ def _compare_floats(
     if exact is not None and _says_more(exact, expected):
         judge = np.where(finite & np.isfinite(exact), exact, own)
     ways = [np.where(finite & np.isfinite(other), other.astype(np.float64), own) for other in others]
-    found = [_hold(ruling, values, actual, case, name) for ruling in rulings(own, judge, ways, expected.dtype)]
+    found = [_hold(ruling, values, actual, case, name) for ruling in rulings(own, judge, ways, expected.dtype, usual)]
     worst = max(found, key=lambda parity: (not parity.same, parity.error / parity.bound if parity.bound else 0.0))
     return replace(
         worst,

@@ -85,11 +85,14 @@ class Ruling:
         return tuple(int(slices[i]) if at == axis and slices is not ... else int(i) for at, i in enumerate(index))
 
 
-def rulings(own: Array, exact: Array | None, others: Sequence[Array], dtype: np.dtype[Any]) -> Iterator[Ruling]:
+def rulings(
+    own: Array, exact: Array | None, others: Sequence[Array], dtype: np.dtype[Any], usual: float | None = None
+) -> Iterator[Ruling]:
     """The ruling on each part of an output `own`: parts are slices of one scale.
 
     `own`, `exact` (the same in float64) and `others` (the same in other orders of rounding) are finite float64 arrays
-    of one shape; `dtype` is the one that the output came in, one of `TOLERANCES`.
+    of one shape; `dtype` is the one that the output came in, one of `TOLERANCES`. `usual` is the `rounding` seen on
+    other inputs, which serves where there is no `exact`.
     """
     found = parts(own)
     least = LEAST * _ulp(1.0, dtype) if len(found) > 1 else 0.0
@@ -97,7 +100,15 @@ def rulings(own: Array, exact: Array | None, others: Sequence[Array], dtype: np.
         values = own[part]
         rest = [other[part] for other in others]
         ruling = None if exact is None else _by_float64(part, values, exact[part], rest, dtype, least)
-        yield ruling or _by_own_rounding(part, values, rest, dtype)
+        yield ruling or _by_own_rounding(part, values, rest, dtype, usual)
+
+
+def rounding(own: Array, exact: Array, dtype: np.dtype[Any]) -> float:
+    """The model's largest error as a share of the largest value, in the part of the output where it is largest."""
+    found = [ruling for ruling in rulings(own, exact, (), dtype) if ruling.referee == "float64"]
+    errors = [np.abs(own[ruling.part] - ruling.center)[ruling.judged].max(initial=0) for ruling in found]
+    scales = [_scale(own[ruling.part]) for ruling in found]
+    return max((float(error / scale) for error, scale in zip(errors, scales, strict=True) if scale), default=0.0)
 
 
 def parts(own: Array) -> list[Any]:
@@ -138,15 +149,20 @@ def _by_float64(
     return Ruling(part, exact, np.full_like(own, bound), mean_bound, judged, "float64")
 
 
-def _by_own_rounding(part: Any, own: Array, others: Sequence[Array], dtype: np.dtype[Any]) -> Ruling:
-    """Without float64: the table and, where the model was run in other orders of rounding, how far these are apart."""
+def _by_own_rounding(
+    part: Any, own: Array, others: Sequence[Array], dtype: np.dtype[Any], usual: float | None
+) -> Ruling:
+    """Without float64: the rounding that is usual, else the table; and how far other orders of rounding are apart."""
     tolerance, scale = TOLERANCES[str(dtype)], _scale(own)
     bounds = tolerance.atol * scale + tolerance.rtol * np.abs(own)
+    if usual is not None:
+        bounds = np.full_like(own, (SLACK + 1) * usual * scale + _ulp(scale, dtype))
     ceiling = CEILING * _ulp(scale, dtype)
     judged = np.logical_and.reduce([np.ones(own.shape, bool), *(np.abs(other - own) <= ceiling for other in others)])
     spread = max((_errors(other[judged], own[judged])[0] for other in others), default=0.0)
     bounds = np.maximum(bounds, SLACK * spread)
-    return Ruling(part, own, bounds, float(bounds.max(initial=0)), judged, "rounding" if others else "tolerance")
+    referee = "tolerance" if usual is None and not others else "rounding"
+    return Ruling(part, own, bounds, float(bounds.max(initial=0)), judged, referee)
 
 
 def _scale(values: Array) -> float:

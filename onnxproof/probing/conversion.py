@@ -13,6 +13,7 @@ from onnxproof.case import Case
 from onnxproof.engines.base import Engine, EngineError, Session, engine
 from onnxproof.graph.facts import Graph
 from onnxproof.parity.compare import Reference, compare
+from onnxproof.probing.budget import evaluator_seconds
 from onnxproof.probing.files import ExportedFile, GivenFile, OnnxFile
 from onnxproof.probing.reference import JudgedProbe, ReferenceModel
 from onnxproof.results import Parity
@@ -109,6 +110,10 @@ class Conversion:
 
     def _judge(self, judged: JudgedProbe, engine: str) -> Outcome:
         case = f"{self!r} on {judged.probe.id}"
+        cost = evaluator_seconds(self.model.work(judged.probe.inputs)) if engine == REFERENCE else 0
+        if cost > self.model.budget:
+            refusal = f"it would take about {cost:.0f} s, --thorough runs it"
+            return Outcome((Parity(case, "*", refusal),), refusal=refusal)
         try:
             actual = self.outputs(judged, engine)
         except EngineError as error:

@@ -22,6 +22,11 @@ class Probe:
     inputs: Mapping[str, Any]
     sizes: Mapping[str, int]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the case gives it."""
+        return self.id == "traced" or self.id.startswith("also")
+
 
 def traced(case: Case) -> Probe:
     """The example."""

@@ -1,19 +1,21 @@
 """The PyTorch model as reference: its outputs, in float32 and float64, made once."""
 
 import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 from torch import nn
 
 from onnxproof._internal.trees import Array, leaves
-from onnxproof.case import Case, CaseError
+from onnxproof.case import DATA_SIZE, Case, CaseError
+from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
-from onnxproof.parity.compare import Reference, compare
+from onnxproof.parity.compare import Reference, compare, usual_rounding
+from onnxproof.probing.budget import CHEAP, FLOAT64, SECONDS, Budget, run_seconds
 from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, traced
 from onnxproof.probing.sizes import MOST_VALUES, SizeTrials, count
 
@@ -41,14 +43,20 @@ def _reference(model: TorchModel, inputs: Mapping[str, Any]) -> Reference:
         exact = model.run_in_float64(inputs)
     except Exception:  # an operator has no float64 kernel
         exact = None
-    return Reference(values, exact, cache(partial(_in_other_orders, model, inputs)))
+    return Reference(values, exact, _others(model, inputs))
 
 
-def _in_other_orders(model: TorchModel, inputs: Mapping[str, Any]) -> tuple[dict[str, Array], ...]:
-    try:
-        return tuple(model.run_rounded_at_random(inputs, seed) for seed in range(ORDERS))
-    except Exception:  # an assertion of the model's on its own values
-        return ()
+def _others(model: TorchModel, inputs: Mapping[str, Any]) -> Callable[[], tuple[dict[str, Array], ...]]:
+    """The outputs in other orders of rounding, made when they are first asked for."""
+
+    @cache
+    def others() -> tuple[dict[str, Array], ...]:
+        try:
+            return tuple(model.run_rounded_at_random(inputs, seed) for seed in range(ORDERS))
+        except Exception:  # an assertion of the model's on its own values
+            return ()
+
+    return others
 
 
 @dataclass(frozen=True)
@@ -73,12 +81,18 @@ class Change:
 class ReferenceModel:
     """The model of a case, and its outputs.
 
+    `budget` is how many seconds its probes may cost, see `Budget`; `left_out` counts those that it does not pay for.
+
     Raises `CaseError`, when it is first run, for a model that refuses its example, has outputs that are not tensors, or
     is too large.
     """
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Case, budget: float = SECONDS) -> None:
         self.case = case
+        self.budget = budget
+        self.left_out = 0
+        self._budget = Budget(budget)
+        self._usual: dict[str, float] = {}
 
     @cached_property
     def _model(self) -> TorchModel:
@@ -109,29 +123,65 @@ class ReferenceModel:
     def judged(self) -> tuple[JudgedProbe, ...]:
         """The probes that the model accepts, the example first."""
         case, example = self.case, traced(self.case)
-        asked = [(example, self.ask(case.inputs))]
-        if asked[0][1] is None:
-            self._raise_why_it_refuses()
+        asked = self.ask(case.inputs)
+        if asked is None:
+            raise self._why_it_refuses()
+        self._usual = usual_rounding(asked)
         base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
-        asked += [(probe, self.ask(probe.inputs)) for probe in other_probes(case, base)]
-        return tuple(JudgedProbe(probe, reference) for probe, reference in (*asked, *self.sizes.accepted) if reference)
+        others = [(probe, self._ask_within_budget(probe)) for probe in self._affordable(other_probes(case, base))]
+        found = [(example, asked), *others, *self.sizes.accepted]
+        return tuple(JudgedProbe(probe, reference) for probe, reference in found if reference)
 
     @cached_property
     def sizes(self) -> SizeTrials[Reference]:
         """The other sizes that were tried on it."""
-        return SizeTrials(self.case, lambda probe: self.ask(probe.inputs))
+        return SizeTrials(self.case, self._ask_within_budget)
+
+    def _affordable(self, found: Iterable[Probe]) -> Iterator[Probe]:
+        """The case's own probes and those that the budget pays for, but one at least; others are counted."""
+        count = 0
+        for probe in found:
+            if count and not (probe.is_own or self._budget.pays_for(CHEAP * run_seconds(self.work(probe.inputs)))):
+                self.left_out += 1
+            else:
+                count += 1
+                yield probe
+
+    def _ask_within_budget(self, probe: Probe) -> Reference | None:
+        """Its outputs, in float64 as well if the budget pays for that; None for inputs that it refuses."""
+        run = run_seconds(self.work(probe.inputs))
+        pays = self._budget.pays_for((CHEAP + FLOAT64) * run)
+        reference = self.ask(probe.inputs) if pays else self._ask_cheaply(probe.inputs)
+        self._budget.spent += (CHEAP + FLOAT64 * pays) * run if reference else 0
+        return reference
+
+    def _ask_cheaply(self, inputs: Mapping[str, Any]) -> Reference | None:
+        values = self._ask_values(inputs)
+        return None if values is None else Reference(values, None, _others(self._model, inputs), self._usual)
+
+    def work(self, inputs: Mapping[str, Any]) -> Work:
+        """The work of a run, from that of the example by the number of values."""
+        share = _values(inputs) / max(1, _values(self.case.inputs))
+        return Work(share * self._example_work.flops, share * self._example_work.patches)
+
+    @cached_property
+    def _example_work(self) -> Work:
+        return self._accepted(lambda model: model.work(self.case.inputs)) or Work()
 
     @property
     def traced(self) -> JudgedProbe:
         """The example."""
         return self.judged[0]
 
-    def _raise_why_it_refuses(self) -> None:
+    def _why_it_refuses(self) -> CaseError:
         try:
             self._model.run(self.case.inputs)
         except Exception as error:
             reason = str(error).strip().partition("\n")[0]
-            raise CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}{self._hint()}") from error
+            refusal = CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}{self._hint()}")
+            refusal.__cause__ = error
+            return refusal
+        return CaseError("the model refused its inputs once, and takes them now: it keeps state")
 
     def _hint(self) -> str:
         """What to do about inputs in another floating-point dtype than the weights; "" if there are none."""
@@ -146,32 +196,56 @@ class ReferenceModel:
     @cached_property
     def reactions(self) -> dict[Change, list[tuple[dict[str, Any], Mapping[str, Array]]]]:
         """The inputs that change one input's values or one dimension's size, with outputs that differ from the
-        example's, by what is changed.
+        base's, by what is changed.
         """
-        case, own = self.case, Reference(self.traced.reference.values)
+        base = self.base.probe
+        case = replace(self.case, inputs=base.inputs, kwargs={name: base.inputs[name] for name in self.case.kwargs})
+        away = {s: base.sizes[s] - size for s, size in self.case.sizes.items()}
         changes = {
             Change("input", name): [replaced(case.inputs, name, value) for value in other_values(case, name)]
             for name in case.required_inputs
         } | {
-            Change("size", symbol): [dict(resized(case, case.sizes | {symbol: size}).inputs) for size in sizes]
+            Change("size", symbol): [
+                dict(resized(case, {**base.sizes, symbol: size + away[symbol]}).inputs) for size in sizes
+            ]
             for symbol, sizes in self.sizes.beside.items()
         }
-        asked = {change: [(inputs, self._ask_values(inputs)) for inputs in found] for change, found in changes.items()}
-        return {
-            change: [(i, values) for i, values in found if values and not all(p.same for p in compare(values, own, ""))]
-            for change, found in asked.items()
-        }
+        return {change: list(self._reacting(change, inputs)) for change, inputs in changes.items()}
+
+    def _reacting(
+        self, change: Change, found: list[dict[str, Any]]
+    ) -> Iterator[tuple[dict[str, Any], Mapping[str, Array]]]:
+        """The inputs that the model reacts to: each of a parameter's, one of data and of sizes."""
+        own = Reference(self.base.reference.values)
+        for inputs in found:
+            values = self._ask_values(inputs)
+            if values and not all(parity.same for parity in compare(values, own, "")):
+                yield inputs, values
+                if change.kind == "size" or np.size(leaves(self.base.probe.inputs)[change.name]) > DATA_SIZE:
+                    return
+
+    @property
+    def base(self) -> JudgedProbe:
+        """The probe that changes are made to: the example or, where that is large, one of other sizes."""
+        cheap = [judged for judged in self.judged if _values(judged.probe.inputs) <= MOST_VALUES]
+        cheap = [judged for judged in cheap if 1 not in judged.probe.sizes.values()]
+        return self.traced if self.traced in cheap or not cheap else max(cheap, key=lambda j: _values(j.probe.inputs))
 
     @cached_property
     def repeats(self) -> bool:
-        """Whether it has the same outputs when it runs on the example again."""
-        again = self._ask_values(self.case.inputs)
-        return again is not None and same_bits(again, self.traced.reference.values)
+        """Whether it has the same outputs when it runs on its base again."""
+        again = self._ask_values(self.base.probe.inputs)
+        return again is not None and same_bits(again, self.base.reference.values)
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
         """Another probe with the model's outputs; None if the model refuses it."""
         found = self.ask(probe.inputs)
         return JudgedProbe(probe, found) if found else None
+
+
+def _values(inputs: Mapping[str, Any]) -> int:
+    """The number of values in the inputs."""
+    return sum(map(np.size, leaves(inputs).values()))
 
 
 def same_bits(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:

@@ -84,7 +84,7 @@ class TestInputsLive:
         """A file that does not run on the example is not judged here."""
         assert seen(inputs_live, given(scale_case(), DOES_NOT_RUN)) == (
             CheckVerdict.NOT_JUDGED,
-            "the file does not run on the traced inputs: see same-values",
+            "the file does not run on traced inputs: see same-values",
         )
 
     @pytest.mark.parametrize(

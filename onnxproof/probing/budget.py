@@ -1,0 +1,43 @@
+"""What checking a case costs, counted in operations, and what a budget of seconds pays for.
+
+The seconds are those of a machine that computes `FLOPS` a second in float32, so that every machine judges the same.
+"""
+
+from dataclasses import dataclass, field
+
+from onnxproof.engines.arithmetic import Work
+
+FLOPS = 2e10
+"""The operations that torch does in a second, on two cores of 2024."""
+
+SECONDS = 5.0
+"""The default budget of what is judged besides the example."""
+
+CHEAP, FLOAT64 = 3, 6
+"""How many times a float32 run other runs take: itself and the file with optimization and without, and the model in
+float64."""
+
+EVALUATOR, PATCHES = 5, 2.5e7
+"""The reference evaluator takes five times a float32 run, and a second for so many values of convolutions' patches."""
+
+
+def run_seconds(work: Work) -> float:
+    """What a float32 run costs."""
+    return work.flops / FLOPS
+
+
+def evaluator_seconds(work: Work) -> float:
+    """What a run of the file in the reference evaluator costs."""
+    return EVALUATOR * run_seconds(work) + work.patches / PATCHES
+
+
+@dataclass
+class Budget:
+    """Seconds to spend on runs, and those that are spent."""
+
+    seconds: float = SECONDS
+    spent: float = field(default=0.0, init=False)
+
+    def pays_for(self, cost: float) -> bool:
+        """Whether a further cost is within the budget."""
+        return self.spent + cost <= self.seconds

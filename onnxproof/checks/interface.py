@@ -29,7 +29,7 @@ def exports(conversion: Conversion) -> str:
     try:
         count = len(conversion.file.export.graph.nodes)
     except ExportError as error:
-        raise CheckError(str(error), _advice(str(error))) from error
+        raise CheckError(str(error), _advice(str(error)), evidence=error.evidence) from error
     return f"{conversion.file.exporter}, {count} node{'s' * (count != 1)}"
 
 
@@ -37,6 +37,10 @@ def _advice(refusal: str) -> str:
     """What to do about an exporter's refusal: torchscript names the first opset that has an operator."""
     if found := re.search(r"added in version (\d+)", refusal):
         return f"Ask for opset {found[1]} or newer: `--opset {found[1]}`."
+    if "did not finish" in refusal:
+        return "Give it more time with `--timeout`, or take out of the model what it waits for."
+    if "crashed" in refusal or "ended its process" in refusal:
+        return "Try the other exporter or another torch, and report the model to torch."
     return "Read the exporter's message; try another opset or the other exporter."
 
 

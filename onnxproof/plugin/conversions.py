@@ -22,6 +22,7 @@ FINDING = "onnxproof-finding"
 MARKER = "conversion_checks"
 
 _CASES = pytest.StashKey["dict[str, Case]"]()
+_COUNT = pytest.StashKey[int]()
 
 
 def conversion_checks(
@@ -82,7 +83,7 @@ class BoundCheck:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_CASES] = {}
+    config.stash[_CASES], config.stash[_COUNT] = {}, 0
     config.addinivalue_line("markers", f"{MARKER}(*cases): runs each check on each case, with each exporter")
 
 
@@ -102,6 +103,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = choose(**marker.kwargs, cases=[_known(metafunc.config, case) for case in made])
     except CaseError as error:
         raise pytest.UsageError(f"{test}: {error}") from error
+    metafunc.config.stash[_COUNT] += len(marker.args)
     names = [case.__name__ if _is_maker(case) else case.name for case in marker.args]
     found = targets(metafunc.config)
     cases = [(case, marker.kwargs) for case in marker.args]
@@ -129,11 +131,14 @@ def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel:
 
 
 @pytest.fixture(scope="session")
-def onnx_conversion(onnx_case: ReferenceModel, onnx_target: Target) -> Conversion:
+def onnx_conversion(request: pytest.FixtureRequest, onnx_case: ReferenceModel, onnx_target: Target) -> Conversion:
     """The conversion of a case by an exporter; pytest drops it after its last check."""
+    from onnxproof.exporting.export import warm_up
     from onnxproof.probing.conversion import exported
 
-    return exported(onnx_case, onnx_target.exporter, onnx_target.opset)
+    if request.config.stash[_COUNT] > 1:
+        warm_up(onnx_target.exporter)
+    return exported(onnx_case, onnx_target.exporter, onnx_target.opset, timeout=request.config.option.onnx_timeout)
 
 
 @pytest.fixture

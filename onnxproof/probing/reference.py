@@ -91,7 +91,7 @@ class ReferenceModel:
             raise CaseError(str(error)) from error
         except CaseError:
             raise
-        except Exception:
+        except (Exception, SystemExit):  # a model that exits would end the command as if every check held
             return None
 
     @cached_property
@@ -112,7 +112,7 @@ class ReferenceModel:
     def _raise_why_it_refuses(self) -> None:
         try:
             self._model.run(self.case.inputs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = str(error).strip().partition("\n")[0]
             raise CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}{self._hint()}") from error
 

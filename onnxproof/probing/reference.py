@@ -148,8 +148,9 @@ class ReferenceModel:
     @cached_property
     def repeats(self) -> bool:
         """Whether it has the same outputs when it runs on the example again."""
+        own = self.traced.reference.values
         again = self._ask_values(self.case.inputs)
-        return again is not None and same_bits(again, self.traced.reference.values)
+        return again is not None and same_bits(again, own)
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
         """Another probe, judged with the usual rounding; None if the model refuses it."""

@@ -34,7 +34,7 @@ def exports(conversion: Conversion) -> str:
     try:
         count = len(file.export.graph.nodes)
     except ExportError as error:
-        raise CheckError(str(error), _advice(conversion.case, file, str(error))) from error
+        raise CheckError(str(error), _advice(conversion.case, file, str(error)), evidence=error.evidence) from error
     return f"{file.exporter}, {count} node{'s' * (count != 1)}"
 
 
@@ -42,6 +42,10 @@ def _advice(case: Case, file: ExportedFile, refusal: str) -> str:
     """What to do about an exporter's refusal: torchscript names the first opset that has an operator."""
     if found := re.search(r"added in version (\d+)", refusal):
         return f"Ask for opset {found[1]} or newer: `--opset {found[1]}`."
+    if "did not finish" in refusal:
+        return "Give it more time with `--timeout`, or take out of the model what it waits for."
+    if "crashed" in refusal or "ended its process" in refusal:
+        return "Try the other exporter or another torch, and report the model to torch."
     ones = [symbol for symbol, size in case.sizes.items() if size == 1]
     if ones and file.exporter == TORCH_EXPORT and _is_exported_with_two(case, file, ones):
         return _with_two(ones)

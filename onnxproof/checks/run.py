@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ParamSpec
 
 from onnxproof import versions
+from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import unknown
 from onnxproof.case import Case, CaseError
 from onnxproof.checks import interface, values
@@ -57,6 +58,7 @@ def findings(
     file: str | os.PathLike[str] | None = None,
     engines: Mapping[str, Engine] | None = None,
     report: str | os.PathLike[str] | None = None,
+    timeout: float | None = SECONDS,
     watch: Callable[[Conversion, str], None] = lambda conversion, check: None,
 ) -> Iterator[Finding]:
     """Checks the conversion of a case by each exporter, or a file that is already exported.
@@ -65,12 +67,13 @@ def findings(
     `file` nothing is exported, and `opset` is the one that it is held to. `only` and `skip` choose checks by id;
     `checks` are further ones of yours, see `onnxproof.checks.Check`. `engines` replace ONNX Runtime on the CPU and
     the reference evaluator, see `default_engines`. With a `report` folder each failure leaves a script there that
-    shows it. `watch` is called before each check.
+    shows it. An export, and a run in an engine, may take `timeout` seconds; each is done in another process, which may
+    crash, unless the timeout is None. `watch` is called before each check.
 
     Raises `CaseError` for a case that cannot be checked, and for an exporter or a check that does not exist.
     """
     chosen = choose(only, skip, checks, [case])
-    for conversion in conversions(case, exporters, opset, file, engines):
+    for conversion in conversions(case, exporters, opset, file, engines, timeout):
         for id, check in chosen.items():
             watch(conversion, id)
             yield with_repro(judge(check, conversion), conversion, report)
@@ -112,18 +115,19 @@ def conversions(
     opset: int | None = None,
     file: str | os.PathLike[str] | None = None,
     engines: Mapping[str, Engine] | None = None,
+    timeout: float | None = SECONDS,
 ) -> Iterator[Conversion]:
     """The conversion of a case by each exporter, or the one of its file; `run` has the arguments."""
     model = ReferenceModel(case)
     if file and exporters:
         raise CaseError("a file that is given is already exported; leave out the exporters, or the file")
     if file:
-        yield Conversion(model, GivenFile(file, opset), engines)
+        yield Conversion(model, GivenFile(file, opset), engines, timeout)
         return
     for exporter in dict.fromkeys(exporters or versions.EXPORTERS):
         if exporter not in versions.EXPORTERS:
             raise CaseError(f"the exporter {unknown(exporter, versions.EXPORTERS)}")
-        yield exported(model, exporter, opset, engines=engines)
+        yield exported(model, exporter, opset, engines, timeout)
 
 
 def with_repro(finding: Finding, conversion: Conversion, report: str | os.PathLike[str] | None) -> Finding:

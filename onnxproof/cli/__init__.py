@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from onnxproof import __version__
+from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import one_of
 from onnxproof.claims.assets import FOLDER_VARIABLE, OFFICIAL
 from onnxproof.cli import process
@@ -91,6 +92,14 @@ def _add_check(commands: Any) -> None:
         default="CPUExecutionProvider",
         metavar="NAME",
         help="ONNX Runtime's execution provider, for example --provider CUDAExecutionProvider (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=SECONDS,
+        metavar="SECONDS",
+        help="end an export, or a run in an engine, that takes longer, for example --timeout 60; 0 is no limit, and no "
+        "process of their own, for a debugger (default: %(default)g)",
     )
     parser.add_argument(
         "--json",

@@ -109,6 +109,7 @@ def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
         task = progress.add_task("", total=len(chosen))
 
         def show(conversion: Conversion, check: str) -> None:
+            arguments.running = f"{conversion!r}: {check}"
             progress.update(task, description=f"{conversion!r}: {check}", completed=chosen.index(check))
 
         yield from findings(
@@ -121,6 +122,7 @@ def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
             file=arguments.onnx,
             engines=default_engines(arguments.provider),
             report=arguments.report,
+            timeout=arguments.timeout,
             watch=show,
         )
 

@@ -37,7 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
             if not interrupts:
                 raise
     if interrupts:
-        status, reason = 130, "interrupted"
+        running = getattr(arguments, "running", "")
+        status, reason = 130, f"interrupted{', in ' * bool(running)}{running}"
     if reason:
         print(f"onnxproof: {reason}", file=sys.stderr)
     return status

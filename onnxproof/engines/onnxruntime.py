@@ -39,6 +39,11 @@ class OnnxRuntime:
     name = "onnxruntime"
     version = onnxruntime.__version__
 
+    @property
+    def forkable(self) -> bool:
+        """Whether its sessions can be in a forked process: the state of a GPU would not be there."""
+        return self.provider == "CPUExecutionProvider"
+
     def open(self, path: str | os.PathLike[str]) -> Session:
         """Raises `EngineError` for a file that ONNX Runtime refuses and for a provider that it does not have."""
         require_provider(self.provider)

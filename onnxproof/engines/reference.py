@@ -19,6 +19,7 @@ class ReferenceEvaluator:
 
     name = "onnx reference"
     version = onnx.__version__
+    forkable = True
 
     def open(self, path: str | os.PathLike[str]) -> Session:
         """Raises `EngineError` for a file that the evaluator refuses."""

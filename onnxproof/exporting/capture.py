@@ -9,6 +9,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TextIO
 
 import wurlitzer
@@ -34,13 +35,20 @@ class Heard:
 
 
 @contextlib.contextmanager
-def everything() -> Iterator[Heard]:
-    """Collects the warnings, and whatever Python, native code and loggers write to stdout and stderr."""
+def everything(log: Path | None = None) -> Iterator[Heard]:
+    """Collects the warnings, and whatever Python, native code and loggers write to stdout and stderr.
+
+    If a `log` is named, the text is there as well, also when the process crashes.
+    """
     heard = Heard()
     with contextlib.ExitStack() as stack:
         caught = stack.enter_context(warnings.catch_warnings(record=True))
         warnings.simplefilter("always")
-        file: TextIO = tempfile.TemporaryFile("w+", buffering=1, errors="replace")  # noqa: SIM115
+        file: TextIO = (
+            log.open("w+", buffering=1, errors="replace")
+            if log
+            else tempfile.TemporaryFile("w+", buffering=1, errors="replace")  # noqa: SIM115
+        )
         stack.callback(_close, file)
         try:
             with (

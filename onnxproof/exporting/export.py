@@ -1,11 +1,12 @@
 """torch.onnx.export by either exporter."""
 
+import contextlib
 import inspect
 import os
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,24 @@ from onnxproof.exporting import capture
 from onnxproof.exporting.dynamic import Dynamic, as_torch_dim, dims_of
 from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import GraphError
-from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, default_opset
 
 OWN_OPTIONS = ("args", "dynamic_axes", "dynamo", "f", "input_names", "kwargs", "model", "opset_version", "output_names")
 """Options of torch.onnx.export that `export` sets itself."""
 
 
 class ExportError(Exception):
-    """An exporter refused the model or wrote a broken file; the exporter's own exception is the cause."""
+    """An exporter refused the model, crashed, or wrote a broken file; the exporter's own exception is the cause.
+
+    `evidence` is what a crashed one said last, and where it was.
+    """
+
+    def __init__(self, problem: str, evidence: str = "") -> None:
+        super().__init__(problem, evidence)
+        self.evidence = evidence
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ def export(
     translations: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
     keywords: Collection[str] = (),
     options: Mapping[str, Any] | None = None,
+    log: Path | None = None,
 ) -> Export:
     """Writes `model` to `path`, traced on `inputs`.
 
@@ -71,7 +83,7 @@ def export(
     their path (`state.0`). Names in `dynamic` free a dimension, and a `Dim` gives torch.export its sizes; those of
     outputs are for torchscript alone, since torch.export derives its own. `translations` is torch.export's
     `custom_translation_table`, `options` are further arguments of torch.onnx.export. The write is atomic; nothing
-    reaches the terminal.
+    reaches the terminal, but a `log` if one is named.
 
     Raises `ExportError` if the exporter refuses the model, with the exporter's exception as its cause, or writes a
     broken file, and `ValueError` for an exporter that the installed torch does not have.
@@ -93,14 +105,14 @@ def export(
         arguments += (named,)  # torch.onnx.export takes a dict at the end for keyword arguments
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         whole = Path(folder, path.name)
-        with capture.everything() as heard:
+        with capture.everything(log) as heard:
             try:
                 if exporter == TORCHSCRIPT:
                     asked |= _for_torchscript(dynamic or {})
                 else:
                     asked |= _for_torch_export(inputs, dynamic or {}, translations)
                 torch.onnx.export(model, arguments, str(whole), **asked | dict(options or {}))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise ExportError(
                     f"the {exporter} exporter refused the model at opset {opset}: {_reason(error)}"
                 ) from error
@@ -112,6 +124,14 @@ def export(
         for file in sorted(Path(folder).iterdir(), key=lambda file: file == whole):  # the data before the model
             file.replace(path.parent / file.name)
     return Export(path, exporter, opset, written, tuple(heard.warnings), heard.text)
+
+
+@lru_cache
+def warm_up(exporter: str) -> None:
+    """Lets an exporter load its modules and tables, seconds of work, which every process forked later has then."""
+    with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder, contextlib.suppress(ExportError):
+        path = Path(folder, "model.onnx")
+        export(nn.Identity(), {"x": np.zeros(1)}, path, exporter=exporter, opset=default_opset(exporter))
 
 
 class _ByPosition(nn.Module):

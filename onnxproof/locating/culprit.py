@@ -12,11 +12,11 @@ import onnx
 import onnx.reference
 
 from onnxproof._internal.trees import Array, leaves
-from onnxproof.engines.base import Engine, EngineError
+from onnxproof.engines.base import EngineError
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.parity.compare import Reference, compare
-from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion, by_position
+from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reference import JudgedProbe, ReferenceModel
@@ -117,7 +117,7 @@ def _is_right_when_traced_on(conversion: Conversion, file: ExportedFile, judged:
         made = file.traced_on(judged.probe.inputs, "traced-there")
         inputs = leaves(judged.probe.inputs)
         feeds = {name: inputs[name] for name in made.graph.input_names}
-        actual = conversion.engines[ONNXRUNTIME].open(made.path).run(feeds)
+        actual = conversion.open(made.path).run(feeds)
     except (ExportError, EngineError, GraphError, KeyError):
         return False
     return all(parity.same for parity in by_position(actual, judged.reference, ""))
@@ -127,8 +127,7 @@ def _first_departing_node(conversion: Conversion, judged: JudgedProbe) -> str:
     """The first node whose output differs between ONNX Runtime and the reference evaluator, with its inputs."""
     try:
         model, feeds = load_model(conversion.file.path), conversion.feeds(judged.probe.inputs)
-        engine = conversion.engines[UNOPTIMIZED]
-        ours, theirs = _all_values(model, feeds, engine), _all_reference_values(model, feeds)
+        ours, theirs = _all_values(model, feeds, conversion), _all_reference_values(model, feeds)
     except Exception:  # an engine may refuse to return inner values
         return ""
     for node in model.graph.node:
@@ -143,8 +142,8 @@ def _agree(ours: Array, theirs: Array) -> Parity:
     return compare({"value": ours}, Reference({"value": theirs}), "")[0]
 
 
-def _all_values(model: onnx.ModelProto, feeds: dict[str, Array], engine: Engine) -> dict[str, Array]:
-    """Every value of the main graph in an engine."""
+def _all_values(model: onnx.ModelProto, feeds: dict[str, Array], conversion: Conversion) -> dict[str, Array]:
+    """Every value of the main graph in ONNX Runtime."""
     opened = onnx.ModelProto()
     opened.CopyFrom(model)
     outputs = {value.name for value in opened.graph.output}
@@ -153,7 +152,7 @@ def _all_values(model: onnx.ModelProto, feeds: dict[str, Array], engine: Engine)
     with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder:
         path = Path(folder, "opened.onnx")
         onnx.save(opened, path)
-        return engine.open(path).run(feeds)
+        return conversion.open(path, UNOPTIMIZED).run(feeds)
 
 
 def _all_reference_values(model: onnx.ModelProto, feeds: dict[str, Array]) -> dict[str, Array]:

@@ -8,6 +8,7 @@ import pytest
 
 from onnxproof import versions
 from onnxproof._internal.files import make_writable
+from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import one_of
 from onnxproof.plugin import conversions, recording
 from onnxproof.plugin.targets import exporters, own_opsets, span, targets
@@ -47,6 +48,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="leave results.json, a page about it and the files that the specs keep in this folder, for example "
         "--onnx-report report (default: leave nothing)",
+    )
+    group.addoption(
+        "--onnx-timeout",
+        type=float,
+        default=SECONDS,
+        metavar="SECONDS",
+        help="end an export, or a run in an engine, that takes longer, for example --onnx-timeout 60; 0 is no limit, "
+        "and no process of their own, for a debugger (default: %(default)g)",
     )
     parser.addini(
         "onnx_opsets",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+import msgspec
 import pytest
 
 from onnxproof.plugin.targets import targets
-from onnxproof.results import CheckVerdict, Target
+from onnxproof.results import CheckResult, CheckVerdict, Target
 
 if TYPE_CHECKING:
     from onnxproof.case import Case
@@ -22,6 +23,8 @@ FINDING = "onnxproof-finding"
 MARKER = "conversion_checks"
 
 _CASES = pytest.StashKey["dict[str, Case]"]()
+_COUNT = pytest.StashKey[int]()
+_REFUSALS = pytest.StashKey[dict[str, str]]()
 
 
 def conversion_checks(
@@ -45,13 +48,30 @@ def conversion_checks(
     return getattr(pytest.mark, MARKER).with_args(*cases, only=only, skip=skip, checks=checks)  # type: ignore[no-any-return]
 
 
+@dataclass(frozen=True)
+class Refused:
+    """Why a case cannot be checked."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A finding, with the place of its check among those of the test."""
+
+    place: int
+    finding: CheckResult
+
+
 @dataclass
 class BoundCheck:
     """The check that a test calls."""
 
     check: Check
-    conversion: Conversion
+    conversion: Conversion | Refused
     report: str | None
+    test: str
+    refusals: dict[str, str]
     finding: Finding | None = None
 
     def __call__(self) -> None:
@@ -61,17 +81,19 @@ class BoundCheck:
         from onnxproof.checks.check import judge
         from onnxproof.checks.run import with_repro
 
-        refused = obstacle = script = ""
+        obstacle = script = ""
+        if isinstance(self.conversion, Refused):
+            self._refuse(self.conversion.reason)
         try:
             self.finding = judge(self.check, self.conversion)
             self.finding = with_repro(self.finding, self.conversion, self.report)
         except CaseError as error:
-            refused = str(error)
+            self.conversion = Refused(f"{self.conversion.case.name}: {error}")
         except OSError as error:
             obstacle = f"\n→ {self.report} cannot take a script that shows it: {error.strerror}"
         found = self.finding
-        if found is None:
-            pytest.fail(f"{self.conversion!r}: {refused}", pytrace=False)
+        if isinstance(self.conversion, Refused) or found is None:
+            self._refuse(getattr(self.conversion, "reason", ""))
         if found.verdict == CheckVerdict.NOT_JUDGED:
             pytest.skip(f"{found.check}: {found.problem}")
         if found.verdict == CheckVerdict.EXPECTED:
@@ -80,9 +102,17 @@ class BoundCheck:
             script = f"\n→ python {self.report}/{found.repro}/repro.py" if found.repro else ""
             pytest.fail(f"{found}{script}{obstacle}", pytrace=False)
 
+    def _refuse(self, reason: str) -> NoReturn:
+        """Fails; where the case has failed another test for the same reason, skips."""
+        __tracebackhide__ = True
+        first = self.refusals.setdefault(reason, self.test)
+        if first != self.test:
+            pytest.skip(f"the case cannot be checked: see {first}")
+        pytest.fail(reason, pytrace=False)
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_CASES] = {}
+    config.stash[_CASES], config.stash[_REFUSALS], config.stash[_COUNT] = {}, {}, 0
     config.addinivalue_line("markers", f"{MARKER}(*cases): runs each check on each case, with each exporter")
 
 
@@ -102,6 +132,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = choose(**marker.kwargs, cases=[_known(metafunc.config, case) for case in made])
     except CaseError as error:
         raise pytest.UsageError(f"{test}: {error}") from error
+    metafunc.config.stash[_COUNT] += len(marker.args)
     names = [case.__name__ if _is_maker(case) else case.name for case in marker.args]
     found = targets(metafunc.config)
     cases = [(case, marker.kwargs) for case in marker.args]
@@ -111,38 +142,46 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel:
+def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | Refused:
     """The model of a case, shared by its exporters; a function that makes the case is called now."""
     from onnxproof.case import CaseError
     from onnxproof.checks.run import choose
     from onnxproof.probing.reference import ReferenceModel
 
-    (given, options), refused = request.param, ""
+    given, options = request.param
     try:
         case = _known(request.config, given() if _is_maker(given) else given)
         choose(**options, cases=[case])
     except CaseError as error:
-        refused = f"{getattr(given, '__name__', given)}: {error}"
-    if refused:
-        pytest.fail(refused, pytrace=False)
+        return Refused(f"{getattr(given, '__name__', given)}: {error}")
     return ReferenceModel(case)
 
 
 @pytest.fixture(scope="session")
-def onnx_conversion(onnx_case: ReferenceModel, onnx_target: Target) -> Conversion:
+def onnx_conversion(
+    request: pytest.FixtureRequest, onnx_case: ReferenceModel | Refused, onnx_target: Target
+) -> Conversion | Refused:
     """The conversion of a case by an exporter; pytest drops it after its last check."""
+    from onnxproof.exporting.export import warm_up
     from onnxproof.probing.conversion import exported
 
-    return exported(onnx_case, onnx_target.exporter, onnx_target.opset)
+    if isinstance(onnx_case, Refused):
+        return onnx_case
+    if request.config.stash[_COUNT] > 1:
+        warm_up(onnx_target.exporter)
+    return exported(onnx_case, onnx_target.exporter, onnx_target.opset, timeout=request.config.option.onnx_timeout)
 
 
 @pytest.fixture
-def onnx_check(request: pytest.FixtureRequest, onnx_conversion: Conversion) -> Iterator[BoundCheck]:
+def onnx_check(request: pytest.FixtureRequest, onnx_conversion: Conversion | Refused) -> Iterator[BoundCheck]:
     """The check that the test calls; its finding goes to the process that writes results.json."""
-    bound = BoundCheck(request.param, onnx_conversion, request.config.option.onnx_report)
+    config, node = request.config, request.node
+    bound = BoundCheck(request.param, onnx_conversion, config.option.onnx_report, node.nodeid, config.stash[_REFUSALS])
     yield bound
     if bound.finding:
-        request.node.user_properties.append((FINDING, bound.finding.as_dict()))
+        place = node.callspec.indices["onnx_check"]
+        found = Placed(place, bound.finding.result())
+        node.user_properties.append((FINDING, msgspec.to_builtins(found)))
 
 
 def _is_maker(case: Any) -> bool:

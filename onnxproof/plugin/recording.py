@@ -15,11 +15,10 @@ import pytest
 from onnxproof import versions
 from onnxproof._internal.files import write_whole
 from onnxproof.claims.ledger import Ledger
-from onnxproof.plugin.conversions import FINDING
+from onnxproof.plugin.conversions import FINDING, Placed
 from onnxproof.plugin.machine import machine
 from onnxproof.plugin.targets import targets
 from onnxproof.results import (
-    CheckResult,
     Comparison,
     GraphResult,
     Latency,
@@ -132,13 +131,13 @@ class Recorder:
         self.page: Path | None = None
         self.problem = ""
         self.comparisons: list[Comparison] = []
-        self.findings: list[CheckResult] = []
+        self.findings: list[Placed] = []
         self.latency: list[Latency] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
             self.comparisons += recorded(report, COMPARISON, Comparison)
-            self.findings += recorded(report, FINDING, CheckResult)
+            self.findings += recorded(report, FINDING, Placed)
             self.latency += recorded(report, LATENCY, Latency)
 
     @pytest.hookimpl(optionalhook=True)
@@ -156,7 +155,7 @@ class Recorder:
             machine() if self.latency else None,
             claims=[claim for ledger in ledgers for claim in ledger.as_results()],
             comparisons=sorted(self.comparisons, key=attrgetter("spec", "parity.case")),
-            findings=sorted(self.findings, key=lambda f: (f.case, f.exporter, f.opset or 0, f.check)),
+            findings=[placed.finding for placed in sorted(self.findings, key=_place)],
             graphs=[graphs[file] for file in sorted(graphs)],
             latency=sorted(self.latency, key=attrgetter("spec", "case")),
         )
@@ -183,6 +182,11 @@ class Recorder:
             )
         else:
             terminalreporter.write_line(str(self.page))
+
+
+def _place(placed: Placed) -> tuple[str, str, int, int]:
+    found = placed.finding
+    return found.case, found.exporter, found.opset or 0, placed.place
 
 
 def recorded(report: pytest.TestReport, name: str, kind: type[Kind]) -> Iterator[Kind]:

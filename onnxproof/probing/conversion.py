@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.case import Case
 from onnxproof.engines.base import Engine, EngineError, Session, engine
+from onnxproof.engines.forked import EngineProcess
 from onnxproof.graph.facts import Graph
 from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.budget import evaluator_seconds
@@ -49,12 +51,23 @@ class Outcome:
 
 
 class Conversion:
-    """A case's model, its file, and the engines that run the file, each opened once."""
+    """A case's model, its file, and the engines that run the file, each opened once.
 
-    def __init__(self, model: ReferenceModel, file: OnnxFile, engines: Mapping[str, Engine] | None = None) -> None:
+    An engine may take `timeout` seconds for a run; without one it runs in this process.
+    """
+
+    def __init__(
+        self,
+        model: ReferenceModel,
+        file: OnnxFile,
+        engines: Mapping[str, Engine] | None = None,
+        timeout: float | None = SECONDS,
+    ) -> None:
         self.model = model
         self.file = file
         self.engines = engines or default_engines()
+        self.timeout = timeout
+        self._process = EngineProcess(self.engines, timeout)
         self._sessions: Memo[Session] = Memo(EngineError)
         self._outputs: Memo[dict[str, Array]] = Memo(EngineError, MOST_OUTPUTS, _bytes)
         self._outcomes: dict[tuple[str, str], Outcome] = {}
@@ -79,7 +92,8 @@ class Conversion:
 
     def of_file(self, path: str | os.PathLike[str]) -> "Conversion":
         """Another file for the same model, which is not run again."""
-        return Conversion(self.model, GivenFile(path, self.file.opset, self.file.written_by), self.engines)
+        given = GivenFile(path, self.file.opset, self.file.written_by)
+        return Conversion(self.model, given, self.engines, self.timeout)
 
     def feeds(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """The inputs that the file asks for, by name. Raises `EngineError` for one that the case does not have."""
@@ -95,7 +109,11 @@ class Conversion:
         Raises `GraphError` before an engine is given an unreadable file: some end the process at it.
         """
         feeds = self.feeds(inputs)
-        return self._sessions.get(engine, lambda: self.engines[engine].open(self.file.path)).run(feeds)
+        return self._sessions.get(engine, lambda: self.open(self.file.path, engine)).run(feeds)
+
+    def open(self, path: str | os.PathLike[str], engine: str = ONNXRUNTIME) -> Session:
+        """A file in an engine, which cannot end this process. Raises `EngineError`."""
+        return self._process.open(engine, path)
 
     def outputs(self, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> dict[str, Array]:
         """`run` on a probe; what was asked for last is kept."""
@@ -136,9 +154,16 @@ def default_engines(provider: str = "CPUExecutionProvider") -> dict[str, Engine]
     return {ONNXRUNTIME: optimized, UNOPTIMIZED: replace(optimized, optimize=False), REFERENCE: engine("reference")}
 
 
-def exported(model: ReferenceModel, exporter: str, opset: int | None = None, **options: Any) -> Conversion:
+def exported(
+    model: ReferenceModel,
+    exporter: str,
+    opset: int | None = None,
+    engines: Mapping[str, Engine] | None = None,
+    timeout: float | None = SECONDS,
+) -> Conversion:
     """The conversion of a model by an exporter, at torch's default opset unless one is asked for."""
-    return Conversion(model, ExportedFile(model, exporter, opset or default_opset(exporter)), **options)
+    file = ExportedFile(model, exporter, opset or default_opset(exporter), timeout)
+    return Conversion(model, file, engines, timeout)
 
 
 def _bytes(outputs: Mapping[str, Array]) -> int:

@@ -6,16 +6,17 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from onnxproof._internal.forked import SECONDS, Forked, ProcessError, last_words
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import leaves
-from onnxproof.exporting.export import Export, ExportError, export
+from onnxproof.exporting.export import Export, ExportError, export, warm_up
 from onnxproof.graph.diff import Difference, graph_differences
 from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import load_model
@@ -23,6 +24,7 @@ from onnxproof.probing.probes import Probe, same_inputs
 from onnxproof.probing.reference import ReferenceModel
 
 _TORCH = Path(torch.__file__).parent
+_first: "dict[str, weakref.ref[ExportedFile]]" = {}
 
 
 class GivenFile:
@@ -53,15 +55,17 @@ class GivenFile:
 class ExportedFile:
     """A case's file, exported when it is first asked for; a refusal is remembered too.
 
-    The file is removed together with this object. `path`, `graph` and `tracer_evidence` raise `ExportError`.
+    Each export may take `timeout` seconds, in a process that may crash; without one it runs in this process. The file
+    is removed together with this object. `path`, `graph` and `tracer_evidence` raise `ExportError`.
     """
 
     given = ""
 
-    def __init__(self, model: ReferenceModel, exporter: str, opset: int) -> None:
+    def __init__(self, model: ReferenceModel, exporter: str, opset: int, timeout: float | None = SECONDS) -> None:
         self.model = model
         self.exporter = self.written_by = exporter
         self.opset = opset
+        self._run = Forked(partial(_export, model, exporter, opset), timeout)
         self._exports: Memo[Export] = Memo(ExportError)
 
     @cached_property
@@ -77,22 +81,26 @@ class ExportedFile:
 
     def traced_on(self, inputs: Mapping[str, Any], name: str) -> Export:
         """An export traced on other inputs. Raises `ExportError`."""
-        case = self.model.case
         output_names = tuple(self.model.traced.reference.values)  # refuses a model that is too large to be copied
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
-        return export(
-            copy.deepcopy(case.model),
-            inputs,
-            folder / "model.onnx",
-            exporter=self.exporter,
-            opset=self.opset,
-            output_names=output_names,
-            dynamic=case.dynamic,
-            translations=case.custom_translations(),
-            keywords=case.kwargs,
-            options=case.export,
-        )
+        log = folder / "log"
+        if self._run.forks:
+            self._share_warm_up()
+        try:
+            return self._run(inputs, folder / "model.onnx", output_names, log)  # type: ignore[no-any-return]
+        except ProcessError as error:
+            printed = log.read_text(errors="replace") if log.exists() else ""
+            raise ExportError(
+                f"the {self.exporter} exporter {error}, at opset {self.opset}",
+                last_words(printed + error.printed, _TORCH),
+            ) from error
+
+    def _share_warm_up(self) -> None:
+        """Lets the processes of further files have what the exporter loads, which takes seconds."""
+        if self.exporter in _first and _first[self.exporter]() is not self:
+            warm_up(self.exporter)
+        _first.setdefault(self.exporter, weakref.ref(self))
 
     @property
     def path(self) -> Path:
@@ -129,6 +137,31 @@ class ExportedFile:
 
 
 OnnxFile = ExportedFile | GivenFile
+
+
+def _export(
+    model: ReferenceModel,
+    exporter: str,
+    opset: int,
+    inputs: Mapping[str, Any],
+    path: Path,
+    output_names: tuple[str, ...],
+    log: Path,
+) -> Export:
+    case = model.case
+    return export(
+        copy.deepcopy(case.model),
+        inputs,
+        path,
+        exporter=exporter,
+        opset=opset,
+        output_names=output_names,
+        dynamic=case.dynamic,
+        translations=case.custom_translations(),
+        keywords=case.kwargs,
+        options=case.export,
+        log=log,
+    )
 
 
 def _short(file: str) -> str:

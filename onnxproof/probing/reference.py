@@ -116,7 +116,7 @@ class ReferenceModel:
             raise CaseError(str(error)) from error
         except CaseError:
             raise
-        except Exception:
+        except (Exception, SystemExit):  # a model that exits would end the command as if every check held
             return None
 
     @cached_property
@@ -176,7 +176,7 @@ class ReferenceModel:
     def _why_it_refuses(self) -> CaseError:
         try:
             self._model.run(self.case.inputs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             reason = str(error).strip().partition("\n")[0]
             refusal = CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}{self._hint()}")
             refusal.__cause__ = error
@@ -234,8 +234,9 @@ class ReferenceModel:
     @cached_property
     def repeats(self) -> bool:
         """Whether it has the same outputs when it runs on its base again."""
+        own = self.base.reference.values
         again = self._ask_values(self.base.probe.inputs)
-        return again is not None and same_bits(again, self.base.reference.values)
+        return again is not None and same_bits(again, own)
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
         """Another probe with the model's outputs; None if the model refuses it."""

@@ -54,6 +54,23 @@ class Waits(nn.Module):
         Path("waiting").touch()
         time.sleep(600)
 
+class Falls(Double):
+    def forward(self, x):
+        if torch.jit.is_tracing():
+            os.abort()
+        return super().forward(x)
+
+class WaitsInExport(Double):
+    def forward(self, x):
+        if torch.jit.is_tracing():
+            Path("waiting").touch()
+            time.sleep(600)
+        return super().forward(x)
+
+class Leaves(Double):
+    def forward(self, x):
+        raise SystemExit(0)
+
 class Root(nn.Module):
     def forward(self, x):
         return x.sqrt()
@@ -67,6 +84,9 @@ gives_number = Case(Gives(3), {"x": X})
 gives_text = Case(Gives({"y": "text"}), {"x": X})
 waits = Case(Waits(), {"x": X})
 root = Case(Root(), {"x": X})
+falls = Case(Falls(), {"x": X})
+waits_in_export = Case(WaitsInExport(), {"x": X})
+leaves = Case(Leaves(), {"x": X})
 number = 7
 
 def make():
@@ -348,6 +368,7 @@ class TestRefusedCase:
             pytest.param("gives_number", "torch: the model's output is a int; an ONNX file has", id="number"),
             pytest.param("gives_text", "torch: the model's output y is a str", id="text"),
             pytest.param("wide", "the model refuses its inputs: RuntimeError: mat1 and mat2", id="float64"),
+            pytest.param("leaves", "the model refuses its inputs: SystemExit: 0", id="exits"),
             pytest.param("large", "the model holds 2.0 GiB of weights; up to 2 GiB can be checked", id="large"),
         ],
     )
@@ -475,18 +496,43 @@ class TestReport:
 class TestProcess:
     """The command in a separate process."""
 
-    def test_interrupt(self, folder):
-        """Ctrl-C ends it with status 130 and one line, and leaves nothing half-written."""
-        command = [sys.executable, "-m", "onnxproof", "check", "models.py:waits", "--report", "report"]
+    @pytest.mark.parametrize(
+        ("case", "running"),
+        [
+            pytest.param("waits", "Waits-torchscript: exports", id="model"),
+            pytest.param("waits_in_export", "WaitsInExport-torchscript: exports", id="export"),
+        ],
+    )
+    def test_interrupt(self, folder, case, running):
+        """Ctrl-C ends it with status 130, one line that says where it was, and leaves nothing half-written."""
+        command = [sys.executable, "-m", "onnxproof", "check", f"models.py:{case}", "--report", "report"]
         deadline = time.monotonic() + 120
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-            while running.poll() is None and not Path("waiting").exists() and time.monotonic() < deadline:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            while process.poll() is None and not Path("waiting").exists() and time.monotonic() < deadline:
                 time.sleep(0.05)
-            running.send_signal(signal.SIGINT)
-            out, err = running.communicate(timeout=60)
-        assert Path("waiting").exists(), (running.returncode, out, err)
-        assert (running.returncode, out, err) == (130, "", "onnxproof: interrupted\n")
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        assert Path("waiting").exists(), (process.returncode, out, err)
+        assert (process.returncode, out, err) == (130, "", f"onnxproof: interrupted, in {running}\n")
         assert list(Path("report").iterdir()) == []
+
+    def test_crash(self, folder):
+        """An exporter that crashes is a finding, and the command goes on."""
+        command = [sys.executable, "-m", "onnxproof", "check", "models.py:falls", "--only", "exports"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert "the torchscript exporter crashed: Aborted (SIGABRT)" in done.stdout
+        assert "It was in `forward` at " in done.stdout
+        assert done.stdout.count("1 checks: ") == len(EXPORTERS)
+
+    def test_timeout(self, folder):
+        """`--timeout` ends it."""
+        command = ["check", "models.py:waits_in_export", "--exporter", TORCHSCRIPT, "--only", "exports"]
+        done = subprocess.run(
+            [sys.executable, "-m", "onnxproof", *command, "--timeout", "2"], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 1
+        assert "the torchscript exporter did not finish in 2 s" in done.stdout
 
     def test_json_alone(self, folder):
         """With `--json` stdout has nothing else, whatever the module and the model print."""

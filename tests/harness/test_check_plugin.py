@@ -178,7 +178,7 @@ class TestTests:
     def test_function_mistakes(self, project, case, message):
         """A mistake in the case that it makes is one line."""
         result = project(case, "-k", "exports")
-        result.assert_outcomes(errors=1, deselected=14)
+        result.assert_outcomes(failed=1, deselected=14)
         assert message in result.stdout.str()
         assert "Traceback" not in result.stdout.str()
 
@@ -249,25 +249,32 @@ class TestFailures:
         assert [path.parent.name for path in Path("report").rglob("repro.py")] == ["same-values-unseen"]
 
     def test_results(self, failure):
-        """results.json has the findings, in the order of their ids."""
+        """results.json has the findings, in the order of the checks."""
         found = json.loads(Path("report/results.json").read_text())["findings"]
-        verdicts = {finding["check"]: finding["verdict"] for finding in found}
-        assert verdicts == {
-            "dims-kept": "holds",
-            "exports": "holds",
-            "opset-kept": "holds",
-            "same-values-unseen": "fails",
-        }
+        assert [(finding["check"], finding["verdict"]) for finding in found] == [
+            ("exports", "holds"),
+            ("opset-kept", "holds"),
+            ("dims-kept", "holds"),
+            ("same-values-unseen", "fails"),
+        ]
         assert {(finding["case"], finding["exporter"], finding["opset"]) for finding in found} == {
             ("Freezes", "torchscript", default_opset(TORCHSCRIPT))
         }
 
-    def test_refused(self, project):
-        """A case that cannot be checked fails with one line."""
-        result = project("case(Raises())", "-k", "exports")
-        result.assert_outcomes(failed=1, deselected=14)
+    @pytest.mark.parametrize(
+        ("case", "reason"),
+        [
+            pytest.param("case(Raises())", "Raises: the model refuses its inputs: ArithmeticError: no way", id="model"),
+            pytest.param("lambda: case(X)", "<lambda>: the model is a ndarray; give a torch.nn.Module", id="case"),
+        ],
+    )
+    def test_refused(self, project, case, reason):
+        """A case that cannot be checked fails once, with one line; the other checks are skipped."""
+        result = project(case, exporters=EXPORTERS, quick=())
+        count = len(EXPORTERS) * len(CHECKS)
+        result.assert_outcomes(failed=1, skipped=count - 1)
         result.stdout.fnmatch_lines(
-            ["Raises-torchscript: the model refuses its inputs: ArithmeticError: no way through"]
+            [f"{reason}*", f"SKIPPED *{count - 1}* the case cannot be checked: see *-exports[]]"]
         )
         assert "reference.py" not in result.stdout.str()
 

@@ -92,7 +92,7 @@ class TestExportedFile:
             export={"optimize": False},
         )
         with pytest.raises(ExportError, match="asked"):
-            _ = exported(ReferenceModel(case), TORCHSCRIPT, 13).file.export
+            _ = exported(ReferenceModel(case), TORCHSCRIPT, 13, timeout=None).file.export
         ((model, inputs, path), options) = asked[0]
         assert (type(model), model is case.model, inputs is case.inputs) == (Scale, False, True)
         assert (path.name, path.parent.name) == ("model.onnx", "model")
@@ -104,6 +104,7 @@ class TestExportedFile:
             "translations": {},
             "keywords": case.kwargs,
             "options": {"optimize": False},
+            "log": path.parent / "log",
         }
 
     def test_refused_once(self, monkeypatch):

@@ -17,6 +17,7 @@ from onnxproof.checks.check import Check, id_of, judge
 from onnxproof.engines.base import Engine
 from onnxproof.findings import Finding
 from onnxproof.locating.repro import repro_folder, write_repro
+from onnxproof.probing.budget import SECONDS as BUDGET
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import ReferenceModel
@@ -59,6 +60,7 @@ def findings(
     engines: Mapping[str, Engine] | None = None,
     report: str | os.PathLike[str] | None = None,
     timeout: float | None = SECONDS,
+    budget: float = BUDGET,
     watch: Callable[[Conversion, str], None] = lambda conversion, check: None,
 ) -> Iterator[Finding]:
     """Checks the conversion of a case by each exporter, or a file that is already exported.
@@ -68,12 +70,13 @@ def findings(
     `checks` are further ones of yours, see `onnxproof.checks.Check`. `engines` replace ONNX Runtime on the CPU and
     the reference evaluator, see `default_engines`. With a `report` folder each failure leaves a script there that
     shows it. An export, and a run in an engine, may take `timeout` seconds; each is done in another process, which may
-    crash, unless the timeout is None. `watch` is called before each check.
+    crash, unless the timeout is None. `budget` is how many seconds may be spent on inputs besides the example, see
+    `onnxproof.probing.budget`; `math.inf` leaves nothing out. `watch` is called before each check.
 
     Raises `CaseError` for a case that cannot be checked, and for an exporter or a check that does not exist.
     """
     chosen = choose(only, skip, checks, [case])
-    for conversion in conversions(case, exporters, opset, file, engines, timeout):
+    for conversion in conversions(case, exporters, opset, file, engines, timeout, budget):
         for id, check in chosen.items():
             watch(conversion, id)
             yield with_repro(judge(check, conversion), conversion, report)
@@ -116,9 +119,10 @@ def conversions(
     file: str | os.PathLike[str] | None = None,
     engines: Mapping[str, Engine] | None = None,
     timeout: float | None = SECONDS,
+    budget: float = BUDGET,
 ) -> Iterator[Conversion]:
     """The conversion of a case by each exporter, or the one of its file; `run` has the arguments."""
-    model = ReferenceModel(case)
+    model = ReferenceModel(case, budget)
     if file and exporters:
         raise CaseError("a file that is given is already exported; leave out the exporters, or the file")
     if file:

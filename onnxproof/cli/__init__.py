@@ -10,6 +10,7 @@ from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import one_of
 from onnxproof.claims.assets import FOLDER_VARIABLE, OFFICIAL
 from onnxproof.cli import process
+from onnxproof.probing.budget import SECONDS as BUDGET
 from onnxproof.versions import EXPORTERS
 
 
@@ -101,6 +102,15 @@ def _add_check(commands: Any) -> None:
         help="end an export, or a run in an engine, that takes longer, for example --timeout 60; 0 is no limit, and no "
         "process of their own, for a debugger (default: %(default)g)",
     )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=BUDGET,
+        metavar="SECONDS",
+        help="spend this much on inputs besides the example, counted in operations, so that every machine judges the "
+        "same, for example --budget 60 (default: %(default)g)",
+    )
+    parser.add_argument("--thorough", action="store_true", help="leave nothing out, whatever it costs (default: off)")
     parser.add_argument(
         "--json",
         action="store_true",

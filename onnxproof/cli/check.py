@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -123,6 +124,7 @@ def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
             engines=default_engines(arguments.provider),
             report=arguments.report,
             timeout=arguments.timeout,
+            budget=math.inf if arguments.thorough else arguments.budget,
             watch=show,
         )
 

@@ -12,6 +12,7 @@ from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import one_of
 from onnxproof.plugin import conversions, recording
 from onnxproof.plugin.targets import exporters, own_opsets, span, targets
+from onnxproof.probing.budget import SECONDS as BUDGET
 from onnxproof.results import ResultsError, Target
 
 _REPORT = "onnxproof-report"
@@ -56,6 +57,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SECONDS",
         help="end an export, or a run in an engine, that takes longer, for example --onnx-timeout 60; 0 is no limit, "
         "and no process of their own, for a debugger (default: %(default)g)",
+    )
+    group.addoption(
+        "--onnx-budget",
+        type=float,
+        default=BUDGET,
+        metavar="SECONDS",
+        help="spend this much on a case's inputs besides the example, counted in operations, for example "
+        "--onnx-budget 60 (default: %(default)g)",
+    )
+    group.addoption(
+        "--onnx-thorough",
+        action="store_true",
+        help="leave out no input and no engine of the conversion checks, whatever it costs (default: off)",
     )
     parser.addini(
         "onnx_opsets",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -154,7 +155,8 @@ def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | Refused:
         choose(**options, cases=[case])
     except CaseError as error:
         return Refused(f"{getattr(given, '__name__', given)}: {error}")
-    return ReferenceModel(case)
+    asked = request.config.option
+    return ReferenceModel(case, math.inf if asked.onnx_thorough else asked.onnx_budget)
 
 
 @pytest.fixture(scope="session")

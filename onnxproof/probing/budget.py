@@ -3,9 +3,13 @@
 The seconds are those of a machine that computes `FLOPS` a second in float32, so that every machine judges the same.
 """
 
-from dataclasses import dataclass, field
+from __future__ import annotations
 
-from onnxproof.engines.arithmetic import Work
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from onnxproof.engines.arithmetic import Work
 
 FLOPS = 2e10
 """The operations that torch does in a second, on two cores of 2024."""

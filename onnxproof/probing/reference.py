@@ -14,8 +14,9 @@ from onnxproof.case import Case, CaseError
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Reference, compare
+from onnxproof.probing.draws import MOST_VALUES, count
 from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, traced
-from onnxproof.probing.sizes import MOST_VALUES, SizeTrials, count
+from onnxproof.probing.sizes import SizeTrials
 
 Answer = TypeVar("Answer")
 

@@ -1,6 +1,6 @@
 """Checks of the file's outputs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.checks.interface import KEEP_A_TENSOR
+from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
@@ -225,41 +226,7 @@ def probes_adequate(conversion: Conversion) -> str:
     limits = [f"{name} is {example[name].flat[0]} throughout" for name in constant if example[name].size]
     if conversion.model.left_out:
         limits.append(f"{conversion.model.left_out} more with --thorough")
-    return "; ".join([f"{len(judged)} probes", *limits, *_judged_sizes(conversion)])
-
-
-def _judged_sizes(conversion: Conversion) -> list[str]:
-    """What limits the sizes that a file was judged at.
-
-    Raises `CheckError` if the model refuses a promised size, or a dimension was seen at no other size above 1.
-    """
-    trials, judged = conversion.model.sizes, conversion.model.judged
-    for symbol, dim in conversion.case.dims.items():
-        if dim.is_stated and (refused := trials.refused_alone(symbol)):
-            divisor, remainder = trials.rule(symbol)
-            raise CheckError(
-                f"the model refuses {symbol} = {_listed(refused)}, which the case promises: {dim.promise}",
-                "Promise the sizes that the model takes"
-                + (f": `multiple_of={divisor}`." if divisor > dim.multiple_of and not remainder else "."),
-            )
-    seen = {symbol: {j.probe.sizes[symbol] for j in judged} for symbol in conversion.case.sizes}
-    alone = [symbol for symbol, own in conversion.case.sizes.items() if not seen[symbol] - {1, own}]
-    if alone:
-        tried = (f"{symbol} = {_listed(seen[symbol])}{_refusal(trials.refused_alone(symbol))}" for symbol in alone)
-        raise CheckError(
-            f"of the sizes tried, the model accepts only {'; '.join(tried)}",
-            f"Leave {', '.join(alone)} out of `dynamic` if the model takes no other, or give others in `also`.",
-        )
-    twos = [f"{symbol} {_listed(sizes)} alone" for symbol, sizes in seen.items() if len(sizes) == 2]
-    return [*(f"{', '.join(symbols)} in {rule}" for rule, symbols in trials.rules.items()), *twos]
-
-
-def _refusal(sizes: Sequence[int]) -> str:
-    return f" (not {_listed(sizes)})" if sizes else ""
-
-
-def _listed(sizes: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(sizes)))
+    return "; ".join([f"{len(judged)} probes", *limits, *judged_sizes(conversion)])
 
 
 def _varies(leaf: Array) -> bool:

@@ -16,8 +16,9 @@ from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Reference, compare, usual_rounding
 from onnxproof.probing.budget import CHEAP, FLOAT64, SECONDS, Budget, run_seconds
+from onnxproof.probing.draws import MOST_VALUES, count
 from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, traced
-from onnxproof.probing.sizes import MOST_VALUES, SizeTrials, count
+from onnxproof.probing.sizes import SizeTrials
 
 Answer = TypeVar("Answer")
 

@@ -1,62 +1,27 @@
-"""Other sizes of a case's dynamic dimensions: drawn, and tried on the model."""
+"""Other sizes of a case's dynamic dimensions, tried on a model."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
-import numpy as np
-
-from onnxproof._internal.trees import leaves
 from onnxproof.case import Case
+from onnxproof.probing.draws import (
+    LONG,
+    MOST_VALUES,
+    Sizes,
+    apart,
+    coarse_draws,
+    count,
+    joint_draws,
+    steps_from,
+    unit_of,
+)
 from onnxproof.probing.probes import Probe, resized
 
 Answer = TypeVar("Answer")
-Sizes = Mapping[str, int]
-
-GROWTH = 4
-"""How many times the values of the example the large draw has, unless that is more than `MOST_VALUES`."""
-
-MOST_VALUES = 2**16
-"""A float64 run of a model at tens of millions of values takes gigabytes: larger examples are judged once as they are,
-and in other values and sizes on less. If the model takes no smaller ones, a probe has up to twice the example's."""
-
-LONG = 251
-"""The long side of a picture. Behind a sixteenfold reduction a convolution of dilation 12 meets padding alone, and does
-what one of dilation 24 does, until a side is longer than 192. It is prime."""
 
 MOST_REFUSED = 48
 """How many sizes are tried that the model refuses."""
-
-_PRIMES = (7, 11, 13, 5, 17, 3)
-
-
-def joint_draws(case: Case) -> dict[str, dict[str, int]]:
-    """Promised sizes of each kind by dimension, different along each dimension, so that swapped dimensions show."""
-    own, dims = case.sizes, case.dims
-    if not own:
-        return {}
-    large = _different(case, _grown(case))
-    ends = {symbol: dims[symbol].largest or size for symbol, size in large.items()}
-    kinds = {
-        "prime": _different(case, dict(zip(own, _PRIMES * len(own), strict=False)), odd=True),
-        "odd": _different(case, {symbol: max(3, size // 4 * 2 + 1) for symbol, size in large.items()}, odd=True),
-        "large": ends if count(case, ends) <= MOST_VALUES else large,
-    }
-    sides = [symbol for symbol in own if _is_side(case, symbol)]
-    if sides and kinds["large"][sides[-1]] < LONG:
-        ends = {symbol: 1 for symbol in own if symbol not in sides} | {sides[-1]: LONG}
-        wide, narrow = (_different(case, kinds[kind] | ends) for kind in ("odd", "prime"))
-        kinds["long"] = wide if count(case, wide) <= MOST_VALUES // 2 else narrow
-    return kinds | {"smallest": {symbol: dim.smallest for symbol, dim in dims.items()}}
-
-
-def count(case: Case, sizes: Sizes) -> int:
-    """The values of the largest array at other sizes."""
-    shapes = {name: list(np.shape(leaf)) for name, leaf in leaves(case.inputs).items()}
-    for name, axes in case.dynamic.items():
-        for axis, dim in axes.items():
-            shapes[name][axis] = sizes[str(dim)]
-    return max(1, *map(math.prod, shapes.values()))
 
 
 class SizeTrials(Generic[Answer]):
@@ -106,7 +71,18 @@ class SizeTrials(Generic[Answer]):
     def refused_alone(self, symbol: str) -> list[int]:
         """The sizes of a dimension that the model refuses where it accepts another one beside the same others."""
         fine = {_without(symbol, sizes) for sizes in (self._own, *(probe.sizes for probe, _ in self.accepted))}
-        return sorted({sizes[symbol] for sizes in self.refused if _without(symbol, sizes) in fine})
+        refused = {sizes[symbol] for sizes in self.refused if _without(symbol, sizes) in fine}
+        return sorted(refused - {self._own[symbol], *self.others(symbol)})
+
+    @property
+    def broken(self) -> dict[tuple[str, ...], list[Sizes]]:
+        """Promised sizes that the model refuses beside the example's others, by dimensions; single ones are first."""
+        found: dict[tuple[str, ...], list[Sizes]] = {}
+        for sizes in self.refused:
+            other = {symbol: size for symbol, size in sizes.items() if size != self._own[symbol]}
+            if all(self._dims[symbol].is_stated for symbol in other):
+                found.setdefault(tuple(other), []).append(other)
+        return dict(sorted(found.items(), key=lambda item: len(item[0])))
 
     def rule(self, symbol: str) -> tuple[int, int]:
         """A divisor, and the remainder that every accepted size above 1 of a dimension has, unlike refused ones.
@@ -171,11 +147,11 @@ class SizeTrials(Generic[Answer]):
     def _explore(self, draws: Mapping[str, Sizes]) -> None:
         for sizes in tuple(self.refused):
             self._find_broken_promise(sizes)
-        coarse = list(_coarse(self.case))
+        coarse = list(coarse_draws(self.case))
         base = next((sizes for sizes in coarse if self._accepts(sizes)), self._own)
         for symbol in base:
             if base != self._own or any(
-                self._accepts(base | {symbol: size}) for size in _apart(base[symbol], _unit(self.case, symbol))
+                self._accepts(base | {symbol: size}) for size in apart(base[symbol], unit_of(self.case, symbol))
             ):
                 self._find_step(base, symbol)
         if len(self.steps) < len(base):  # sizes that the model ties together
@@ -193,21 +169,17 @@ class SizeTrials(Generic[Answer]):
 
     def _find_step(self, base: dict[str, int], symbol: str) -> None:
         size = base[symbol]
-        for step in _steps(size, self._dims[symbol].multiple_of):
+        for step in steps_from(size, self._dims[symbol].multiple_of):
             larger, smaller = (base | {symbol: other} for other in (size + step, size - step))
             if self._accepts(larger if self._may_ask(larger) else smaller):
                 self.steps[symbol] = step
                 return
 
     def _find_broken_promise(self, sizes: Sizes) -> None:
-        for symbol, size in sizes.items():
-            if self._dims[symbol].is_stated and not self._accepts(self._own | {symbol: size}):
-                return
-
-
-def _is_side(case: Case, symbol: str) -> bool:
-    """Whether a dimension is a side of pictures or of features, behind the batch and the channels."""
-    return any(axis > 1 and str(dim) == symbol for axes in case.dynamic.values() for axis, dim in axes.items())
+        """Tries the promised ones among refused sizes beside the example's others, and then each by itself."""
+        stated = {symbol: size for symbol, size in sizes.items() if self._dims[symbol].is_stated}
+        if not self._accepts(self._own | stated):
+            any(not self._accepts(self._own | {symbol: size}) for symbol, size in stated.items())
 
 
 def _distance(values: int) -> float:
@@ -217,32 +189,6 @@ def _distance(values: int) -> float:
 
 def _without(symbol: str, sizes: Sizes) -> tuple[int, ...]:
     return tuple(size for other, size in sizes.items() if other != symbol)
-
-
-def _grown(case: Case) -> dict[str, int]:
-    """The example's sizes times one factor, so that it has up to `GROWTH` times its values, or `MOST_VALUES`."""
-    factor = GROWTH ** (1 / len(case.sizes))
-    while True:
-        grown = {symbol: max(2, math.floor(size * factor)) for symbol, size in case.sizes.items()}
-        if count(case, grown) <= MOST_VALUES or all(size == 2 for size in grown.values()):
-            return grown
-        factor *= 0.9
-
-
-def _different(case: Case, sizes: Sizes, odd: bool = False) -> dict[str, int]:
-    """The nearest promised sizes, each raised until no earlier one is the same, if the promise has such a size.
-
-    Odd multiples show whether a multiple of less than was promised is enough: the model may need twice that.
-    """
-    found: dict[str, int] = {}
-    for symbol, dim in case.dims.items():
-        unit = dim.multiple_of
-        nearest = size = dim.nearest(sizes[symbol])
-        size += unit if odd and unit > 1 and size // unit % 2 == 0 else 0
-        while size in found.values():
-            size += 2 * unit if odd or unit == 1 else unit
-        found[symbol] = size if dim.allows(size) else nearest
-    return found
 
 
 def _on_grid(least: Sizes, base: Sizes, steps: Sizes) -> dict[str, int]:
@@ -255,43 +201,3 @@ def _on_grid(least: Sizes, base: Sizes, steps: Sizes) -> dict[str, int]:
                 size += step
         found[symbol] = size
     return found
-
-
-def _coarse(case: Case) -> Iterator[dict[str, int]]:
-    """Sizes that networks of many stages accept: halves, multiples of the example's power of two, doubles."""
-    own = smaller = case.sizes
-    while (halves := {symbol: size if size % 2 else size // 2 for symbol, size in smaller.items()}) != smaller:
-        smaller = halves
-        if count(case, smaller) <= MOST_VALUES // 2:
-            yield smaller
-            break
-    scale = (MOST_VALUES / 2 / count(case, own)) ** (1 / max(1, sum(size > 1 for size in own.values())))
-    if scale < 1:
-        yield {symbol: _scaled(size, scale) for symbol, size in own.items()}
-    yield {symbol: size + _unit(case, symbol) for symbol, size in own.items()}
-    yield {symbol: 2 * size for symbol, size in own.items()}
-
-
-def _scaled(size: int, scale: float) -> int:
-    """The size made smaller, still a multiple of its power of two, or else of the largest one below."""
-    unit = size & -size
-    while unit > size * scale and unit > 1:
-        unit //= 2
-    return max(1, math.floor(size * scale) // unit * unit)
-
-
-def _apart(size: int, unit: int) -> list[int]:
-    """Sizes of a single dimension that a network of many stages accepts beside this one."""
-    return [size + unit, *([] if size % 2 else [size // 2]), size + 64, 2 * size]
-
-
-def _steps(size: int, multiple_of: int) -> list[int]:
-    """Powers of two, and the divisors of a size: a network whose stages divide it by a number takes its multiples."""
-    powers = {multiple_of * 2**exponent for exponent in range((max(size, 64) // multiple_of).bit_length())}
-    return sorted(powers | {step for step in range(1, size + 1) if size % step == 0})
-
-
-def _unit(case: Case, symbol: str) -> int:
-    """The largest power of two that divides the example's size, and the promised multiple of it."""
-    size = case.sizes[symbol]
-    return math.lcm(size & -size or 1, case.dims[symbol].multiple_of)

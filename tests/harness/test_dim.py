@@ -250,8 +250,8 @@ class TestJudged:
         """One that the model does not keep fails."""
         dims = {"x": {2: Dim("height", min=4, max=64, multiple_of=4)}}
         (finding,) = check(Case(Halves(3), {"x": PICTURE}, dims), [exporter], only=["probes-adequate"])
-        assert "the model refuses height = " in finding.problem
-        assert finding.advice == "Promise the sizes that the model takes: `multiple_of=8`."
+        assert finding.problem.startswith("the model refuses promised sizes: height = 4, ")
+        assert finding.advice == "Promise the sizes that the model takes: `multiple_of=8` for height."
 
     @pytest.mark.parametrize(
         ("height", "verdict"),

@@ -168,9 +168,18 @@ class TestProbes:
         finding = asked(lambda x: only(not len(x) % 8, x), {"x": np.resize(ROWS, (16, 4))}, dynamic=rows)
         assert said(finding) == (
             CheckVerdict.FAILS,
-            "the model refuses rows = 4, 12, 36, which the case promises: multiples of 4 from 4 to 64",
+            "the model refuses promised sizes: rows = 4, 12, 36 of multiples of 4 from 4 to 64",
         )
-        assert finding.advice == "Promise the sizes that the model takes: `multiple_of=8`."
+        assert finding.advice == "Promise the sizes that the model takes: `multiple_of=8` for rows."
+
+    def test_promise_together(self, asked):
+        """Sizes that the model accepts apart, and refuses together, are reported together."""
+        sides = {"x": {0: Dim("rows", min=4, max=16), 1: Dim("columns", min=4, max=16)}}
+        finding = asked(lambda x: only(x.numel() < 200, x), {"x": np.resize(ROWS, (8, 8))}, dynamic=sides)
+        assert said(finding) == (
+            CheckVerdict.FAILS,
+            "the model refuses promised sizes: rows = 16, columns = 16 together",
+        )
 
     def test_kept_promise(self, asked):
         """A promise that the model keeps is judged at its ends, and has no limit."""

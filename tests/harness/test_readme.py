@@ -196,7 +196,7 @@ class TestOutput:
         ("given", "status", "problem"),
         [
             pytest.param("min=16, max=1024, multiple_of=4", 0, "", id="as-written"),
-            pytest.param("multiple_of=2", 1, "the model refuses height = ", id="broken-promise"),
+            pytest.param("multiple_of=2", 1, "the model refuses promised sizes: height = 2, 10, ", id="broken-promise"),
             pytest.param("min=40", 2, "the dimension 'height' is 32 in inputs", id="example-outside"),
         ],
     )

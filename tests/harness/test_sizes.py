@@ -9,8 +9,9 @@ from torch import nn
 from onnxproof.case import Case
 from onnxproof.exporting import Dim
 from onnxproof.faults.sizes import Stages
+from onnxproof.probing.draws import LONG, MOST_VALUES, count, joint_draws
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.probing.sizes import LONG, MOST_REFUSED, MOST_VALUES, SizeTrials, count, joint_draws
+from onnxproof.probing.sizes import MOST_REFUSED, SizeTrials
 
 MODEL = nn.Identity()
 FREE = {"image": {0: "batch", 2: "height", 3: "width"}}
@@ -110,6 +111,19 @@ class TestPromise:
         """The largest size is drawn if it is not huge."""
         sides = {"image": {2: Dim("height", max=largest), 3: Dim("width", max=largest)}}
         assert joint_draws(case(1, 3, 32, 24, dynamic=sides))["large"]["height"] == drawn
+
+    def test_largest_side(self):
+        """A long side is the longest that is promised, if that is affordable."""
+        wide, huge = ({"image": {2: "height", 3: Dim("width", max=most)}} for most in (1000, 100_000))
+        assert joint_draws(case(1, 3, 32, 24, dynamic=wide))["long"] == {"height": 7, "width": 1000}
+        assert joint_draws(case(1, 3, 32, 24, dynamic=huge))["long"]["width"] == LONG
+
+    def test_together(self):
+        """Promised sizes that the model accepts apart and refuses together break a promise."""
+        sides = {"image": {0: "batch", 2: Dim("height", min=8), 3: Dim("width", min=8)}}
+        trials = tried(case(1, 3, 32, 24, dynamic=sides), lambda n, c, h, w: h * w < 1000)
+        assert list(trials.broken)[-1] == ("height", "width")
+        assert all(sizes["height"] * sizes["width"] >= 1000 for sizes in trials.broken["height", "width"])
 
     def test_no_ones(self):
         """A size of 1 is drawn only where it is promised."""

@@ -73,6 +73,11 @@ class _Arithmetic(TorchDispatchMode):
 
     supports_higher_order_operators = True
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Whether torch wraps the mode against its compiler, for which it imports all of that: nothing is compiled."""
+        return False
+
     def __init__(self, result: Callable[..., Any]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._result = result

@@ -11,11 +11,18 @@ from onnxproof.results import CheckResult
 
 @dataclass(frozen=True)
 class FailingRun:
-    """Inputs, and the outputs of the model and of the file on them, by name."""
+    """Inputs, and the outputs of the model and of the file on them, by name; no `actual` where the file does not run.
+
+    `wrong` are the outputs that differ, by default all, and `engine` is the one they differ in. A failure of two runs
+    has the inputs of the first one in `before`.
+    """
 
     inputs: dict[str, Array]
     expected: dict[str, Array]
     actual: dict[str, Array]
+    wrong: tuple[str, ...] = ()
+    engine: str = "onnxruntime"
+    before: dict[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,11 @@
 """Atomic writes."""
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-
-from filelock import FileLock
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> Path:
@@ -34,15 +33,19 @@ def make_writable(folder: str | os.PathLike[str]) -> None:
 
 
 def replace_folder(target: Path, make: Callable[[Path], None]) -> Path:
-    """Replaces the folder `target` atomically by one that `make` fills; another run that writes it waits."""
+    """Replaces the folder `target` by one that `make` fills; of runs that write it at once, the last stays."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.parent / f".{target.name}.lock"):
-        unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
-        try:
-            make(unfinished)
-            unfinished.chmod(0o755)
+    unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        make(unfinished)
+        unfinished.chmod(0o755)
+        while unfinished.exists():
             shutil.rmtree(target, ignore_errors=True)
-            unfinished.rename(target)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            try:
+                unfinished.rename(target)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another run was faster
+                    raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return target

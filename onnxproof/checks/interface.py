@@ -12,6 +12,7 @@ from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.isolated import run_without_torch
 from onnxproof.exporting.export import ExportError
+from onnxproof.findings import FailingRun
 from onnxproof.graph.dims import SymbolError, bind
 from onnxproof.graph.load import GraphError, external_files
 from onnxproof.graph.record import shape_text
@@ -181,6 +182,7 @@ def shapes_honest(conversion: Conversion) -> str:
             raise CheckError(
                 f"on {judged.probe.id}: {error}",
                 "Try the other exporter: an engine that plans memory by the declared shape fails.",
+                run=FailingRun(conversion.every_input(judged.probe.inputs), dict(judged.reference.values), {}),
             ) from error
     if not ran:
         raise NotJudgedError("the file does not run: see same-values")

@@ -1,5 +1,6 @@
 """The door to the checks: a case in, findings out."""
 
+import contextlib
 import functools
 import os
 import shutil
@@ -143,6 +144,14 @@ def with_repro(finding: Finding, conversion: Conversion, report: str | os.PathLi
         return finding
     folder = write_repro(Path(report), conversion, finding) if finding.verdict == CheckVerdict.FAILS else None
     if folder is None:
-        shutil.rmtree(repro_folder(Path(report), conversion, finding), ignore_errors=True)
+        _remove(repro_folder(Path(report), conversion, finding))
         return finding
     return replace(finding, repro=folder.relative_to(report).as_posix())
+
+
+def _remove(folder: Path) -> None:
+    """Removes a folder of an earlier run, and those above it that are empty then."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()
+        folder.parent.parent.rmdir()

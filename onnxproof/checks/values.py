@@ -1,6 +1,7 @@
 """Checks of the file's outputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -47,14 +48,17 @@ def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Ch
             actual = conversion.run(inputs)
         except EngineError as error:
             raise CheckError(
-                f"the file refuses another value of {change}: {one_line(error)}", KEEP_A_TENSOR, evidence=evidence
+                f"the file refuses another value of {change}: {one_line(error)}",
+                KEEP_A_TENSOR,
+                evidence=evidence,
+                run=FailingRun(conversion.every_input(inputs), dict(values), {}),
             ) from error
         if same_bits(actual, base):
             raise CheckError(
                 f"the file does not react to {change}: its outputs stay those of the traced inputs, the model's change",
                 KEEP_A_TENSOR,
                 evidence=evidence,
-                run=FailingRun(conversion.feeds(inputs), dict(values), actual),
+                run=_two_runs(conversion, inputs, values, actual),
             )
 
 
@@ -127,12 +131,13 @@ def _figure(parities: Sequence[Parity]) -> str:
     return "; ".join([figure, *limits])
 
 
-def _failing_run(conversion: Conversion, judged: JudgedProbe) -> FailingRun | None:
-    try:
-        inputs = conversion.feeds(judged.probe.inputs)
-        return FailingRun(inputs, dict(judged.reference.values), conversion.outputs(judged))
-    except EngineError:
-        return None
+def _failing_run(conversion: Conversion, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> FailingRun:
+    """The run of a probe."""
+    outcome = conversion.outcome(judged, engine)
+    wrong = tuple(parity.output for parity in outcome.parities if not parity.same and parity.output != "*")
+    inputs = conversion.every_input(judged.probe.inputs)
+    actual = {} if outcome.refusal else conversion.outputs(judged, engine)
+    return FailingRun(inputs, dict(judged.reference.values), actual, wrong, engine)
 
 
 def optimizer_neutral(conversion: Conversion) -> str:
@@ -146,6 +151,7 @@ def optimizer_neutral(conversion: Conversion) -> str:
                 f"on {judged.probe.id} it is right only with optimization {'off' if off.is_right else 'on'}: "
                 f"{wrong.wrong.problem}",
                 "Lower ONNX Runtime's graph_optimization_level, and report the model to onnxruntime.",
+                run=_failing_run(conversion, judged, ONNXRUNTIME if off.is_right else UNOPTIMIZED),
             )
         if on.is_right:
             a, b = (conversion.outputs(judged, name).values() for name in (ONNXRUNTIME, UNOPTIMIZED))
@@ -168,11 +174,13 @@ def engines_agree(conversion: Conversion) -> str:
         raise CheckError(
             f"on {judged.probe.id} the reference evaluator has another result: {theirs.wrong.problem}",
             "Run the file in the engine that you deploy to: it may mean something else there.",
+            run=_failing_run(conversion, judged, REFERENCE),
         )
     if not ours.is_right:
         raise CheckError(
             f"on {judged.probe.id} the reference evaluator is right, onnxruntime is not: {ours.wrong.problem}",
             "Try another opset or provider, and report the model to onnxruntime.",
+            run=_failing_run(conversion, judged),
         )
     return _figure(theirs.parities)
 
@@ -189,7 +197,9 @@ def repeatable(conversion: Conversion) -> str:
     base = _run_on_base(conversion)
     if not same_bits(conversion.run(conversion.model.base.probe.inputs), base):
         raise CheckError(
-            "the file has other outputs when it runs again", "Export in eval mode: the file draws random numbers."
+            "the file has other outputs when it runs again",
+            "Export in eval mode: the file draws random numbers.",
+            run=_two_runs(conversion, conversion.case.inputs, conversion.model.traced.reference.values, base),
         )
     if isinstance(conversion.file, GivenFile):
         return "same bits"
@@ -202,6 +212,14 @@ def repeatable(conversion: Conversion) -> str:
                 "Call `model.eval()`, and let `forward` change nothing: the model keeps state or draws random numbers.",
             )
     return "same graph, same bits"
+
+
+def _two_runs(
+    conversion: Conversion, inputs: Mapping[str, Any], expected: Mapping[str, Array], actual: dict[str, Array]
+) -> FailingRun:
+    """The example, and then other inputs."""
+    before = conversion.every_input(conversion.case.inputs)
+    return FailingRun(conversion.every_input(inputs), dict(expected), actual, before=before)
 
 
 def probes_adequate(conversion: Conversion) -> str:

@@ -14,6 +14,7 @@ from onnxproof.case import Case
 from onnxproof.engines.base import Engine, EngineError, Session, engine
 from onnxproof.engines.forked import EngineProcess
 from onnxproof.graph.facts import Graph
+from onnxproof.graph.load import GraphError
 from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.budget import evaluator_seconds
 from onnxproof.probing.files import ExportedFile, GivenFile, OnnxFile
@@ -102,6 +103,15 @@ class Conversion:
         if missing:
             raise EngineError(f"the file asks for {', '.join(missing)}, which is not an input of the case")
         return {value.name: _as_array(found[value.name], value.dtype) for value in self.graph.inputs}
+
+    def every_input(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """All inputs that have values, also those that the file does not ask for, in the dtype that it asks for."""
+        try:
+            asked = {value.name: value.dtype for value in self.graph.inputs}
+        except GraphError:
+            asked = {}
+        found = {name: leaf for name, leaf in leaves(inputs).items() if leaf is not None}
+        return {name: _as_array(leaf, asked.get(name) or np.asarray(leaf).dtype.name) for name, leaf in found.items()}
 
     def run(self, inputs: Mapping[str, Any], engine: str = ONNXRUNTIME) -> dict[str, Array]:
         """The file's outputs. Raises `EngineError` if the engine refuses the file or the inputs.

@@ -469,6 +469,13 @@ class TestReport:
         check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
         assert Path("report/repro/Double-wrong.onnx/same-values/repro.py").is_file()
 
+    def test_fixed(self, check, folder):
+        """After a fix nothing of an earlier failure is left."""
+        check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
+        (folder / "wrong.onnx").write_bytes((folder / "right.onnx").read_bytes())
+        check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
+        assert {path.name for path in Path("report").iterdir()} == {"index.html", "results.json"}
+
     def test_page(self, check):
         """The page about the run is there, as after a run of pytest, and its path is printed."""
         done = check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")

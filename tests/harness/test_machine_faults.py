@@ -123,7 +123,7 @@ class TestStopped:
 
     def test_interrupted(self, folder, stop):
         """Ctrl-C while the exporter traces leaves nothing."""
-        assert stop("tracing", signal.SIGINT) == (130, "", "onnxproof: interrupted\n")
+        assert stop("tracing", signal.SIGINT) == (130, "", "onnxproof: interrupted, in Double-torchscript: exports\n")
         assert not list((folder / "report").iterdir())
         assert not list((folder / "temporary").glob("onnxproof-*"))
 

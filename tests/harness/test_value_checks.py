@@ -168,11 +168,12 @@ class TestSameValues:
         assert finding.problem.startswith("on also[0]: output output_0: ")
 
     def test_does_not_run(self, given):
-        """A file that does not run fails, and there is nothing to show."""
+        """A file that does not run fails, and the inputs that it refuses are shown."""
         finding = judge(same_values, given(scale_case(), DOES_NOT_RUN))
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith("on traced: output *: it does not run: ")
-        assert finding.run is None
+        assert (list(finding.run.inputs), list(finding.run.expected)) == (["x", "factor"], ["output_0", "output_1"])
+        assert finding.run.actual == {}
 
     @pytest.mark.parametrize("check", [same_values, same_values_unseen])
     def test_unreadable(self, right, check):

@@ -14,6 +14,7 @@ from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.locating.sizes import where_it_is_right
+from onnxproof.locating.weights import changed_by_a_run
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import Change, JudgedProbe, same_bits
@@ -193,13 +194,18 @@ def _smallest(found: Sequence[JudgedProbe]) -> JudgedProbe:
 def repeatable(conversion: Conversion) -> str:
     """The file is the same graph when it is exported again, and has the same bits when it runs again."""
     if not conversion.model.repeats:
+        if changed := changed_by_a_run(conversion.case):
+            raise CheckError(
+                f"the model keeps state: a run changes its {', '.join(changed[:3])}, and the outputs with it",
+                "Let `forward` change nothing: take the state as an input, and return the next one.",
+            )
         raise CheckError("the model itself has other outputs when it runs again", "Call `model.eval()`, or seed it.")
     base = _run_on_base(conversion)
     if not same_bits(conversion.run(conversion.model.base.probe.inputs), base):
         raise CheckError(
             "the file has other outputs when it runs again",
             "Export in eval mode: the file draws random numbers.",
-            run=_two_runs(conversion, conversion.case.inputs, conversion.model.traced.reference.values, base),
+            run=_two_runs(conversion, conversion.model.base.probe.inputs, conversion.model.base.reference.values, base),
         )
     if isinstance(conversion.file, GivenFile):
         return "same bits"

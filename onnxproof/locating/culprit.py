@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx.reference
 
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.engines.base import EngineError
+from onnxproof.engines.reference import evaluator
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
+from onnxproof.locating.weights import other_weights
 from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
@@ -83,10 +84,14 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             "Call `model.eval()` before you make the case.",
         )
     file = conversion.file
-    if isinstance(file, GivenFile):
+    if strange := other_weights(conversion, judged):
         return Culprit(
-            "the file: it is wrong in the reference evaluator too", "Export it again, and compare the nodes."
+            f"the weights are not the model's: with its own {', '.join(strange[:3])} the file is right",
+            "Load the checkpoint that the file was exported from, or export it again.",
         )
+    too = _in_the_evaluator(conversion, judged)
+    if isinstance(file, GivenFile):
+        return Culprit(f"the file{too}", "Export it again, and compare the nodes.")
     if judged is not conversion.model.traced and _is_right_when_traced_on(conversion, file, judged):
         return Culprit(
             "something was frozen at export: traced on these inputs the file is right",
@@ -94,9 +99,20 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             file.tracer_evidence,
         )
     return Culprit(
-        f"the {file.exporter} exporter: the file is wrong in the reference evaluator too",
+        f"the {file.exporter} exporter{too}",
         "Try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter.",
     )
+
+
+def _in_the_evaluator(conversion: Conversion, judged: JudgedProbe) -> str:
+    """What the reference evaluator says of the file, which is wrong in ONNX Runtime."""
+    refusal = conversion.outcome(judged, REFERENCE).refusal
+    if not refusal:
+        subject = "it" if isinstance(conversion.file, GivenFile) else "the file"
+        return f": {subject} is wrong in the reference evaluator too"
+    if conversion.outcome(judged).refusal:
+        return ": it does not run in the reference evaluator either"
+    return ", or a kernel of ONNX Runtime: the reference evaluator does not run it, and cannot decide"
 
 
 def _is_right_in_eval_mode(conversion: Conversion, judged: JudgedProbe) -> bool:
@@ -156,7 +172,7 @@ def _all_values(model: onnx.ModelProto, feeds: dict[str, Array], conversion: Con
 
 
 def _all_reference_values(model: onnx.ModelProto, feeds: dict[str, Array]) -> dict[str, Array]:
-    found: Any = onnx.reference.ReferenceEvaluator(model).run(None, feeds, intermediate=True)
+    found: Any = evaluator(model).run(None, feeds, intermediate=True)
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
 

@@ -11,13 +11,16 @@ from onnxproof.case import Case
 from onnxproof.checks.check import judge
 from onnxproof.checks.run import run as check
 from onnxproof.checks.values import same_values, same_values_unseen
+from onnxproof.engines.base import EngineError
 from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.exporting.export import export
 from onnxproof.faults.sizes import batch_as_number
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
-from onnxproof.probing.conversion import exported
+from onnxproof.probing.conversion import Conversion, exported
+from onnxproof.probing.files import GivenFile
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.versions import EXPORTERS, TORCHSCRIPT
+from onnxproof.versions import EXPORTERS, TORCHSCRIPT, default_opset
 from tests import facts
 from tests.harness.by_hand import FakeEngine, Gives, in_engines
 from tests.harness.good_conversions.making import normal
@@ -334,3 +337,59 @@ class TestSizes:
         """Of a file that is wrong on the traced inputs no sizes are asked."""
         conversion = given(Net(), FILE.replace("Sub (", "Add ("))
         assert "the file is right at" not in judge(same_values_unseen, conversion).problem
+
+
+class TestEvaluator:
+    """What the reference evaluator says is only said where it ran."""
+
+    @pytest.fixture
+    def refuses(self):
+        """An engine that refuses every input."""
+
+        def refuse(inputs):
+            raise EngineError("no kernel")
+
+        return FakeEngine(refuse)
+
+    def test_cannot_decide(self, broken, refuses):
+        """Where it does not run the file, a kernel may be wrong as well."""
+        wrong = broken("onnxruntime", "unoptimized")
+        conversion = in_engines(wrong, **wrong.engines | {"reference": refuses})
+        text = where_it_goes_wrong(conversion, conversion.model.traced).text
+        assert (
+            text == "the file, or a kernel of ONNX Runtime: the reference evaluator does not run it, and cannot decide"
+        )
+
+    def test_runs_nowhere(self, broken, refuses):
+        """Where nothing runs it, it is the file."""
+        conversion = in_engines(broken(), onnxruntime=refuses, unoptimized=refuses, reference=refuses)
+        text = where_it_goes_wrong(conversion, conversion.model.traced).text
+        assert text == "the file: it does not run in the reference evaluator either"
+
+
+class TestWeights:
+    """Weights of another checkpoint are named, where the model's own make the file right."""
+
+    @pytest.fixture
+    def exported_as(self, tmp_path):
+        """The file of one network, for a case of another."""
+
+        def make(network, other):
+            case = Case(network, {"x": np.random.default_rng(0).random((2, 3), np.float32)})
+            path = tmp_path / "model.onnx"
+            export(other, case.inputs, path, exporter=TORCHSCRIPT, opset=default_opset(TORCHSCRIPT))
+            return Conversion(ReferenceModel(case), GivenFile(path))
+
+        return make
+
+    def test_named(self, exported_as):
+        """The layers that differ are named."""
+        conversion = exported_as(nn.Linear(3, 4), nn.Linear(3, 4))
+        found = where_it_goes_wrong(conversion, conversion.model.traced)
+        assert found.text == "the weights are not the model's: with its own weight, bias the file is right"
+
+    def test_something_else(self, exported_as):
+        """Where the file stays wrong, they are not blamed."""
+        other = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
+        conversion = exported_as(nn.Sequential(nn.Linear(3, 4)), other)
+        assert "weights" not in where_it_goes_wrong(conversion, conversion.model.traced).text

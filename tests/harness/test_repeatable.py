@@ -18,8 +18,35 @@ DOES_NOT_RUN = edited(("Mul (", "Mool ("))
 DRAWS = edited(("scaled =", "drawn = RandomNormalLike (x) scaled ="), ("Mul (x", "Mul (drawn"))
 
 
+class Keeps(nn.Module):
+    """A model whose outputs count its calls."""
+
+    def __init__(self, state):
+        super().__init__()
+        ((self.name, value),) = state.items()
+        self.register_buffer(self.name, value) if self.name == "buffer" else setattr(self, self.name, value)
+
+    def forward(self, x):
+        setattr(self, self.name, getattr(self, self.name) + 1)
+        return x * getattr(self, self.name)
+
+
 class TestRepeatable:
     """`repeatable`: the model, the file and its export are the same again."""
+
+    @pytest.mark.parametrize(
+        ("state", "names"),
+        [
+            pytest.param({"calls": 0}, "calls", id="number"),
+            pytest.param({"seen": torch.zeros(1)}, "seen", id="tensor"),
+            pytest.param({"buffer": torch.zeros(1)}, "buffer", id="buffer"),
+        ],
+    )
+    def test_state(self, state, names):
+        """A model that keeps state is told so, by the name of what changes."""
+        finding = judge(repeatable, exported(ReferenceModel(Case(Keeps(state), {"x": ROWS})), TORCHSCRIPT))
+        assert finding.problem == f"the model keeps state: a run changes its {names}, and the outputs with it"
+        assert finding.advice.startswith("Let `forward` change nothing")
 
     def test_given(self, right):
         """A given file returns the same bits again."""

@@ -1,0 +1,71 @@
+"""What of a model is not in the file: weights of another checkpoint, and state that a run changes."""
+
+import copy
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from torch import Tensor, nn
+
+from onnxproof._internal.trees import to_array
+from onnxproof.case import Case
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.torch import TorchModel
+from onnxproof.graph.load import load_model
+from onnxproof.probing.conversion import Conversion, by_position
+from onnxproof.probing.reference import JudgedProbe
+
+
+def other_weights(conversion: Conversion, judged: JudgedProbe) -> list[str]:
+    """The weights, by name, that differ from the model's, if the file with the model's own in their place is right.
+
+    Empty otherwise: exporters rename, transpose and fold weights, and values alone prove nothing.
+    """
+    own = {name: to_array(value) for name, value in conversion.case.model.state_dict().items()}
+    model, changed = load_model(conversion.file.path), []
+    for tensor in model.graph.initializer:
+        wanted = own.get(tensor.name)
+        if wanted is None or wanted.dtype.kind != "f" or tuple(tensor.dims) != wanted.shape:
+            continue
+        if not np.array_equal(onnx.numpy_helper.to_array(tensor), wanted):
+            tensor.CopyFrom(onnx.numpy_helper.from_array(wanted, tensor.name))
+            changed.append(tensor.name)
+    return changed if changed and _is_right(model, conversion, judged) else []
+
+
+def _is_right(model: onnx.ModelProto, conversion: Conversion, judged: JudgedProbe) -> bool:
+    with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder:
+        path = Path(folder, "model.onnx")
+        onnx.save(model, path)
+        try:
+            actual = conversion.open(path).run(conversion.feeds(judged.probe.inputs))
+        except EngineError:
+            return False
+    return all(parity.same for parity in by_position(actual, judged.reference, ""))
+
+
+def changed_by_a_run(case: Case) -> list[str]:
+    """The buffers, parameters and plain attributes of a case's model that a run on the example changes, by name."""
+    model = copy.deepcopy(case.model)
+    before = _state(model)
+    TorchModel(model, tuple(case.inputs), case.output_names, None, tuple(case.kwargs)).run(case.inputs)
+    after = _state(model)
+    return [name for name in after if name not in before or not _same(before[name], after[name])]
+
+
+def _state(model: nn.Module) -> dict[str, Any]:
+    tensors = {name: to_array(value).copy() for name, value in model.state_dict().items()}
+    plain = {
+        f"{prefix}.{name}".lstrip("."): value.detach().clone() if isinstance(value, Tensor) else value
+        for prefix, module in model.named_modules()
+        for name, value in vars(module).items()
+        if isinstance(value, int | float | str | Tensor)
+    }
+    return tensors | plain
+
+
+def _same(a: Any, b: Any) -> bool:
+    arrays = np.asarray(to_array(a)), np.asarray(to_array(b))
+    return arrays[0].shape == arrays[1].shape and arrays[0].tobytes() == arrays[1].tobytes()

@@ -26,8 +26,9 @@ class CaseError(Exception):
 class Case:
     """A model and what its ONNX file is judged on.
 
-    `inputs` are the model's positional arguments in order, `kwargs` those that are passed by name; each has its
-    name in the file as key. Inputs with the names of the model's parameters are bound to these, in any order. They
+    `inputs` are the model's positional arguments in order, `kwargs` those that are passed by name, as are inputs that
+    `forward` takes by name alone; each has its name in the file as key. Inputs with the names of the model's
+    parameters are bound to these, in any order. They
     are arrays, tensors, numbers, None, and tuples and dicts of these, whose leaves are named by their path
     (`state.0`); tensors are kept as arrays of the same shape and dtype. After construction `inputs` holds both, in
     the order of the model's signature.
@@ -62,6 +63,10 @@ class Case:
     def __post_init__(self) -> None:
         if not isinstance(self.model, nn.Module):
             raise CaseError(f"the model is a {type(self.model).__name__}; give a torch.nn.Module")
+        if not isinstance(self.dynamic, Mapping):
+            raise CaseError(
+                f"dynamic is {self.dynamic!r:.80}; name inputs and axes, such as {{'image': {{0: 'batch'}}}}"
+            )
         for what, inputs in (("inputs", self.inputs), ("kwargs", self.kwargs), *self._named_also()):
             if not isinstance(inputs, Mapping) or not (inputs or self.kwargs or what == "kwargs"):
                 raise CaseError(f"{what} is not a mapping of input names to values: {inputs!r:.80}")
@@ -87,9 +92,11 @@ class Case:
                 raise CaseError(f"dynamic has {axes!r:.80} for {name!r}; name its axes, such as {{0: 'batch'}}")
             if not isinstance(found.get(name), np.ndarray):
                 raise CaseError(f"dynamic names {name!r}, which is not an array among {', '.join(found)}")
-            strange = [axis for axis in axes if not 0 <= axis < found[name].ndim]
+            strange = [axis for axis in axes if not (isinstance(axis, int) and 0 <= axis < found[name].ndim)]
             if strange:
-                raise CaseError(f"dynamic names axis {strange[0]} of {name!r}, which has {found[name].ndim} dimensions")
+                raise CaseError(
+                    f"dynamic names axis {strange[0]!r} of {name!r}, which has {found[name].ndim} dimensions"
+                )
         try:
             dynamic = {name: {axis: as_dim(dim) for axis, dim in axes.items()} for name, axes in self.dynamic.items()}
             dims = dims_of(dynamic)
@@ -163,8 +170,8 @@ def _bound(
     Inputs named like parameters of the model are meant for these, in whatever order they are given. Raises `CaseError`
     if one is not at its parameter's place, and others have names of their own.
     """
-    names = _parameters(model)
-    positional = [name for name in inputs if name not in kwargs]
+    names, by_name_alone = _parameters(model)
+    positional = [name for name in inputs if name not in kwargs and name not in by_name_alone]
     moved = [name for place, name in enumerate(positional) if name in names and names.index(name) != place]
     if moved and not set(positional) <= set(names):
         raise CaseError(
@@ -182,12 +189,16 @@ def _bound(
     return {name: found[name] for name in positional}, {name: found[name] for name in by_name}
 
 
-def _parameters(model: nn.Module) -> list[str]:
-    """The names of the parameters of `forward`; none if it has no signature, as that of a scripted module."""
+def _parameters(model: nn.Module) -> tuple[list[str], set[str]]:
+    """The names of the parameters of `forward`, and of those that are passed by name alone.
+
+    None if it has no signature, as that of a scripted module.
+    """
     try:
-        return list(inspect.signature(model.forward).parameters)
+        found = inspect.signature(model.forward).parameters
     except ValueError:
-        return []
+        return [], set()
+    return list(found), {name for name, parameter in found.items() if parameter.kind is parameter.KEYWORD_ONLY}
 
 
 def _check_fit(what: str, more: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from onnxproof.findings import FailingRun
 from onnxproof.graph.dims import SymbolError, bind
 from onnxproof.graph.load import GraphError, external_files
 from onnxproof.graph.record import shape_text
+from onnxproof.locating.weights import default_advice
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.probes import resized
@@ -106,7 +107,8 @@ def inputs_kept(conversion: Conversion) -> str:
     if missing or strange:
         raise CheckError(
             f"{'; '.join(missing + strange)}; its inputs are {', '.join(found) or 'none'}",
-            "Pass each input as a tensor, and do not take its value out: a Python number is folded into the file.",
+            default_advice(conversion)
+            or "Pass each input as a tensor, and do not take its value out: a Python number is folded into the file.",
             evidence=conversion.file.tracer_evidence,
         )
     if tuple(wanted) != tuple(name for name in found if name in wanted):
@@ -137,7 +139,7 @@ def outputs_kept(conversion: Conversion) -> str:
         if value.shape is not None and len(value.shape) != own.ndim:
             raise CheckError(
                 f"output {name} has {len(value.shape)} dimensions, the model's has {own.ndim}",
-                "Reshape it in the model.",
+                default_advice(conversion) or "Reshape it in the model.",
             )
     return ", ".join(value.name for value in found)
 

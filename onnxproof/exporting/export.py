@@ -110,7 +110,7 @@ def export(
                 if exporter == TORCHSCRIPT:
                     asked |= _for_torchscript(dynamic or {})
                 else:
-                    asked |= _for_torch_export(inputs, dynamic or {}, translations)
+                    asked |= _for_torch_export(model, inputs, dynamic or {}, translations)
                 torch.onnx.export(model, arguments, str(whole), **asked | dict(options or {}))
             except (Exception, SystemExit) as error:
                 raise ExportError(
@@ -157,6 +157,7 @@ def _for_torchscript(dynamic: Dynamic) -> dict[str, Any]:
 
 
 def _for_torch_export(
+    model: nn.Module,
     inputs: Mapping[str, Any],
     dynamic: Dynamic,
     translations: Mapping[Callable[..., Any], Callable[..., Any]] | None,
@@ -174,9 +175,17 @@ def _for_torch_export(
     return {
         "dynamo": True,
         "external_data": False,
-        "dynamic_shapes": tuple(shapes.values()) if dynamic else None,
+        "dynamic_shapes": _by_parameter(model, tuple(shapes.values())) if dynamic else None,
         "custom_translation_table": dict(translations or {}),
     }
+
+
+def _by_parameter(model: nn.Module, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The shapes with those of `*arguments` in one tuple, as torch.export takes them."""
+    for place, parameter in enumerate(inspect.signature(model.forward).parameters.values()):
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return (*shapes[:place], shapes[place:])
+    return shapes
 
 
 def _graph_names(exporter: str, inputs: Mapping[str, Any]) -> list[str]:

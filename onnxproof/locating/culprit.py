@@ -15,7 +15,7 @@ from onnxproof.engines.base import EngineError
 from onnxproof.engines.reference import evaluator
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
-from onnxproof.locating.weights import other_weights
+from onnxproof.locating.weights import default_advice, other_weights
 from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
@@ -78,6 +78,8 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             f"a kernel of ONNX Runtime: the reference evaluator is right{node}",
             "Try another opset or provider, and report the model to onnxruntime.",
         )
+    if advice := default_advice(conversion):
+        return Culprit("an argument that the case leaves out is an input of the file: see inputs-kept", advice)
     if _is_right_in_eval_mode(conversion, judged):
         return Culprit(
             "the model is in training mode: the file is what it computes in eval mode",

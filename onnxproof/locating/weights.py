@@ -1,6 +1,7 @@
-"""What of a model is not in the file: weights of another checkpoint, and state that a run changes."""
+"""What of a model is not as in the file: weights of another checkpoint, state, and arguments left at their default."""
 
 import copy
+import inspect
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,33 @@ import numpy as np
 import onnx
 from torch import Tensor, nn
 
-from onnxproof._internal.trees import to_array
+from onnxproof._internal.trees import leaves, to_array
 from onnxproof.case import Case
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.graph.load import load_model
 from onnxproof.probing.conversion import Conversion, by_position
 from onnxproof.probing.reference import JudgedProbe
+from onnxproof.versions import TORCH_EXPORT
+
+
+def default_advice(conversion: Conversion) -> str:
+    """What to do about numbers among the defaults of `forward` that became inputs of the file; "" for none."""
+    known = leaves(conversion.case.inputs)
+    try:
+        strange = [name for name in conversion.graph.input_names if name not in known]
+        parameters = inspect.signature(conversion.case.model.forward).parameters.values()
+    except ValueError:
+        return ""
+    given = conversion.case.inputs
+    numbers = [p.name for p in parameters if isinstance(p.default, int | float) and p.name not in given]
+    if not (strange and numbers) or conversion.file.written_by == TORCH_EXPORT:
+        return ""
+    names = " and ".join(f"`{name}`" for name in numbers)
+    return (
+        f"Wrap the model in a module whose `forward` has no {names}, or give it in the case's `inputs`: torchscript "
+        "makes inputs of numbers that are defaults."
+    )
 
 
 def other_weights(conversion: Conversion, judged: JudgedProbe) -> list[str]:

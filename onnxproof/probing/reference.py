@@ -1,6 +1,8 @@
 """The PyTorch model as reference: its outputs, in float32 and float64, made once."""
 
 import copy
+import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -179,13 +181,16 @@ class ReferenceModel:
             self._model.run(self.case.inputs)
         except (Exception, SystemExit) as error:
             reason = str(error).strip().partition("\n")[0]
-            refusal = CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}{self._hint()}")
+            refusal = CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}{self._hint(error)}")
             refusal.__cause__ = error
             return refusal
         return CaseError("the model refused its inputs once, and takes them now: it keeps state")
 
-    def _hint(self) -> str:
-        """What to do about inputs in another floating-point dtype than the weights; "" if there are none."""
+    def _hint(self, error: BaseException) -> str:
+        """What to do about arguments that do not fit, and inputs in another dtype than the weights; "" if they do."""
+        if isinstance(error, TypeError) and re.search(r"forward\(\) (missing|takes|got)", str(error)):
+            arguments = inspect.signature(self.case.model.forward)
+            return f"; it takes {arguments}: give each by its name in `inputs`, or wrap the model"
         dtypes = {str(weight.dtype).removeprefix("torch.") for weight in self.case.model.parameters()}
         others = [
             f"{name} is {leaf.dtype}"

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnx.reference
 
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.engines.base import Engine, EngineError
+from onnxproof.engines.reference import evaluator
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.parity.compare import Reference, compare
@@ -155,7 +155,7 @@ def _all_values(model: onnx.ModelProto, feeds: dict[str, Array], engine: Engine)
 
 
 def _all_reference_values(model: onnx.ModelProto, feeds: dict[str, Array]) -> dict[str, Array]:
-    found: Any = onnx.reference.ReferenceEvaluator(model).run(None, feeds, intermediate=True)
+    found: Any = evaluator(model).run(None, feeds, intermediate=True)
     return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
 

@@ -75,19 +75,20 @@ def checks_with(run: Run, verdict: CheckVerdict) -> list[str]:
 
 
 def unexplained(run: Run) -> list[dict[str, str]]:
-    """The failures that are no known fault, and what is not judged for another reason than a known fault."""
+    """The failures that are no known fault, and what is not judged without a way out."""
     expected = checks_with(run, CheckVerdict.EXPECTED)
     return [
         finding
         for finding in run["findings"]
         if finding["verdict"] == CheckVerdict.FAILS
-        or (finding["verdict"] == CheckVerdict.NOT_JUDGED and not _refers_to(finding["problem"], expected))
+        or (finding["verdict"] == CheckVerdict.NOT_JUDGED and not _has_way_out(finding["problem"], expected))
     ]
 
 
-def _refers_to(problem: str, checks: list[str]) -> bool:
-    found = re.search(r"see ([a-z-]+)$", problem)
-    return bool(found) and found[1] in checks
+def _has_way_out(problem: str, expected: list[str]) -> bool:
+    """Whether a check that does not judge names an option that makes it judge, or a known fault."""
+    known = re.search(r"see ([a-z-]+)$", problem)
+    return " --" in problem or bool(known and known[1] in expected)
 
 
 def faults(runs: list[Run]) -> list[dict[str, object]]:

@@ -37,7 +37,7 @@ def bert():
     return encoder_case(hf.BertModel(hf.BertConfig(**SMALL)), token_types=True)
 
 
-@architecture("transformers", quick=True)
+@architecture("transformers")
 def distilbert():
     config = hf.DistilBertConfig(vocab_size=VOCABULARY, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
     return encoder_case(hf.DistilBertForSequenceClassification(config))

@@ -10,6 +10,7 @@ import onnx.reference
 
 from onnxproof._internal.trees import Array
 from onnxproof.engines.base import Session, ask, require_names
+from onnxproof.engines.reference_operators import OPERATORS
 from onnxproof.graph.load import load_model
 
 
@@ -23,7 +24,12 @@ class ReferenceEvaluator:
 
     def open(self, path: str | os.PathLike[str]) -> Session:
         """Raises `EngineError` for a file that the evaluator refuses."""
-        return _Session(ask(self.name, lambda: onnx.reference.ReferenceEvaluator(load_model(path))))
+        return _Session(ask(self.name, lambda: evaluator(load_model(path))))
+
+
+def evaluator(model: onnx.ModelProto) -> onnx.reference.ReferenceEvaluator:
+    """onnx's evaluator of a model, with the operators that it needs others for."""
+    return onnx.reference.ReferenceEvaluator(model, new_ops=OPERATORS)
 
 
 class _Session:

@@ -71,7 +71,7 @@ def changed_by_a_run(case: Case) -> list[str]:
     """The buffers, parameters and plain attributes of a case's model that a run on the example changes, by name."""
     model = copy.deepcopy(case.model)
     before = _state(model)
-    TorchModel(model, tuple(case.inputs), case.output_names, None, tuple(case.kwargs)).run(case.inputs)
+    TorchModel(model, tuple(case.inputs), case.output_names, tuple(case.kwargs)).run(case.inputs)
     after = _state(model)
     return [name for name in after if name not in before or not _same(before[name], after[name])]
 

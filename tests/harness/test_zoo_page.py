@@ -38,6 +38,9 @@ def test_everything_recorded_is_explained():
         pytest.param([REFUSED, NO_FILE], "refused", id="refused"),
         pytest.param([HOLDS, finding("dims-kept", "expected")], "✗ dims-kept", id="known-fault"),
         pytest.param([HOLDS, WRONG], "**same-values**", id="failure"),
+        pytest.param(
+            [HOLDS, finding("repeatable", "not judged", "it takes 9 s: --thorough runs it")], "✓", id="option"
+        ),
         pytest.param([HOLDS, UNJUDGED], "**engines-agree**", id="no-way-out"),
         pytest.param([finding("exports", "fails"), NO_FILE], "**exports, same-values**", id="unknown-refusal"),
         pytest.param([finding("", "fails")], "**crash**", id="crash"),

@@ -1,0 +1,119 @@
+"""Operators that onnx's reference evaluator gets wrong, refuses, or takes gigabytes for, as onnx specifies them."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx.reference.op_run import OpRun
+from onnx.reference.ops.op_batch_normalization import BatchNormalization_14
+from onnx.reference.ops.op_conv import Conv as OnnxConv
+from onnx.reference.ops.op_grid_sample import GridSample as OnnxGridSample
+from onnx.reference.ops.op_max_pool import MaxPool as OnnxMaxPool
+
+from onnxproof._internal.trees import Array
+
+NEW_MODES = {"bilinear": "linear", "bicubic": "cubic"}
+"""What opset 20 calls the modes of opset 16's GridSample; onnx 1.14's evaluator knows the earlier names."""
+
+knows_new_modes = onnx.defs.get_schema("GridSample").since_version >= 20
+
+
+class BatchNormalization(BatchNormalization_14):
+    """Normalizes by the given mean and variance at every opset: onnx takes `momentum` for training before opset 14."""
+
+
+class GatherElements(OpRun):
+    """Takes any number of elements, from data that may be larger than the indices: `numpy.choose` takes 64."""
+
+    def _run(self, data: Array, indices: Array, axis: int | None = None) -> tuple[Array]:
+        axis = (axis or 0) % data.ndim
+        part = data[tuple(slice(None) if each == axis else slice(size) for each, size in enumerate(indices.shape))]
+        return (np.take_along_axis(part, indices.astype(np.int64), axis),)
+
+
+class GridSample(OnnxGridSample):
+    """Knows the modes by their names at opset 16, too."""
+
+    def _run(self, x: Array, grid: Array, mode: str = "linear", **more: Any) -> Any:
+        return super()._run(x, grid, mode=NEW_MODES.get(mode, mode) if knows_new_modes else mode, **more)
+
+
+class MaxPool(OnnxMaxPool):
+    """Rounds sizes up as it should, where the stride is 1, too."""
+
+    def _run(self, x: Array, **options: Any) -> Any:
+        is_plain = (options.get("auto_pad") or "NOTSET") == "NOTSET" and len(self.output) == 1
+        return (_max_pool(x, **options),) if is_plain else super()._run(x, **options)
+
+
+class Conv(OnnxConv):
+    """Convolves without a kernel that is filled up with zeros to its dilated size."""
+
+    def _run(self, x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Any:
+        is_dilated = max(options.get("dilations") or [1]) > 1
+        if not is_dilated or (options.get("auto_pad") or "NOTSET") != "NOTSET":
+            return super()._run(x, weight, bias, **options)
+        found = _convolve(x, weight, **options)
+        return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
+
+
+OPERATORS = [BatchNormalization, Conv, GatherElements, GridSample, MaxPool]
+
+
+def _max_pool(
+    x: Array,
+    kernel_shape: Sequence[int],
+    ceil_mode: int | None = 0,
+    dilations: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+    **_: Any,
+) -> Array:
+    rank = len(kernel_shape)
+    dilations, strides, pads = dilations or [1] * rank, strides or [1] * rank, pads or [0] * 2 * rank
+    reaches = _reaches(kernel_shape, dilations)
+    counts, ends = [], []
+    for size, reach, stride, before, after in zip(x.shape[2:], reaches, strides, pads[:rank], pads[rank:], strict=True):
+        count = (size + before + after - reach) / stride + 1
+        count = math.ceil(count) if ceil_mode else math.floor(count)
+        count -= bool(ceil_mode and (count - 1) * stride >= size + before)  # it would begin in the padding
+        counts.append(count)
+        ends.append(max(after, (count - 1) * stride + reach - size - before))
+    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+    padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], ends, strict=True)], constant_values=lowest)
+    pooled = _windows(padded, kernel_shape, dilations, strides).max(tuple(range(-rank, 0)))
+    return pooled[(..., *map(slice, counts))]
+
+
+def _convolve(
+    x: Array,
+    weight: Array,
+    dilations: Sequence[int],
+    group: int | None = 1,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+    **_: Any,
+) -> Array:
+    rank, group = x.ndim - 2, group or 1
+    kernel, strides, pads = weight.shape[2:], strides or [1] * rank, pads or [0] * 2 * rank
+    padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
+    windows = _windows(padded, kernel, dilations, strides)
+    rows = weight.reshape(group, -1, *weight.shape[1:])
+    sizes = windows.shape[2:-rank]
+    found = sum(
+        rows[(..., *at)] @ windows[(..., *at)].reshape(len(x), group, -1, math.prod(sizes)) for at in np.ndindex(kernel)
+    )  # (group, out, in) @ (N, group, in, P)
+    return np.asarray(found).reshape(len(x), len(weight), *sizes).astype(x.dtype)
+
+
+def _windows(padded: Array, kernel: Sequence[int], dilations: Sequence[int], strides: Sequence[int]) -> Array:
+    """The values that a kernel meets at each of its places: (N, C, *places, *kernel), a view."""
+    axes = tuple(range(2, padded.ndim))
+    found = np.lib.stride_tricks.sliding_window_view(padded, tuple(_reaches(kernel, dilations)), axes)
+    return found[(slice(None), slice(None), *(slice(None, None, step) for step in (*strides, *dilations)))]
+
+
+def _reaches(kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
+    return [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]

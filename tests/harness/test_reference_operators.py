@@ -1,0 +1,78 @@
+"""The reference evaluator, with this package's operators, has ONNX Runtime's values."""
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx.helper import (
+    make_graph,
+    make_model,
+    make_node,
+    make_opsetid,
+    make_tensor_value_info,
+    np_dtype_to_tensor_dtype,
+)
+
+from onnxproof.engines.reference import evaluator
+
+DRAW = np.random.default_rng(20260214)
+
+
+def floats(*shape):
+    return DRAW.random(shape, np.float32)
+
+
+def run(inputs, operator, opset, **attributes):
+    """The value of one node, in the reference evaluator and in ONNX Runtime."""
+    names = [f"input{index}" for index in range(len(inputs))]
+    declared = [
+        make_tensor_value_info(name, np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in zip(names, inputs, strict=True)
+    ]
+    node = make_node(operator, names, ["output"], **attributes)
+    graph = make_graph([node], "node", declared, [make_tensor_value_info("output", onnx.TensorProto.FLOAT, None)])
+    model = make_model(graph, opset_imports=[make_opsetid("", opset)], ir_version=8)
+    feeds = dict(zip(names, inputs, strict=True))
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return evaluator(model).run(None, feeds)[0], session.run(None, feeds)[0]
+
+
+IMAGES, GRID = floats(2, 4, 9, 11), 2.2 * floats(2, 5, 6, 2) - 1.1
+NORM = [IMAGES, *(floats(4) + 0.5 for _ in range(4))]
+TABLE, FEW = floats(70, 3), DRAW.integers(-70, 70, (5, 2))
+POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "operator", "opset", "attributes"),
+    [
+        pytest.param(NORM, "BatchNormalization", 9, {"momentum": 0.9}, id="norm-momentum"),
+        pytest.param(NORM, "BatchNormalization", 15, {"momentum": 0.9}, id="norm"),
+        pytest.param([TABLE, FEW], "GatherElements", 13, {"axis": 0}, id="gather-many"),
+        pytest.param([TABLE.T.copy(), FEW.T % 3], "GatherElements", 13, {"axis": -2}, id="gather-last-but-one"),
+        pytest.param([IMAGES, GRID], "GridSample", 16, {"mode": "bilinear"}, id="grid-bilinear"),
+        pytest.param([IMAGES, GRID], "GridSample", 16, {"mode": "nearest"}, id="grid-nearest"),
+        pytest.param([IMAGES], "MaxPool", 12, POOL | {"ceil_mode": 1}, id="pool-ceil"),
+        pytest.param([IMAGES], "MaxPool", 12, POOL | {"ceil_mode": 1, "strides": [2, 3]}, id="pool-ceil-strides"),
+        pytest.param([IMAGES], "MaxPool", 12, POOL | {"strides": [2, 3]}, id="pool-floor"),
+        pytest.param([IMAGES], "MaxPool", 12, POOL | {"dilations": [2, 1]}, id="pool-dilated"),
+        pytest.param([IMAGES], "MaxPool", 12, {"kernel_shape": [2, 2], "auto_pad": "SAME_UPPER"}, id="pool-same"),
+        pytest.param([IMAGES, floats(6, 4, 3, 3)], "Conv", 11, {"dilations": [2, 3]}, id="conv"),
+        pytest.param(
+            [IMAGES, floats(6, 2, 3, 3), floats(6)], "Conv", 11, {"dilations": [2, 2], "group": 2}, id="groups"
+        ),
+        pytest.param(
+            [IMAGES, floats(6, 4, 3, 3)],
+            "Conv",
+            11,
+            {"dilations": [7, 7], "pads": [7, 6, 7, 8], "strides": [2, 1]},
+            id="conv-pads-strides",
+        ),
+        pytest.param([floats(2, 4, 20), floats(6, 4, 3)], "Conv", 11, {"dilations": [4]}, id="conv-1d"),
+    ],
+)
+def test_value(inputs, operator, opset, attributes):
+    """Each operator that onnx's own evaluator gets wrong or refuses, and its usual forms."""
+    ours, theirs = run(inputs, operator, opset, **attributes)
+    assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

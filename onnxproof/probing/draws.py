@@ -37,12 +37,19 @@ def joint_draws(case: Case) -> dict[str, dict[str, int]]:
         "large": ends if count(case, ends) <= MOST_VALUES else large,
     }
     sides = [symbol for symbol in own if _is_side(case, symbol)]
-    if sides and kinds["large"][sides[-1]] < LONG:
-        batch = {symbol: 1 for symbol in own if symbol not in sides}
-        longest = (dims[sides[-1]].largest or LONG, LONG)
-        found = [_different(case, kinds[k] | batch | {sides[-1]: n}) for n in longest for k in ("odd", "prime")]
-        kinds["long"] = next((sizes for sizes in found if count(case, sizes) <= MOST_VALUES // 2), found[-1])
+    short = [symbol for symbol in sides if kinds["large"][symbol] <= own[symbol] < LONG // 2]
+    for side in dict.fromkeys([*short, *sides[-1:]]):
+        if kinds["large"][side] < LONG:
+            kinds[f"long {side}"] = _long(case, kinds, side)
     return kinds | {"smallest": {symbol: dim.smallest for symbol, dim in dims.items()}}
+
+
+def _long(case: Case, kinds: Mapping[str, Sizes], side: str) -> dict[str, int]:
+    """A picture with one long side: the longest promised one, if that is affordable."""
+    batch = {symbol: 1 for symbol in case.sizes if not _is_side(case, symbol)}
+    longest = (case.dims[side].largest or LONG, LONG)
+    found = [_different(case, {**kinds[kind], **batch, side: size}) for size in longest for kind in ("odd", "prime")]
+    return next((sizes for sizes in found if count(case, sizes) <= MOST_VALUES // 2), found[-1])
 
 
 def count(case: Case, sizes: Sizes) -> int:

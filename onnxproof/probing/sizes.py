@@ -41,10 +41,9 @@ class SizeTrials(Generic[Answer]):
         self._own, self._dims = case.sizes, case.dims
         self._known = {tuple(self._own.items()): True}
         draws = joint_draws(case)
-        for sizes in draws.values():
-            self._accepts(sizes)
-        if "long" in draws and not self._accepts(draws["long"]):
-            self._accepts_long_side(draws["long"])
+        for kind, sizes in draws.items():
+            if not self._accepts(sizes) and kind.startswith("long"):
+                self._accepts_long_side(sizes)
         self._explored = bool(self.refused) and (self._is_lacking() or self._is_promised())
         if self._explored:
             self._explore(draws)
@@ -163,8 +162,8 @@ class SizeTrials(Generic[Answer]):
             {s: size if size > 2 else 1 for s, size in more.items()},
         ]
         any(self._accepts(_on_grid(sizes, base, self.steps)) for sizes in least)
-        if "long" in draws:
-            self._accepts(_on_grid(draws["long"], base, self.steps))
+        for sizes in (sizes for kind, sizes in draws.items() if kind.startswith("long")):
+            self._accepts(_on_grid(sizes, base, self.steps))
         self.accepted = [found for found in self.accepted if self.fits(found[0].sizes)]
 
     def _find_step(self, base: dict[str, int], symbol: str) -> None:

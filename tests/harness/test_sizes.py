@@ -57,7 +57,7 @@ class TestDraws:
             "prime": {"height": 7, "width": 11},
             "odd": {"height": 9, "width": 7},
             "large": {"height": 16, "width": 12},  # `GROWTH` times the values
-            "long": {"height": 9, "width": LONG},
+            "long width": {"height": 9, "width": LONG},
             "smallest": {"height": 1, "width": 1},
         }
 
@@ -85,11 +85,11 @@ class TestDraws:
     def test_no_side(self):
         """Batches and sequences are not drawn long."""
         free = {"x": {0: "batch", 1: "length"}}
-        assert "long" not in joint_draws(Case(MODEL, {"x": pictures(2, 8)}, dynamic=free))
+        assert "long length" not in joint_draws(Case(MODEL, {"x": pictures(2, 8)}, dynamic=free))
 
     def test_long_already(self):
         """A side that is drawn longer is not drawn again."""
-        assert "long" not in joint_draws(case(1, 1, 8, 240))
+        assert "long width" not in joint_draws(case(1, 1, 8, 240))
 
 
 class TestPromise:
@@ -115,8 +115,15 @@ class TestPromise:
     def test_largest_side(self):
         """A long side is the longest that is promised, if that is affordable."""
         wide, huge = ({"image": {2: "height", 3: Dim("width", max=most)}} for most in (1000, 100_000))
-        assert joint_draws(case(1, 3, 32, 24, dynamic=wide))["long"] == {"height": 7, "width": 1000}
-        assert joint_draws(case(1, 3, 32, 24, dynamic=huge))["long"]["width"] == LONG
+        assert joint_draws(case(1, 3, 32, 24, dynamic=wide))["long width"] == {"height": 7, "width": 1000}
+        assert joint_draws(case(1, 3, 32, 24, dynamic=huge))["long width"]["width"] == LONG
+
+    def test_other_side(self):
+        """So is the other side, if no draw is longer than the example's."""
+        sides = {"image": {0: "batch", 2: Dim("height", multiple_of=32), 3: Dim("width", multiple_of=32)}}
+        kinds = joint_draws(case(1, 3, 64, 96, dynamic=sides))
+        assert kinds["large"]["height"] == 64
+        assert kinds["long height"]["height"] == 224
 
     def test_together(self):
         """Promised sizes that the model accepts apart and refuses together break a promise."""

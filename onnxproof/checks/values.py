@@ -170,7 +170,8 @@ def engines_agree(conversion: Conversion) -> str:
         judged = _smallest(right)
     theirs, ours = (conversion.outcome(judged, name) for name in (REFERENCE, ONNXRUNTIME))
     if theirs.refusal:
-        raise NotJudgedError(f"the reference evaluator does not run it: {one_line(theirs.refusal)}")
+        does = "is not asked" if theirs.is_left_out else "does not run it"
+        raise NotJudgedError(f"the reference evaluator {does}: {one_line(theirs.refusal)}")
     if not theirs.is_right:
         raise CheckError(
             f"on {judged.probe.id} the reference evaluator has another result: {theirs.wrong.problem}",

@@ -108,8 +108,10 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
 
 def _in_the_evaluator(conversion: Conversion, judged: JudgedProbe) -> str:
     """What the reference evaluator says of the file, which is wrong in ONNX Runtime."""
-    refusal = conversion.outcome(judged, REFERENCE).refusal
-    if not refusal:
+    theirs = conversion.outcome(judged, REFERENCE)
+    if theirs.is_left_out:
+        return f", or a kernel of ONNX Runtime: for the reference evaluator {theirs.refusal}"
+    if not theirs.refusal:
         subject = "it" if isinstance(conversion.file, GivenFile) else "the file"
         return f": {subject} is wrong in the reference evaluator too"
     if conversion.outcome(judged).refusal:

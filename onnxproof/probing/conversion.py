@@ -33,12 +33,13 @@ MOST_OUTPUTS = 2**28
 class Outcome:
     """The file on one probe in one engine: its outputs' shapes, and how they compare with the model's.
 
-    `refusal` is why the engine does not run it; "" if it does.
+    `refusal` is why the engine does not run it, "" if it does; `is_left_out` whether the budget does not pay for it.
     """
 
     parities: tuple[Parity, ...]
     shapes: tuple[tuple[int, ...], ...] = ()
     refusal: str = ""
+    is_left_out: bool = False
 
     @property
     def is_right(self) -> bool:
@@ -141,7 +142,7 @@ class Conversion:
         cost = evaluator_seconds(self.model.work(judged.probe.inputs)) if engine == REFERENCE else 0
         if cost > self.model.budget:
             refusal = f"it would take about {cost:.0f} s, --thorough runs it"
-            return Outcome((Parity(case, "*", refusal),), refusal=refusal)
+            return Outcome((Parity(case, "*", refusal),), refusal=refusal, is_left_out=True)
         try:
             actual = self.outputs(judged, engine)
         except EngineError as error:

@@ -32,6 +32,7 @@ from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.engines.torch import TorchModel
 from onnxproof.exporting.export import ExportError
 from onnxproof.probing.conversion import Conversion, exported
+from onnxproof.probing.files import ExportedFile
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import TORCH_EXPORT
 from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, MODEL_PAIRS, PROVING, failing, good_subjects
@@ -195,8 +196,9 @@ def verified(conversion: Conversion) -> tuple[Any, str]:
         programs.append(real(*arguments, **options, verify=True, verbose=True))
         return programs[-1]
 
+    in_this_process = ExportedFile(conversion.model, conversion.file.exporter, conversion.file.opset, timeout=None)
     with mock.patch("torch.onnx.export", export):
-        made = conversion.file.traced_on(conversion.case.inputs, "verified")
+        made = in_this_process.traced_on(conversion.case.inputs, "verified")
     return programs[0], made.log
 
 

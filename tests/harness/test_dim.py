@@ -224,7 +224,7 @@ class Halves(nn.Module):
     def forward(self, x):
         small = x
         for _ in range(self.stages):
-            small = nn.functional.avg_pool2d(small, 2, ceil_mode=True)
+            small = nn.functional.avg_pool2d(small, 2)
         return x + nn.functional.interpolate(small, scale_factor=2.0**self.stages)
 
 

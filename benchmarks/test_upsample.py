@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.contenders import versions
 from benchmarks.replay import clock, replay_contender
 from onnxproof.latency import measure, threads
 from onnxproof.parity.compare import Reference
@@ -52,6 +53,7 @@ def modes(face):
                 baseline=BASELINE,
                 rounds=ROUNDS,
                 seconds=SECONDS,
+                versions=dict.fromkeys(MODES, versions(["torch"])["torch"]),
             )
 
     return get

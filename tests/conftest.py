@@ -3,8 +3,9 @@
 They are traced on noise, of a size and a factor that no spec of dynamic behaviour uses.
 """
 
-import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from hypothesis import HealthCheck, settings
 import srcnn_models as srcnn
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.exporting.export import Export, export
+from onnxproof.plugin.targets import exporters
 from onnxproof.results import Target
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
-from tests.facts import torch_export_is_default
 from tests.inputs import DYNAMIC_SIZE, scales
 from tests.once import made_once
 from tests.outcomes import Outcome, read_outcomes, run_listings
@@ -50,16 +51,20 @@ def export_like(export_to, noise, target):
 
 
 @pytest.fixture(scope="session")
-def listings(shared_folder, assets, target) -> Mapping[str, Outcome]:
-    """What becomes of the document's listings, run in order by torch's default exporter or with `dynamo=False`."""
+def listings_by_exporter(shared_folder, assets, pytestconfig) -> Path:
+    """A folder per exporter, in which the document's listings ran; the exporters take a core each, at the same time."""
 
     def make(folder):
-        for name, path in assets.items():
-            shutil.copy(path, folder / name)
-        is_default = not torch_export_is_default or target.exporter == TORCH_EXPORT
-        run_listings(folder, *(() if is_default else ["--dynamo-false"]))
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda exporter: run_listings(folder / exporter, assets, exporter), exporters(pytestconfig)))
 
-    return read_outcomes(made_once(shared_folder, f"listings-{target.exporter}", make))
+    return made_once(shared_folder, "listings", make)
+
+
+@pytest.fixture(scope="session")
+def listings(listings_by_exporter, target) -> Mapping[str, Outcome]:
+    """What becomes of the document's listings, run in order by torch's default exporter or with `dynamo=False`."""
+    return read_outcomes(listings_by_exporter / target.exporter)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """What becomes of the document's listings when a reader runs them in order."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ from pathlib import Path
 
 from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.parity.images import Picture, read_picture
+from onnxproof.versions import TORCH_EXPORT
+from tests.facts import torch_export_is_default
 
 RUN = Path(__file__).parent / "listings" / "run.py"
 
@@ -42,8 +45,16 @@ class Outcome:
         return [warning for warning in self.warnings if warning.startswith(f"{category}: ")]
 
 
-def run_listings(folder: Path, *options: str) -> None:
-    """Runs the listings in a folder that has face.png and srcnn.pth, in a process that loads nothing of this suite."""
+def run_listings(folder: Path, assets: Mapping[str, Path], exporter: str) -> None:
+    """Runs the listings by an exporter in a new folder with face.png and srcnn.pth.
+
+    They run in a process that loads nothing of this suite.
+    """
+    folder.mkdir()
+    for name, path in assets.items():
+        shutil.copy(path, folder / name)
+    is_default = not torch_export_is_default or exporter == TORCH_EXPORT
+    options = () if is_default else ("--dynamo-false",)
     subprocess.run([sys.executable, str(RUN), str(folder), *options], check=True, timeout=600)
 
 

@@ -120,7 +120,7 @@ class TestBody:
     @pytest.mark.claim("new-operator")
     def test_other_body_is_another_operator(self, with_body, trained, small_face):
         """With the coefficient -0.5 in its body, the file's output is not torch's."""
-        inputs = {"input": small_face, "factor": scales(3)}
+        inputs = {"input": small_face[:, :, :9, :11], "factor": scales(3)}
         output = OnnxRuntime().open(with_body(-0.5)).run(inputs)
         with pytest.raises(AssertionError, match="apart"):
             assert_same(output, reference(trained(srcnn.StrangeSuperResolutionNet()), inputs), "coefficient")

@@ -247,6 +247,10 @@ def as_shown(output):
 class TestFigures:
     """The tables are on the pages that are made of committed results."""
 
+    def test_number_of_claims(self):
+        """The document has as many claims as the text says."""
+        assert int(re.search(r"The document's (\d+) claims", PROSE)[1]) == len(read_results(DEFAULT_STACK).claims)
+
     @pytest.mark.parametrize(
         ("first", "page"),
         [

@@ -6,10 +6,12 @@ import pytest
 from packaging.requirements import Requirement
 
 from docs.verdict_page import PAGE, RUNS, read_runs, render
+from onnxproof.claims.claim import read_claims
 from onnxproof.results import ClaimResult, ClaimVerdict, Departure, Results, ResultsError, as_json, read_results
 
 STACKS = {path.stem: path for path in (PAGE.parents[1] / "stacks").glob("*.txt")}
 RECORDED = sorted(RUNS.glob("*.json"))
+CLAIMS = read_claims(PAGE.parents[1] / "tests" / "claims.toml")
 
 SUM = ClaimResult("sum", "numbers", "One and one is two.", {"": ClaimVerdict.HOLDS}, [], [], [])
 ORDER = ClaimResult(
@@ -43,6 +45,12 @@ class TestRecorded:
         assert run.name == path.stem
         assert {"torch", "onnx", "onnxruntime"} <= {pin.name for pin in pins}
         assert [str(pin) for pin in pins if run.environment[pin.name] not in pin.specifier] == []
+
+    @pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
+    def test_run_has_every_claim(self, path):
+        """A run has a verdict on each claim as it stands: `tox -e matrix -- --specs` records all of them again."""
+        stated = [(claim.id, claim.chapter, claim.statement) for claim in read_results(path).claims]
+        assert stated == [(claim.id, claim.chapter, claim.statement) for claim in CLAIMS]
 
 
 class TestPage:

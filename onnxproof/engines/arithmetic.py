@@ -14,18 +14,25 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.flop_counter import flop_registry
+from torch.utils._pytree import tree_flatten, tree_map
 
 ROUNDINGS = 4
 """How far a result is moved at most, in units of its last place: half a unit is what one rounding costs, and a sum over
 hundreds of products has about eight of them."""
+
+FLOPS: dict[Any, Callable[..., Any]] = {}
+"""How many operations the products of an operation are, from its arguments."""
 
 PER_VALUE = 8
 """The operations that a value of a result costs besides products, such as reading and writing it."""
 
 MOST_PATCHES = 2**26
 """The bytes of patches that a float64 convolution lays side by side."""
+
+with contextlib.suppress(ImportError):  # torch 2.0 and 2.1 count no products
+    from torch.utils.flop_counter import flop_registry
+
+    FLOPS.update(flop_registry)
 
 _NARROW = torch.float32, torch.float16, torch.bfloat16
 
@@ -125,11 +132,11 @@ def _convolved(
 
 def _counted_result(work: Work, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     found = func(*args, **kwargs)
-    count = flop_registry.get(getattr(func, "overloadpacket", None))
+    count = FLOPS.get(getattr(func, "overloadpacket", None))
     work.flops += count(*args, **kwargs, out_val=found) if count else 0
     if func is torch.ops.aten.convolution.default:
         work.patches += _patches(found, args[1], args[5])
-    work.flops += sum(PER_VALUE * value.numel() for value in tree_leaves(found) if isinstance(value, Tensor))
+    work.flops += sum(PER_VALUE * value.numel() for value in tree_flatten(found)[0] if isinstance(value, Tensor))
     return found
 
 

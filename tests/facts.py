@@ -36,6 +36,6 @@ onnx_splits_external_data_in_attributes = ONNX >= (1, 16)
 onnxruntime_takes_bfloat16 = ONNXRUNTIME >= (1, 22)
 opencv_runs_dynamic_shapes = OPENCV >= (5,)
 opencv_resizes_bicubic = OPENCV >= (5,)
-opencv_infers_kernel_shapes = OPENCV >= (5,)
+opencv_infers_kernel_shapes = OPENCV >= (4, 13)
 CLASSIC_OPENCV = (cv2.dnn.ENGINE_CLASSIC,) if OPENCV >= (5,) else ()
 """The arguments with which `cv2.dnn.readNetFromONNX` takes the engine that OpenCV had before 5."""

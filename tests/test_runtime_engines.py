@@ -133,7 +133,7 @@ class TestClassicOpenCV:
 
     @pytest.mark.claim("engines-differ")
     def test_kernel_shape_may_be_left_out(self, bilinear_export, tmp_path):
-        """A Conv without a kernel_shape, which ONNX takes from the weights, is refused before OpenCV 5."""
+        """A Conv without a kernel_shape, which ONNX takes from the weights, is refused before OpenCV 4.13."""
         path = without_kernel_shapes(bilinear_export.path, tmp_path / "model.onnx")
         assert is_read(path) == opencv_infers_kernel_shapes
 

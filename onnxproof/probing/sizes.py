@@ -153,6 +153,9 @@ class SizeTrials(Generic[Answer]):
                 self._accepts(base | {symbol: size}) for size in apart(base[symbol], unit_of(self.case, symbol))
             ):
                 self._find_step(base, symbol)
+        for symbol, step in self.steps.items():
+            if not {*self.others(symbol)} - {1}:  # the step was from 1 to the example's size
+                self._accepts(base | {symbol: self._own[symbol] + step})
         if len(self.steps) < len(base):  # sizes that the model ties together
             any(self._accepts(sizes) for sizes in coarse if sizes != base)
         start = self._own if count(self.case, self._own) <= MOST_VALUES else base

@@ -177,6 +177,11 @@ class TestTrials:
         assert all(len(trials.others(side)) > 1 for side in ("height", "width"))
         assert any(height != width for _, height, width in accepted(trials))
 
+    def test_two_of_a_batch(self):
+        """A batch other than 1 and the example's is among them."""
+        trials = tried(case(2, 3, 64, 96, dynamic=FREE), multiples(32))
+        assert any(batch > 2 for batch, _, _ in accepted(trials))
+
     def test_one_more(self):
         """So is the rule of one that takes one more than multiples."""
         trials = tried(case(1, 3, 65, 97), multiples(32, 1))

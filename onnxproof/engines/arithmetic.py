@@ -177,7 +177,7 @@ def _without_compiling() -> Iterator[None]:
     dynamo = sys.modules.get("torch._dynamo")
     if dynamo is None:
         yield
-    elif hasattr(torch.compiler, "set_stance"):
+    elif hasattr(torch, "compiler") and hasattr(torch.compiler, "set_stance"):
         with torch.compiler.set_stance("force_eager"):
             yield
     else:

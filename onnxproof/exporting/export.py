@@ -181,9 +181,9 @@ def _for_torch_export(
 
 
 def _by_parameter(model: nn.Module, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The shapes with those of `*arguments` in one tuple, as torch.export takes them."""
+    """The shapes with those of `*arguments` in one tuple, if there are any, as torch.export takes them."""
     for place, parameter in enumerate(inspect.signature(model.forward).parameters.values()):
-        if parameter.kind is parameter.VAR_POSITIONAL:
+        if parameter.kind is parameter.VAR_POSITIONAL and shapes[place:]:
             return (*shapes[:place], shapes[place:])
     return shapes
 

@@ -47,11 +47,12 @@ class TestWorks:
             pytest.param("self, *, a, b", id="by-name-alone"),
             pytest.param("self, *values", id="any-number"),
             pytest.param("self, a, *, b", id="both"),
+            pytest.param("self, a, b, *values, **options", id="none-of-any-number"),
         ],
     )
     def test_kinds(self, forward):
         """The kind of an argument does not matter."""
-        body = "values[0] * values[1]" if "values" in forward else "a * b"
+        body = "a * b" if "b" in forward else "values[0] * values[1]"
         names = {}
         exec(f"def forward({forward}): return {body} + {body}.mean()", names)
         model = type("Takes", (nn.Module,), {"forward": names["forward"]})()

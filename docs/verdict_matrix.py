@@ -55,8 +55,8 @@ def record(names: Sequence[str]) -> None:
     write_report(found, REPORTS, FAULTS)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs and records; the exit status is 0 if all passed, 1 if one failed, 130 after Ctrl-C."""
+def command_line() -> argparse.ArgumentParser:
+    """The options and arguments of the script."""
     parser = argparse.ArgumentParser(prog="python -m docs.verdict_matrix", description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="a tox environment (default: that of each stack)")
     parser.add_argument(
@@ -64,7 +64,12 @@ def main(arguments: Sequence[str]) -> int:
         action="store_true",
         help="run the document's specs without the tests of onnxproof itself (default: the whole suite)",
     )
-    asked = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs and records; the exit status is 0 if all passed, 1 if one failed, 130 after Ctrl-C."""
+    asked = command_line().parse_args(arguments)
     names = asked.names or environments()
     try:
         failed = [name for name in names if not run(name, SPECS if asked.specs else ())]

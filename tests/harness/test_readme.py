@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.conftest import pytest_addoption
 from benchmarks.summary import file_lines
-from docs import fault_page, verdict_page
+from docs import fault_page, verdict_matrix, verdict_page
 from onnxproof.claims.claim import as_table
 from onnxproof.cli import command_line, main
 from onnxproof.exporting.export import export
@@ -84,8 +84,9 @@ class TestNames:
         "option", sorted(set(re.findall(r"--[a-z][\w-]+", " ".join(QUOTED + COMMANDS))) - OF_OTHERS)
     )
     def test_option(self, pytestconfig, option):
-        """An option is one of the command's, of this suite's pytest, or of the benchmarks'."""
-        known = {name for parser in subcommands() for name in parser._option_string_actions}
+        """An option is one of the command's, of this suite's pytest, of the benchmarks', or of the matrix's."""
+        parsers = [*subcommands(), verdict_matrix.command_line()]
+        known = {name for parser in parsers for name in parser._option_string_actions}
         pytest_addoption(SimpleNamespace(addoption=lambda name, **_: known.add(name)))
         assert option in known or pytestconfig.getoption(option, MISSING) is not MISSING
 

@@ -7,7 +7,6 @@ from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RealCUGAN.__arch.upcunet_v3 import UpCunet2x
 from spandrel.architectures.SAFMN.__arch.safmn import SAFMN
 from spandrel.architectures.SPAN.__arch.span import SPAN
-from spandrel.architectures.SwinIR.__arch.SwinIR import SwinIR
 from torch import nn
 
 from onnxproof import Case
@@ -28,19 +27,6 @@ def esrgan():
 @architecture("spandrel")
 def compact():
     return image_case(SRVGGNetCompact(num_feat=16, num_conv=4))
-
-
-WINDOWS = {"embed_dim": 64, "num_heads": [2, 2], "img_size": 16, "upsampler": "pixelshuffle"}
-
-
-@architecture("spandrel")
-@wrong(
-    TORCHSCRIPT,
-    "inputs-live, same-values-unseen",
-    "its padding, under an `if`, is not in the file",
-)
-def swinir():
-    return image_case(SwinIR(**WINDOWS, depths=[2, 2], window_size=8, upscale=2))
 
 
 @architecture("spandrel")

@@ -4,7 +4,7 @@ import numpy as np
 import transformers as hf
 from torch import nn
 
-from onnxproof import Case
+from onnxproof import Case, Dim
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from zoo.architecture import ONE_NAME, SEED, architecture, tokens, wrong
 
@@ -86,7 +86,9 @@ def encodec():
     )
     model = hf.EncodecModel(config)
     frames = sound(2, 16, 25)
-    return Case(model.decoder, {"hidden_states": frames}, dynamic={"hidden_states": {0: "batch", 2: "frames"}})
+    return Case(
+        model.decoder, {"hidden_states": frames}, dynamic={"hidden_states": {0: "batch", 2: Dim("frames", min=8)}}
+    )
 
 
 @architecture("transformers")

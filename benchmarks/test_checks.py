@@ -17,7 +17,6 @@ import torch
 import srcnn_models as srcnn
 from onnxproof.case import Case
 from onnxproof.checks.run import run as check
-from onnxproof.probing.probes import probes
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, default_opset
 
@@ -45,10 +44,10 @@ def case(trained, noise) -> Case:
     )
 
 
-def bare_script(case: Case, exporter: str, changed: list[dict], folder: Path) -> None:
+def bare_script(case: Case, exporter: str, asked: list[dict], changed: list[dict], folder: Path) -> None:
     """Does each export and inference of the checks once, and nothing else.
 
-    `changed` are inputs with one change each, to which the file has to react.
+    `asked` are the inputs that the file is judged on, `changed` those with one change each, to which it has to react.
     """
     sizes = {2: "height", 3: "width"}
     options = {"dynamo": False, "dynamic_axes": {"input": sizes}}
@@ -60,7 +59,6 @@ def bare_script(case: Case, exporter: str, changed: list[dict], folder: Path) ->
         "input_names": ["input", "factor"],
         "output_names": ["output"],
     }
-    asked = [probe.inputs for probe in probes(case)]
     path = folder / "model.onnx"
     for inputs, name in ((asked[2], "other.onnx"), (asked[0], "model.onnx")):
         arguments = tuple(map(torch.tensor, inputs.values()))
@@ -95,8 +93,9 @@ def _session(path: Path, level: str) -> onnxruntime.InferenceSession:
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_checks_against_a_bare_script(benchmark, case, exporter, tmp_path, capsys):
     """Checking SRCNN takes at most 1.25 times as long as its exports and inferences."""
-    reactions = ReferenceModel(case).reactions
-    changed = [inputs for found in reactions.values() for inputs, _ in found]
+    model = ReferenceModel(case)
+    asked = [judged.probe.inputs for judged in model.judged]
+    changed = [inputs for found in model.reactions.values() for inputs, _ in found]
     checked, bare = [], []
 
     def rounds() -> None:
@@ -104,7 +103,7 @@ def test_checks_against_a_bare_script(benchmark, case, exporter, tmp_path, capsy
         assert {finding.verdict for finding in check(case, [exporter])} <= {"holds", "fails"}
         between = time.perf_counter()
         with capsys.disabled():
-            bare_script(case, exporter, changed, tmp_path)
+            bare_script(case, exporter, asked, changed, tmp_path)
         checked.append(between - started)
         bare.append(time.perf_counter() - between)
 

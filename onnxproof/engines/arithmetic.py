@@ -4,7 +4,6 @@ All are dispatch modes: they see the operations that a model calls, and change n
 """
 
 import contextlib
-import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,16 @@ FLOPS: dict[Any, Callable[..., Any]] = {}
 
 PER_VALUE = 8
 """The operations that a value of a result costs besides products, such as reading and writing it."""
+
+LOOPS = {
+    "_adaptive_avg_pool2d": 2e-5,
+    "avg_pool2d": 1e-5,
+    "avg_pool3d": 1e-5,
+    "grid_sampler_2d": 1.5e-4,
+    "transposed": 1e-5,
+}
+"""The seconds that onnx's reference evaluator takes for a value of a result that it makes in loops of Python, of a
+transposed convolution too."""
 
 MOST_PATCHES = 2**26
 """The bytes of patches that a float64 convolution lays side by side."""
@@ -59,12 +68,12 @@ def rounded_at_random(seed: int) -> Iterator[None]:
 class Work:
     """The work of a run: the same on every machine.
 
-    `flops` are floating-point operations, `patches` the values of all patches under its convolutions' kernels, where a
-    dilated kernel counts with its holes.
+    `flops` are floating-point operations, `loops` the seconds that onnx's reference evaluator spends in loops over the
+    values of some results.
     """
 
     flops: float = 0.0
-    patches: float = 0.0
+    loops: float = 0.0
 
 
 @contextlib.contextmanager
@@ -134,15 +143,14 @@ def _counted_result(work: Work, func: Any, args: tuple[Any, ...], kwargs: dict[s
     found = func(*args, **kwargs)
     count = FLOPS.get(getattr(func, "overloadpacket", None))
     work.flops += count(*args, **kwargs, out_val=found) if count else 0
-    if func is torch.ops.aten.convolution.default:
-        work.patches += _patches(found, args[1], args[5])
-    work.flops += sum(PER_VALUE * value.numel() for value in tree_flatten(found)[0] if isinstance(value, Tensor))
+    values = sum(value.numel() for value in tree_flatten(found)[0] if isinstance(value, Tensor))
+    work.flops += PER_VALUE * values
+    work.loops += LOOPS.get("transposed" if _is_transposed(func, args) else str(func).split(".")[1], 0) * values
     return found
 
 
-def _patches(output: Tensor, weight: Tensor, dilation: Sequence[int]) -> float:
-    kernel = [hole * (size - 1) + 1 for hole, size in zip(dilation, weight.shape[2:], strict=True)]
-    return math.prod(kernel) * weight.shape[1] * output.numel() / output.shape[1]
+def _is_transposed(func: Any, args: tuple[Any, ...]) -> bool:
+    return func is torch.ops.aten.convolution.default and bool(args[6])
 
 
 def _widened(value: Any) -> Any:

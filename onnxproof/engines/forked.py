@@ -13,7 +13,8 @@ Place = str | os.PathLike[str]
 class EngineProcess:
     """Engines by name, which run files in another process, for up to `seconds` a run; without a limit, in this one.
 
-    An engine that does not declare itself `forkable` runs in this process, too.
+    The process has one file open at a time, since a session holds its own copy of the weights and of the last run. An
+    engine that does not declare itself `forkable` runs in this process, too.
     """
 
     def __init__(self, engines: Mapping[str, Engine], seconds: float | None = SECONDS) -> None:
@@ -23,6 +24,7 @@ class EngineProcess:
 
         def run(name: str, path: Place, inputs: Mapping[str, Array] | None) -> dict[str, Array]:
             if (name, path) not in sessions:
+                sessions.clear()
                 sessions[name, path] = engines[name].open(path)
             return {} if inputs is None else sessions[name, path].run(inputs)
 

@@ -49,15 +49,17 @@ class MaxPool(OnnxMaxPool):
 
 
 class Conv(OnnxConv):
-    """Convolves without a kernel that is filled up with zeros to its dilated size."""
+    """Convolves without laying all patches side by side, and without zeros in a dilated kernel."""
 
     def _run(self, x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Any:
-        is_dilated = max(options.get("dilations") or [1]) > 1
-        if not is_dilated or (options.get("auto_pad") or "NOTSET") != "NOTSET":
+        if (options.get("auto_pad") or "NOTSET") != "NOTSET":
             return super()._run(x, weight, bias, **options)
         found = _convolve(x, weight, **options)
         return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
 
+
+BLOCK = 2**16
+"""The values of a convolution's output that are summed at a time: they stay in the processor's cache."""
 
 OPERATORS = [BatchNormalization, Conv, GatherElements, GridSample, MaxPool]
 
@@ -90,22 +92,30 @@ def _max_pool(
 def _convolve(
     x: Array,
     weight: Array,
-    dilations: Sequence[int],
+    dilations: Sequence[int] | None = None,
     group: int | None = 1,
     pads: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
     **_: Any,
 ) -> Array:
+    """Adds up the products of each place of the kernel, some rows of the output at a time."""
     rank, group = x.ndim - 2, group or 1
-    kernel, strides, pads = weight.shape[2:], strides or [1] * rank, pads or [0] * 2 * rank
+    kernel, pads = weight.shape[2:], pads or [0] * 2 * rank
     padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
-    windows = _windows(padded, kernel, dilations, strides)
-    rows = weight.reshape(group, -1, *weight.shape[1:])
+    windows = _windows(padded, kernel, dilations or [1] * rank, strides or [1] * rank)
+    grouped = weight.reshape(group, -1, *weight.shape[1:])  # (group, out, in, *kernel)
     sizes = windows.shape[2:-rank]
-    found = sum(
-        rows[(..., *at)] @ windows[(..., *at)].reshape(len(x), group, -1, math.prod(sizes)) for at in np.ndindex(kernel)
-    )  # (group, out, in) @ (N, group, in, P)
-    return np.asarray(found).reshape(len(x), len(weight), *sizes).astype(x.dtype)
+    found = np.zeros((len(x), group, grouped.shape[1], *sizes), x.dtype)
+    count = max(1, BLOCK * sizes[0] // max(1, found.size))
+    for first in range(0, sizes[0], count):
+        rows = slice(first, first + count)
+        part = found[:, :, :, rows]
+        total = np.zeros((*part.shape[:3], math.prod(part.shape[3:])), np.result_type(x.dtype, np.float32))
+        for at in np.ndindex(kernel):
+            values = windows[(slice(None), slice(None), rows, ..., *at)].reshape(len(x), group, -1, total.shape[-1])
+            total += grouped[(..., *at)] @ values  # (group, out, in) @ (N, group, in, P)
+        part[...] = total.reshape(part.shape)
+    return found.reshape(len(x), len(weight), *sizes)
 
 
 def _windows(padded: Array, kernel: Sequence[int], dilations: Sequence[int], strides: Sequence[int]) -> Array:

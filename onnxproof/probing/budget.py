@@ -21,8 +21,8 @@ CHEAP, FLOAT64 = 3, 6
 """How many times a float32 run other runs take: itself and the file with optimization and without, and the model in
 float64."""
 
-EVALUATOR, PATCHES = 5, 2.5e7
-"""The reference evaluator takes five times a float32 run, and a second for so many values of convolutions' patches."""
+EVALUATOR = 4
+"""How many times a float32 run the reference evaluator takes, besides its loops."""
 
 
 def run_seconds(work: Work) -> float:
@@ -32,7 +32,7 @@ def run_seconds(work: Work) -> float:
 
 def evaluator_seconds(work: Work) -> float:
     """What a run of the file in the reference evaluator costs."""
-    return EVALUATOR * run_seconds(work) + work.patches / PATCHES
+    return EVALUATOR * run_seconds(work) + work.loops
 
 
 @dataclass

@@ -165,7 +165,7 @@ class ReferenceModel:
     def work(self, inputs: Mapping[str, Any]) -> Work:
         """The work of a run, from that of the example by the number of values."""
         share = _values(inputs) / max(1, _values(self.case.inputs))
-        return Work(share * self._example_work.flops, share * self._example_work.patches)
+        return Work(share * self._example_work.flops, share * self._example_work.loops)
 
     @cached_property
     def _example_work(self) -> Work:

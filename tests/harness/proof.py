@@ -1,6 +1,6 @@
 """The proof of the checks: good files, the faults that suit each of them, and good conversions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from onnxproof.checks import CHECKS, judge
@@ -13,6 +13,7 @@ from onnxproof.results import CheckVerdict
 from onnxproof.versions import EXPORTERS
 from tests.harness.good_conversions import GOOD
 from tests.harness.good_conversions.making import GoodConversion
+from tests.harness.real_sizes import REAL_SUBJECTS
 from tests.harness.subjects import SUBJECTS, Subject
 
 _ONE_OUTPUT = {"output-dropped", "outputs-swapped", "outputs-exchanged"}
@@ -31,16 +32,48 @@ _NO_RESIZE = {
     "linear-for-cubic",
     "antialias-on",
 }
+_FIXED_SIZES = {
+    "sizes-frozen",
+    "symbolic-dims-tied",
+    "folded-factor",
+    "unused-factor",
+    "traced-output-size",
+    "factor-axes-swapped",
+    "scales-rounded",
+}
+_CLASSIFIER = (
+    _ONE_OUTPUT
+    | _NO_TWIN_INPUTS
+    | _NO_MATRIX
+    | {
+        "unused-input",
+        "input-dropped",
+        "sizes-frozen",
+        "output-dtype",
+        "output-flattened",
+        "declared-dims-wrong",
+        "symbolic-dims-tied",
+        "dropped-bias",
+        "output-clipped",
+        "output-channels-swapped",
+        "output-transposed",
+        "output-cropped",
+        "crop-skipped-by-onnxruntime",
+        "random-op",
+    }
+)
 _SRCNN = _ONE_OUTPUT | _NO_TWIN_INPUTS | _FIXED_BATCH | _NO_MATRIX
 
 UNSUITED = {
     "srcnn-torchscript-opset17": _SRCNN | _BELOW_OPSET_18,
     "srcnn-torch.export-opset18": _SRCNN,
     "two-heads-torch.export-opset18": _NO_RESIZE,
+    "fixed-srcnn-torchscript-opset17": _SRCNN | _BELOW_OPSET_18 | _FIXED_SIZES,
+    "classifier-torch.export-opset18": _NO_RESIZE | _CLASSIFIER,
 }
 """The faults that do not suit a subject, by its id."""
 
-PROVING: tuple[Subject, ...] = tuple(subject for subject in SUBJECTS if subject.id in UNSUITED)
+PROVING: tuple[Subject, ...] = tuple(subject for subject in (*SUBJECTS, *REAL_SUBJECTS) if subject.id in UNSUITED)
 
 FILE_PAIRS: tuple[tuple[Subject, Fault], ...] = tuple(
     (subject, fault)
@@ -64,11 +97,11 @@ def good_subjects() -> Callable[[Subject], Conversion]:
     return cache(lambda subject: exported(ReferenceModel(subject.make()), subject.exporter, subject.opset))
 
 
-def findings(conversion: Conversion) -> list[Finding]:
+def findings(conversion: Conversion, checks: Iterable[str] = CHECKS) -> list[Finding]:
     """The finding of each check."""
-    return [judge(check, conversion) for check in CHECKS.values()]
+    return [judge(CHECKS[check], conversion) for check in checks]
 
 
-def failing(conversion: Conversion) -> list[str]:
+def failing(conversion: Conversion, checks: Iterable[str] = CHECKS) -> list[str]:
     """The ids of the checks that fail."""
-    return [finding.check for finding in findings(conversion) if finding.verdict == CheckVerdict.FAILS]
+    return [finding.check for finding in findings(conversion, checks) if finding.verdict == CheckVerdict.FAILS]

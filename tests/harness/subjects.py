@@ -51,12 +51,16 @@ def noise(*shape: int, low: float = 0.0, high: float = 255.0) -> np.ndarray:
     return np.random.default_rng(SEED).uniform(low, high, shape).astype(np.float32)
 
 
+def trained_srcnn(model: nn.Module) -> nn.Module:
+    """One of the document's networks with the weights of the committed checkpoint."""
+    model.load_state_dict(srcnn_models.strip_prefix(srcnn_models.load_checkpoint(CHECKPOINT), model.state_dict()))
+    return model.eval()
+
+
 def srcnn_case(**more: Any) -> Case:
     """SRCNN on small pictures, enlarged and, for faults that show only then, reduced."""
-    model = srcnn_models.PortableSuperResolutionNet()
-    model.load_state_dict(srcnn_models.strip_prefix(srcnn_models.load_checkpoint(CHECKPOINT), model.state_dict()))
     return Case(
-        model.eval(),
+        trained_srcnn(srcnn_models.PortableSuperResolutionNet()),
         {"input": noise(1, 3, 12, 10), "factor": scales(2, 3)},
         dynamic=DYNAMIC_SIZE,
         also=[

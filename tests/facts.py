@@ -39,3 +39,5 @@ opencv_resizes_bicubic = OPENCV >= (5,)
 opencv_infers_kernel_shapes = OPENCV >= (4, 13)
 CLASSIC_OPENCV = (cv2.dnn.ENGINE_CLASSIC,) if OPENCV >= (5,) else ()
 """The arguments with which `cv2.dnn.readNetFromONNX` takes the engine that OpenCV had before 5."""
+xdist_has_groups = release("pytest") < (9, 2)
+"""pytest-xdist 3.8 writes a group to where pytest 9.2 no longer reads it."""

@@ -115,6 +115,7 @@ class BoundCheck:
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_CASES], config.stash[_REFUSALS], config.stash[_COUNT] = {}, {}, 0
     config.addinivalue_line("markers", f"{MARKER}(*cases): runs each check on each case, with each exporter")
+    config.addinivalue_line("markers", "xdist_group(name): pytest-xdist's --dist loadgroup runs a case in one process")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -136,8 +137,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.config.stash[_COUNT] += len(marker.args)
     names = [case.__name__ if _is_maker(case) else case.name for case in marker.args]
     found = targets(metafunc.config)
-    cases = [(case, marker.kwargs) for case in marker.args]
-    metafunc.parametrize("onnx_case", cases, ids=names, scope="session", indirect=True)
+    cases = [
+        pytest.param((case, marker.kwargs), id=name, marks=pytest.mark.xdist_group(name))
+        for case, name in zip(marker.args, names, strict=True)
+    ]
+    metafunc.parametrize("onnx_case", cases, scope="session", indirect=True)
     metafunc.parametrize("onnx_target", found, ids=map(str, found), scope="session", indirect=True)
     metafunc.parametrize("onnx_check", chosen.values(), ids=chosen, indirect=True)
 
@@ -184,6 +188,23 @@ def onnx_check(request: pytest.FixtureRequest, onnx_conversion: Conversion | Ref
         place = node.callspec.indices["onnx_check"]
         found = Placed(place, bound.finding.result())
         node.user_properties.append((FINDING, msgspec.to_builtins(found)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says so if pytest-xdist spread a case over several processes, each of which exports it."""
+    places: dict[str, set[str]] = {}
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, found in getattr(report, "user_properties", ()):
+                if name == FINDING:
+                    places.setdefault(found["finding"]["case"], set()).add(getattr(report, "worker_id", ""))
+    again = sorted(case for case, workers in places.items() if len(workers) > 1)
+    if again:
+        is_asked = getattr(config.option, "dist", "") == "loadgroup"
+        remedy = (
+            "pytest-xdist 3.8 keeps groups with pytest<9.2 alone" if is_asked else "--dist loadgroup exports it once"
+        )
+        terminalreporter.write_line(f"onnxproof: each process exported {', '.join(again)}: {remedy}")
 
 
 def _is_maker(case: Any) -> bool:

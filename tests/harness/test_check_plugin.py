@@ -1,12 +1,14 @@
 """`@conversion_checks` makes a test of each check, explains failures, and disturbs no project or plugin."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from onnxproof.checks.run import CHECKS
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT, default_opset
+from tests import facts
 
 SPEC = """
 import logging
@@ -81,6 +83,37 @@ def project(pytester):
         )
 
     return run
+
+
+class TestWorkers:
+    """pytest-xdist runs a case in one process, if it is asked to."""
+
+    CASES = 'case(Good(), name="one"), case(Good(), name="two")'
+
+    def workers(self, project, pytester, *arguments):
+        """The processes that each case ran in, and the result."""
+        quick = ("-k", "opset-kept or inputs-kept or outputs-kept or exports", "-n2", "-pno:hypothesispytest")
+        result = project(self.CASES, *arguments, quick=quick, run=pytester.runpytest_subprocess)
+        found = [re.search(r"^\[(gw\d).* PASSED .*\[(one|two)-", line) for line in result.outlines]
+        places = {(match[2], match[1]) for match in found if match}
+        return sorted(name for name, _ in places), result
+
+    def test_one_process(self, project, pytester):
+        """With --dist loadgroup a case has one process, and nothing is said, unless pytest-xdist loses its groups."""
+        places, result = self.workers(project, pytester, "-v", "--dist=loadgroup")
+        result.assert_outcomes(passed=8)
+        if facts.xdist_has_groups:
+            assert places == ["one", "two"]
+            result.stdout.no_fnmatch_line("onnxproof: each process exported *")
+        else:
+            assert len(places) > 2
+            result.stdout.fnmatch_lines(["onnxproof: each process exported *: pytest-xdist 3.8 keeps groups with *"])
+
+    def test_each_process(self, project, pytester):
+        """Otherwise the run says that each process exported the case."""
+        places, result = self.workers(project, pytester, "-v", "--dist=each")
+        assert places == ["one", "one", "two", "two"]
+        result.stdout.fnmatch_lines(["onnxproof: each process exported one, two: --dist loadgroup exports it once"])
 
 
 class TestTests:

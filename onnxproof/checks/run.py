@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec
 
@@ -62,7 +63,7 @@ def findings(
     report: str | os.PathLike[str] | None = None,
     timeout: float | None = SECONDS,
     budget: float = BUDGET,
-    watch: Callable[[Conversion, str], None] = lambda conversion, check: None,
+    watch: Callable[[Conversion, str, str], None] = lambda conversion, check, step: None,
 ) -> Iterator[Finding]:
     """Checks the conversion of a case by each exporter, or a file that is already exported.
 
@@ -72,15 +73,17 @@ def findings(
     the reference evaluator, see `default_engines`. With a `report` folder each failure leaves a script there that
     shows it. An export, and a run in an engine, may take `timeout` seconds; each is done in another process, which may
     crash, unless the timeout is None. `budget` is how many seconds may be spent on inputs besides the example, see
-    `onnxproof.probing.budget`; `math.inf` leaves nothing out. `watch` is called before each check.
+    `onnxproof.probing.budget`; `math.inf` leaves nothing out. `watch` is called with the conversion, the
+    check, and what it does next.
 
     Raises `CaseError` for a case that cannot be checked, and for an exporter or a check that does not exist.
     """
     chosen = choose(only, skip, checks, [case])
     for conversion in conversions(case, exporters, opset, file, engines, timeout, budget):
         for id, check in chosen.items():
-            watch(conversion, id)
-            yield with_repro(judge(check, conversion), conversion, report)
+            with conversion.model.watched(partial(watch, conversion, id)):
+                found = with_repro(judge(check, conversion), conversion, report)
+            yield found
 
 
 def _as_list(found: Callable[Asked, Iterator[Finding]]) -> Callable[Asked, list[Finding]]:

@@ -11,7 +11,6 @@ from textwrap import TextWrapper
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from onnxproof import versions
@@ -22,6 +21,7 @@ from onnxproof.checks.run import choose, findings
 from onnxproof.cli.error import CommandError
 from onnxproof.cli.load import load, of_the_user, require_no_arguments
 from onnxproof.cli.process import stdout_to_stderr
+from onnxproof.cli.progress import Shown
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.onnxruntime import require_provider
 from onnxproof.findings import Finding
@@ -98,20 +98,14 @@ def _require_arguments(arguments: argparse.Namespace) -> None:
 
 
 def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
-    """The findings one by one; meanwhile a terminal shows the check that is running, and a log nothing."""
+    """The findings one by one; meanwhile a terminal shows what is running."""
     checks = [load(text) for text in arguments.check]
     chosen = list(choose(arguments.only, arguments.skip, checks))
-    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn(), TimeElapsedColumn()
-    shown = sys.stderr.isatty()  # rich would also believe FORCE_COLOR
-    with (
-        _writing(arguments.report),
-        Progress(*columns, console=Console(stderr=True), transient=True, disable=not shown) as progress,
-    ):
-        task = progress.add_task("", total=len(chosen))
+    with _writing(arguments.report), Shown(chosen) as shown:
 
-        def show(conversion: Conversion, check: str) -> None:
+        def show(conversion: Conversion, check: str, step: str) -> None:
             arguments.running = f"{conversion!r}: {check}"
-            progress.update(task, description=f"{conversion!r}: {check}", completed=chosen.index(check))
+            shown.update(conversion, check, step)
 
         yield from findings(
             case,

@@ -21,6 +21,9 @@ CHEAP, FLOAT64 = 3, 6
 """How many times a float32 run other runs take: itself and the file with optimization and without, and the model in
 float64."""
 
+MOST_PROBES = 6
+"""About as many probes are drawn besides the example."""
+
 EVALUATOR = 4
 """How many times a float32 run the reference evaluator takes, besides its loops."""
 
@@ -28,6 +31,18 @@ EVALUATOR = 4
 def run_seconds(work: Work) -> float:
     """What a float32 run costs."""
     return work.flops / FLOPS
+
+
+def check_seconds(work: Work, budget: float, is_first: bool = True) -> float:
+    """What a check costs, about: the example, others within the budget, and the reference evaluator if that pays.
+
+    `work` is that of the example. The file alone costs less where it is not the first of its model.
+    """
+    run = run_seconds(work)
+    a_probe = (CHEAP + FLOAT64) * run
+    share = 1.0 if is_first else (CHEAP - 1) / (CHEAP + FLOAT64)
+    evaluator = evaluator_seconds(work)
+    return share * (a_probe + min(budget, MOST_PROBES * a_probe)) + evaluator * (evaluator <= budget)
 
 
 def evaluator_seconds(work: Work) -> float:

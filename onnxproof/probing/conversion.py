@@ -92,6 +92,11 @@ class Conversion:
         """ONNX Runtime's execution provider."""
         return getattr(self.engines[ONNXRUNTIME], "provider", "CPUExecutionProvider")
 
+    def check_seconds(self, is_first: bool = True) -> float:
+        """How long all checks take on this machine, about, with a second export; 0 before the model has run."""
+        known = self.model.check_seconds(is_first)
+        return known + 2 * self.file.export_seconds if known else 0.0
+
     def of_file(self, path: str | os.PathLike[str]) -> "Conversion":
         """Another file for the same model, which is not run again."""
         given = GivenFile(path, self.file.opset, self.file.written_by)
@@ -143,6 +148,7 @@ class Conversion:
         if cost > self.model.budget:
             refusal = f"it would take about {cost:.0f} s, --thorough runs it"
             return Outcome((Parity(case, "*", refusal),), refusal=refusal, is_left_out=True)
+        self.model.watch(f"{self.engines[engine].name} on {judged.probe.id}")
         try:
             actual = self.outputs(judged, engine)
         except EngineError as error:

@@ -4,6 +4,7 @@ import copy
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Mapping
 from functools import cached_property, partial
@@ -35,6 +36,7 @@ class GivenFile:
 
     exporter = ""
     tracer_evidence = ""
+    export_seconds = 0.0
 
     def __init__(self, path: str | os.PathLike[str], opset: int | None = None, written_by: str = "") -> None:
         self.path = Path(path)
@@ -67,6 +69,7 @@ class ExportedFile:
         self.opset = opset
         self._run = Forked(partial(_export, model, exporter, opset), timeout)
         self._exports: Memo[Export] = Memo(ExportError)
+        self.export_seconds = 0.0
 
     @cached_property
     def _folder(self) -> Path:
@@ -77,7 +80,15 @@ class ExportedFile:
     @property
     def export(self) -> Export:
         """The export of the example."""
-        return self._exports.get("model", lambda: self.traced_on(self.model.case.inputs, "model"))
+        return self._exports.get("model", self._first_export)
+
+    def _first_export(self) -> Export:
+        inputs = self.model.case.inputs
+        started = time.perf_counter()
+        try:
+            return self.traced_on(inputs, "model")
+        finally:
+            self.export_seconds = time.perf_counter() - started
 
     def traced_on(self, inputs: Mapping[str, Any], name: str) -> Export:
         """An export traced on other inputs. Raises `ExportError`."""
@@ -85,6 +96,7 @@ class ExportedFile:
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
         log = folder / "log"
+        self.model.watch("exporting")
         if self._run.forks:
             self._share_warm_up()
         try:

@@ -1,8 +1,10 @@
 """The PyTorch model as reference: its outputs, in float32 and float64, made once."""
 
+import contextlib
 import copy
 import inspect
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -17,7 +19,7 @@ from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Reference, compare, usual_rounding
-from onnxproof.probing.budget import CHEAP, FLOAT64, SECONDS, Budget, run_seconds
+from onnxproof.probing.budget import CHEAP, FLOAT64, SECONDS, Budget, check_seconds, run_seconds
 from onnxproof.probing.draws import MOST_VALUES, count
 from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, traced
 from onnxproof.probing.sizes import SizeTrials
@@ -94,7 +96,9 @@ class ReferenceModel:
         self.case = case
         self.budget = budget
         self.left_out = 0
+        self.watch: Callable[[str], None] = lambda step: None
         self._budget = Budget(budget)
+        self._example_seconds = 0.0
         self._usual: dict[str, float] = {}
 
     @cached_property
@@ -104,6 +108,16 @@ class ReferenceModel:
             raise CaseError(f"the model holds {size / 2**30:.1f} GiB of weights; up to 2 GiB can be checked")
         case = self.case
         return TorchModel(copy.deepcopy(case.model), tuple(case.inputs), case.output_names, tuple(case.kwargs))
+
+    @contextlib.contextmanager
+    def watched(self, watch: Callable[[str], None]) -> Iterator[None]:
+        """Tells `watch` each step of a check before it begins, and "" before the first."""
+        self.watch, before = watch, self.watch
+        try:
+            watch("")
+            yield
+        finally:
+            self.watch = before
 
     def ask(self, inputs: Mapping[str, Any]) -> Reference | None:
         """Its outputs, and those in float64 if it runs there; None for inputs that it refuses."""
@@ -126,9 +140,12 @@ class ReferenceModel:
     def judged(self) -> tuple[JudgedProbe, ...]:
         """The probes that the model accepts, the example first."""
         case, example = self.case, traced(self.case)
+        self.watch("torch on the example")
+        started = time.perf_counter()
         asked = self.ask(case.inputs)
         if asked is None:
             raise self._why_it_refuses()
+        self._example_seconds = time.perf_counter() - started
         self._usual = usual_rounding(asked)
         base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
         others = [(probe, self._ask_within_budget(probe)) for probe in self._affordable(other_probes(case, base))]
@@ -152,6 +169,7 @@ class ReferenceModel:
 
     def _ask_within_budget(self, probe: Probe) -> Reference | None:
         """Its outputs, in float64 as well if the budget pays for that; None for inputs that it refuses."""
+        self.watch(f"torch on {probe.id}")
         run = run_seconds(self.work(probe.inputs))
         pays = self._budget.pays_for((CHEAP + FLOAT64) * run)
         reference = self.ask(probe.inputs) if pays else self._ask_cheaply(probe.inputs)
@@ -166,6 +184,13 @@ class ReferenceModel:
         """The work of a run, from that of the example by the number of values."""
         share = _values(inputs) / max(1, _values(self.case.inputs))
         return Work(share * self._example_work.flops, share * self._example_work.loops)
+
+    def check_seconds(self, is_first: bool = True) -> float:
+        """How long checking a file takes on this machine, about, by the time of the example; 0 before that has run."""
+        if not self._example_seconds:
+            return 0.0
+        nominal = (1 + FLOAT64) * run_seconds(self._example_work) or 1.0
+        return check_seconds(self._example_work, self.budget, is_first) * self._example_seconds / nominal
 
     @cached_property
     def _example_work(self) -> Work:

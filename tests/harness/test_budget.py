@@ -126,3 +126,26 @@ class TestFindings:
         conversion = exported(ReferenceModel(good), TORCHSCRIPT).of_file(tmp_path / "wrong.onnx")
         for check in ("same-values", "same-values-unseen"):
             assert judge(CHECKS[check], conversion).verdict == CheckVerdict.FAILS
+
+
+class TestEstimate:
+    """How long a check takes is known once the example has run."""
+
+    def test_before(self):
+        """Before, nothing is known."""
+        assert ReferenceModel(case()).check_seconds() == 0
+
+    def test_after(self):
+        """After, it is in proportion to the time of the example, and less for a second file."""
+        model = ReferenceModel(case())
+        assert model.judged
+        first, second = model.check_seconds(), model.check_seconds(is_first=False)
+        assert first > second > 0
+
+    def test_budget(self):
+        """A budget of nothing leaves the example."""
+        work = arithmetic.Work(flops=budget.FLOPS)
+        example = budget.CHEAP + budget.FLOAT64
+        assert budget.check_seconds(work, 0) == example
+        assert budget.check_seconds(work, 5) == example + 5 + budget.EVALUATOR
+        assert budget.check_seconds(work, math.inf) == (1 + budget.MOST_PROBES) * example + budget.EVALUATOR

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -54,6 +55,11 @@ class Waits(nn.Module):
         Path("waiting").touch()
         time.sleep(600)
 
+class Slow(Double):
+    def forward(self, x):
+        time.sleep(0.3)
+        return super().forward(x)
+
 class Falls(Double):
     def forward(self, x):
         if torch.jit.is_tracing():
@@ -83,6 +89,7 @@ raises = Case(Raises(), {"x": X})
 gives_number = Case(Gives(3), {"x": X})
 gives_text = Case(Gives({"y": "text"}), {"x": X})
 waits = Case(Waits(), {"x": X})
+slow = Case(Slow(), {"x": X})
 root = Case(Root(), {"x": X})
 falls = Case(Falls(), {"x": X})
 waits_in_export = Case(WaitsInExport(), {"x": X})
@@ -565,15 +572,16 @@ class TestProcess:
         assert (done.returncode, done.stderr) == (1, "")
 
     def test_progress(self, folder):
-        """On a terminal the running check is shown."""
+        """On a terminal the running check is shown, its step, and how long it takes."""
         terminal, end = os.openpty()
-        command = [sys.executable, "-m", "onnxproof", "check", "models.py:double", "--onnx", "right.onnx"]
+        command = [sys.executable, "-m", "onnxproof", "check", "models.py:slow", "--onnx", "right.onnx"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=end, env=os.environ | {"TERM": "xterm"}):
             os.close(end)
             shown = b"".join(iter(lambda: read_terminal(terminal), b""))
         os.close(terminal)
-        assert b"Double-right.onnx: self-contained" in shown
-        assert b"/15" in shown
+        assert b"Slow-right.onnx: self-contained" in shown
+        assert b"torch on the example" in shown
+        assert re.search(rb"10/15\S* \d+ of about \d+ s", shown)
 
     def test_refusal(self, folder):
         """A refusal is one line without a traceback."""

@@ -2,56 +2,19 @@
 
 import os
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from benchmarks import bare
+from benchmarks.costs import COSTS
 from onnxproof.latency import ratio
-from onnxproof.versions import TORCHSCRIPT
-from tests.harness import real_sizes
 
 ROUNDS = 5
 GIGABYTE = 2**30
 ROOT = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """A function of tests/harness/real_sizes.py, whether its file is given, and what a check may cost at most: times
-    a bare conversion, and gigabytes above its peak.
-    """
-
-    make: str
-    title: str
-    times: float
-    memory: float
-    is_given: bool = False
-
-    def commands(self, folder: Path) -> tuple[list[str], list[str]]:
-        """The bare conversion, and the check."""
-        file = folder / f"{self.make}.onnx"
-        if self.is_given:
-            bare.write(getattr(real_sizes, self.make)(), file)
-        else:
-            file.unlink(missing_ok=True)
-        asked = ["--onnx", str(file)] if self.is_given else ["--exporter", TORCHSCRIPT, "--opset", str(bare.OPSET)]
-        case = f"{real_sizes.__name__}:{self.make}"
-        python = [sys.executable, "-W", "ignore", "-m"]
-        return [*python, "benchmarks.bare", self.make, str(file)], [*python, "onnxproof", "check", case, *asked]
-
-
-COSTS = (
-    Cost("fixed_srcnn_case", "SRCNN ×3, 256×256, a given file", 6, 1.5, is_given=True),
-    Cost("two_input_srcnn_case", "SRCNN with the factor as an input, 256×256 ×3, height and width free", 4, 1),
-    Cost("classifier_case", "a network like ResNet-18, 224×224, the batch free", 3, 0.5),
-    Cost("segmenter_case", "a network like DeepLab, 256×256", 4, 1.5),
-)
 
 
 def seconds(command: list[str]) -> float:
@@ -85,7 +48,7 @@ def _bytes(process: psutil.Process) -> int:
     return found
 
 
-@pytest.mark.parametrize("cost", [pytest.param(cost, id=cost.make.removesuffix("_case")) for cost in COSTS])
+@pytest.mark.parametrize("cost", [pytest.param(cost, id=cost.id) for cost in COSTS])
 def test_cost(benchmark, capsys, tmp_path, cost):
     """A check takes no more times a bare conversion, and no more memory above it, than is promised."""
     bare_times, check_times = [], []
@@ -99,7 +62,7 @@ def test_cost(benchmark, capsys, tmp_path, cost):
     bare_peak, check_peak = map(peak, cost.commands(tmp_path))
     above = (check_peak - bare_peak) / GIGABYTE
     benchmark.extra_info |= {
-        "times": [times.median, times.low, times.high],
+        "times": {"median": times.median, "low": times.low, "high": times.high},
         "bare_gigabytes": bare_peak / GIGABYTE,
         "above_gigabytes": above,
     }

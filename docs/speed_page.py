@@ -1,5 +1,6 @@
-"""docs/speed.md and the README's sentence about speed, made of docs/speed.json."""
+"""docs/speed.md, made of docs/speed.json and docs/costs.json, and the README's sentence about speed."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from docs import markdown
 from onnxproof.results import Latency, PixelParity, Ratio, Timing
 
 RESULTS, PAGE = (Path(__file__).parent / f"speed.{ending}" for ending in ("json", "md"))
+COSTS = RESULTS.with_name("costs.json")
 
 LARGEST_DIFFERENCE = 2e-3
 """Of 0..255; tests/test_separable.py asserts it."""
@@ -60,8 +62,43 @@ class Speed:
         return max(face.pixels.edges for face in self.faces)
 
 
-def render(found: Mapping[str, Any]) -> str:
-    """The page, of what a run found."""
+@dataclass(frozen=True)
+class CheckCost:
+    """What checking one case took, times a bare conversion, and gigabytes above its peak; and the most of each."""
+
+    title: str
+    most_times: float
+    most_memory: float
+    times: Ratio
+    bare_gigabytes: float
+    above_gigabytes: float
+
+
+@dataclass(frozen=True)
+class SmallCost:
+    """What the checks of a small case took, times a script that does all of their exports and runs once."""
+
+    times: Ratio
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What checks cost; `small` by exporter."""
+
+    environment: dict[str, str]
+    cpu: str
+    costs: list[CheckCost]
+    small: dict[str, SmallCost]
+
+
+def write() -> None:
+    """Makes the page of the results that are there."""
+    found, checks = (json.loads(file.read_text(encoding="utf-8")) for file in (RESULTS, COSTS))
+    PAGE.write_text(render(found, checks), encoding="utf-8")
+
+
+def render(found: Mapping[str, Any], checks: Mapping[str, Any]) -> str:
+    """The page, of what a run of each table found."""
     speed = msgspec.convert(found, Speed)
     return markdown.render(
         "speed",
@@ -75,6 +112,7 @@ def render(found: Mapping[str, Any]) -> str:
         times={"resize": TIMES_RESIZE, "document": TIMES_DOCUMENT, "torch": TIMES_TORCH, "cost": TIMES_COST},
         costs={(cost.size, cost.of): cost.ratio for cost in speed.costs},
         highest_cost=max(speed.costs, key=lambda cost: cost.ratio.median),
+        checks=msgspec.convert(checks, Checks),
         met=met,
         milliseconds=milliseconds,
     )

@@ -4,7 +4,6 @@
 /proc/stat, which says how busy the machine is.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from docs.speed_page import PAGE, RESULTS, Cost, Face, Speed, render
+from docs.speed_page import RESULTS, Cost, Face, Speed, write
 from onnxproof.latency import ratio
 from onnxproof.results import Timing, as_json, read_results
 
@@ -67,7 +66,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             found, status = measured(Path(folder))
         RESULTS.write_text(as_json(found) + "\n", encoding="utf-8")
-    PAGE.write_text(render(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")
+    write()
     sys.exit(status)
 
 

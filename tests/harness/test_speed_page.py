@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from docs.speed_page import PAGE, RESULTS, met, render, summary
+from benchmarks.costs import COSTS as COSTS_ASKED
+from docs.speed_page import COSTS, PAGE, RESULTS, met, render, summary
 from onnxproof.results import Ratio
 
 README = Path(__file__).parents[2] / "README.md"
@@ -14,6 +15,11 @@ README = Path(__file__).parents[2] / "README.md"
 @pytest.fixture
 def found():
     return json.loads(RESULTS.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def checks():
+    return json.loads(COSTS.read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -28,9 +34,14 @@ def on_one_line(text):
     return " ".join(text.split())
 
 
-def test_page_is_made_of_the_results(found):
+def test_page_is_made_of_the_results(found, checks):
     """The page matches the results: `python -m docs.speed_table --page` updates it."""
-    assert PAGE.read_text(encoding="utf-8") == render(found)
+    assert PAGE.read_text(encoding="utf-8") == render(found, checks)
+
+
+def test_every_cost_is_there(checks):
+    """The page has each case of the benchmark."""
+    assert [row["title"] for row in checks["costs"]] == [cost.title for cost in COSTS_ASKED]
 
 
 def test_readme_has_the_figures(found):
@@ -38,9 +49,9 @@ def test_readme_has_the_figures(found):
     assert on_one_line(summary(found)) in on_one_line(README.read_text(encoding="utf-8"))
 
 
-def test_slower_results(slower):
+def test_slower_results(slower, checks):
     """The page says which measures are not met, and the README no longer has the figures."""
-    assert "| no |" in render(slower)
+    assert "| no |" in render(slower, checks)
     assert "| no |" not in PAGE.read_text(encoding="utf-8")
     assert on_one_line(summary(slower)) not in on_one_line(README.read_text(encoding="utf-8"))
 

@@ -1,4 +1,4 @@
-"""docs/speed.md and the README's sentence about speed, made of docs/speed.json."""
+"""docs/speed.md and the case study's sentence about speed, made of docs/speed.json."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def render(found: Mapping[str, Any]) -> str:
 
 
 def summary(found: Mapping[str, Any]) -> str:
-    """What the README says of the figures."""
+    """What docs/srcnn.md says of the figures."""
     return markdown.render("speed_summary", speed=msgspec.convert(found, Speed), document=BASELINE)
 
 

@@ -1,4 +1,4 @@
-"""docs/speed.md, made of docs/speed.json and docs/costs.json, and the README's sentence about speed."""
+"""docs/speed.md, made of docs/speed.json and docs/costs.json, and the case study's sentence about speed."""
 
 import json
 from collections.abc import Mapping
@@ -119,7 +119,7 @@ def render(found: Mapping[str, Any], checks: Mapping[str, Any]) -> str:
 
 
 def summary(found: Mapping[str, Any]) -> str:
-    """What the README says of the figures."""
+    """What docs/srcnn.md says of the figures."""
     return markdown.render("speed_summary", speed=msgspec.convert(found, Speed), document=BASELINE)
 
 

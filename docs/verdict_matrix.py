@@ -23,7 +23,7 @@ BENCHMARKS = "benchmarks"
 """The folder of a run that judges no claim."""
 PYTHON = "py311"
 PROCESSES = 2
-SPECS = ("tests", "--ignore=tests/harness")
+SPECS = ("-o", "norecursedirs=.* harness")
 """The document's specs, without the tests of onnxproof itself: they alone decide what is recorded."""
 
 

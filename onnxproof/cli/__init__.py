@@ -13,6 +13,13 @@ from onnxproof.cli import process
 from onnxproof.probing.budget import SECONDS as BUDGET
 from onnxproof.versions import EXPORTERS
 
+_FIRST = """\
+Shows whether an ONNX file does what the PyTorch model did.
+
+  onnxproof init my_models.py              write a starting case for your model
+  onnxproof check my_models_case.py:case   export it, and check the ONNX file
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one sub-command and returns the exit status, see `process.run`."""
@@ -24,18 +31,45 @@ def command_line() -> argparse.ArgumentParser:
     """The sub-commands and their options; each sets `run`, which takes the parsed arguments."""
     parser = argparse.ArgumentParser(
         prog="onnxproof",
-        description="Shows whether an ONNX file does what the PyTorch model did.",
-        epilog="exit status: 0 done, and every check holds; 1 a check fails; 2 could not run (see stderr); "
-        "130 interrupted. example: onnxproof check my_models.py:my_case",
+        usage="%(prog)s [--help] [--version] COMMAND …",
+        description=_FIRST,
+        epilog="exit status: 0 done, and every check holds; 1 a check fails; 2 could not run\n"
+        "(see stderr); 130 interrupted. `onnxproof COMMAND --help` shows its options.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_init(commands)
     _add_check(commands)
     _add_report(commands)
     _add_fetch(commands)
     for each in (parser, *commands.choices.values()):
         each.suggest_on_error = True  # type: ignore[attr-defined]  # Python 3.14
     return parser
+
+
+def _add_init(commands: Any) -> None:
+    parser = commands.add_parser(
+        "init",
+        help="write a starting case for a model",
+        description="Writes a case for the model that a Python file defines, with inputs that it was seen to take, or "
+        "for an ONNX file, with the inputs that it declares. Nothing is asked, and no file is replaced. The exit "
+        "status is 0 if the case is written, 2 if it could not run, 130 if it was interrupted.",
+        epilog="example: onnxproof init my_models.py",
+    )
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a Python file or module with a torch.nn.Module, one of its models, or an ONNX file, for example "
+        "my_models.py, package.module, my_models.py:Net or model.onnx",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="write the case into this file, for example -o case.py (default: my_models_case.py beside my_models.py)",
+    )
+    parser.set_defaults(run=_run("init", "write_case"))
 
 
 def _add_check(commands: Any) -> None:

@@ -49,14 +49,29 @@ def check_case(arguments: argparse.Namespace) -> int:
             found = list(_shown(load_case(arguments.case), arguments))
     except CaseError as error:
         raise CommandError(f"{arguments.case}: {one_line(error)}") from error
+    page = ""
     results = Results.of_run(versions.environment(), findings=[finding.result() for finding in found])
     if arguments.json:
         print(as_json(results))
     if arguments.report:
         with _writing(arguments.report):
-            page = write_run(results, arguments.report)
-        print(page, file=sys.stderr if arguments.json else sys.stdout)
+            page = str(write_run(results, arguments.report))
+    if arguments.json and arguments.report:
+        print(page, file=sys.stderr)
+    elif not arguments.json:
+        print(_next_step(found, page))
     return int(any(finding.verdict == CheckVerdict.FAILS for finding in found))
+
+
+def _next_step(found: Sequence[Finding], page: str) -> str:
+    """The last line: what to fix first and where the evidence is, or that nothing is to be done."""
+    failing = [finding for finding in found if finding.verdict == CheckVerdict.FAILS]
+    unjudged = sum(finding.verdict == CheckVerdict.NOT_JUDGED for finding in found)
+    if failing:
+        evidence = f"{page} has the evidence" if page else "--report report leaves a page and scripts that show it"
+        return f"Next: fix {failing[0].check} of {failing[0].conversion}; {evidence}."
+    verdict = f"No check fails; {unjudged} could not judge, as the table says" if unjudged else "Every check holds"
+    return f"{verdict}{f': {page}' if page else '.'}"
 
 
 def _shown(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:

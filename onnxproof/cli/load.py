@@ -23,10 +23,15 @@ def load(text: str) -> Any:
     place, colon, name = text.rpartition(":")
     if not (colon and place and name):
         raise CommandError(f"{text}: write my_models.py:my_case or package.module:name")
-    module = of_the_user(place, lambda: _module(place))
+    module = load_module(place)
     if not hasattr(module, name):
         raise CommandError(f"{place} has no {name!r}{suggestion(name, dir(module))}")
     return getattr(module, name)
+
+
+def load_module(place: str) -> ModuleType:
+    """The module that `file.py` or `package.module` names. Raises `CommandError`."""
+    return of_the_user(place, lambda: _module(place))
 
 
 def of_the_user(text: str, call: Callable[[], Made]) -> Made:

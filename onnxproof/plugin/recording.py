@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -128,7 +128,7 @@ class Recorder:
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
-        self.page: Path | None = None
+        self.lines: list[str] = []
         self.problem = ""
         self.comparisons: list[Comparison] = []
         self.findings: list[Placed] = []
@@ -162,17 +162,23 @@ class Recorder:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         from onnxproof.report.page import write_run
+        from onnxproof.report.runs import read_runs
+        from onnxproof.report.summary import sentence
 
         faults = self.config.getini("onnx_report_faults")
         try:
             folder = self.config.option.onnx_report
-            self.page = write_run(self.results(), folder, self.config.rootpath / faults if faults else None)
+            page = write_run(self.results(), folder, self.config.rootpath / faults if faults else None)
+            said = sentence(read_runs([page.with_name("results.json")]))
+            self.lines = [str(page), "".join(phrase.text for phrase in said)]
         except OSError as error:
             self.problem = error.strerror or str(error)
             session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Where the page is, or why it could not be written."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Where the page is and the sentence that it opens with, or why it could not be written, below all else."""
+        yield
         terminalreporter.write_sep("=", "report")
         if self.problem:
             terminalreporter.write_line(
@@ -180,8 +186,8 @@ class Recorder:
                 "or name another folder (the files of an earlier run there are unchanged)",
                 red=True,
             )
-        else:
-            terminalreporter.write_line(str(self.page))
+        for line in self.lines:
+            terminalreporter.write_line(line)
 
 
 def _place(placed: Placed) -> tuple[str, str, int, int]:

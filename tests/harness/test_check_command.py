@@ -197,6 +197,27 @@ class TestVerdict:
         assert all(id in done.out for id in CHECKS)
         assert "15 checks: 13 hold, 2 not judged" in done.out
 
+    @pytest.mark.parametrize(
+        ("given", "last"),
+        [
+            pytest.param(("right.onnx", "--only=well-formed"), "Every check holds.", id="holds"),
+            pytest.param(
+                ("right.onnx", "--only=well-formed", "--report=report"),
+                "Every check holds: report/index.html",
+                id="page",
+            ),
+            pytest.param(("right.onnx",), "No check fails; 2 could not judge, as the table says.", id="not-judged"),
+            pytest.param(
+                ("wrong.onnx",),
+                "Next: fix same-values of Double-wrong.onnx; --report report leaves a page and scripts that show it.",
+                id="fails",
+            ),
+        ],
+    )
+    def test_last_line(self, check, given, last):
+        """The last line says what to do."""
+        assert check("models.py:double", "--onnx", *given).out.splitlines()[-1] == last
+
     def test_fails(self, check):
         """For a wrong file, it prints what was seen and what to do."""
         done = check("models.py:double", "--onnx", "wrong.onnx")
@@ -486,7 +507,7 @@ class TestReport:
     def test_page(self, check):
         """The page about the run is there, as after a run of pytest, and its path is printed."""
         done = check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
-        assert done.out.splitlines()[-1] == "report/index.html"
+        assert done.out.splitlines()[-1].endswith("; report/index.html has the evidence.")
         assert "python repro/Double-wrong.onnx/same-values/repro.py" in Path("report/index.html").read_text()
         assert {finding.check for finding in read_results("report/results.json").findings} == set(CHECKS)
 

@@ -148,7 +148,18 @@ class TestUsage:
 class TestHelp:
     """The command explains itself."""
 
-    @pytest.mark.parametrize("command", ["", "check", "report", "fetch"])
+    def test_overview(self, monkeypatch, capsys):
+        """The help fits a terminal of 80 by 24, and begins with commands that are understood."""
+        monkeypatch.setenv("COLUMNS", "80")
+        with pytest.raises(SystemExit, match="0"):
+            main(["--help"])
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) <= 24
+        assert max(map(len, lines)) <= 80
+        first = [line.split("  ") for line in lines if line.startswith("  onnxproof ")]
+        assert [command_line().parse_args(words[1].split()[1:]).run is None for words in first] == [False, False]
+
+    @pytest.mark.parametrize("command", ["init", "check", "report", "fetch"])
     def test_command(self, monkeypatch, capsys, command):
         """The help of a command fits 80 columns and ends with an example that the command takes."""
         monkeypatch.setenv("COLUMNS", "80")

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -242,9 +243,12 @@ class TestReport:
         assert results.comparisons[0].pixels == PixelParity(1000, 7, 0)
 
     def test_page(self, suite):
-        """The page is beside the results, and the run ends with its path."""
+        """The page is beside the results, and the run ends with its path and its first sentence."""
         result = suite.runpytest_inprocess("--onnx-report", "report")
-        result.stdout.fnmatch_lines(["*= report =*", str(suite.path / "report" / "index.html")])
+        folder = suite.path / "report"
+        *_, place, sentence, _ = result.outlines
+        assert place == str(folder / "index.html")
+        assert re.fullmatch("With .*, 1 of 2 claims holds, .*; of 2 pictures compared none has a wrong .*[.]", sentence)
         page = Path("report/index.html").read_text()
         assert "One and one is two." in page
         assert 'id="faults"' not in page

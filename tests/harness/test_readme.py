@@ -1,40 +1,40 @@
-"""The README's names exist, its commands run, its output is real, and its figures are those of committed results."""
+"""The names in the README and in docs/ exist, and their figures and tables are those of committed results.
+
+test_pages.py runs their blocks of code.
+"""
 
 import ast
 import configparser
 import fnmatch
+import os
 import re
 import shlex
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from benchmarks.conftest import pytest_addoption
 from benchmarks.summary import file_lines
-from docs import fault_page, verdict_matrix, verdict_page
+from docs import check_table, fault_page, verdict_matrix
+from docs.verdict_page import RUNS
 from onnxproof.claims.claim import as_table
 from onnxproof.cli import command_line, main
-from onnxproof.exporting.export import export
 from onnxproof.plugin.recording import picture_line
 from onnxproof.results import gravest, read_results
-from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT, default_opset, torch_export_is_available
+from onnxproof.versions import TORCH_EXPORT, torch_export_is_available
+from tests.harness.pages import ROOT, TABLES, Reader, blocks, commands, prose
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
-TEXTS = [text for language, text in BLOCKS if language == "text"]
-PROSE = re.sub(r"^```.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
-QUOTED = re.findall(r"`([^`\n]+)`", PROSE)
+README, CASE_STUDY = ROOT / "README.md", ROOT / "docs" / "srcnn.md"
+RUN = [page for page in (README, *sorted((ROOT / "docs").glob("*.md"))) if page.name not in TABLES]
+PROSE = "\n".join(map(prose, (README, CASE_STUDY)))
+QUOTED = [text for page in RUN for text in re.findall(r"`([^`\n]+)`", prose(page))]
+COMMANDS = sorted({line for page in RUN for line in commands(page)})
+SET_UP = [line for line in COMMANDS if shlex.split(line)[0] in ("tox", "pip", "export", "python3")]
 
-DEFAULT_STACK = verdict_page.RUNS / "py311-torch2.13.json"
+DEFAULT_STACK = RUNS / "py311-torch2.13.json"
 MISSING = object()
-OF_OTHERS = {"--tx"}
-"""Options of pytest-xdist, which only its own process knows."""
+OF_OTHERS = {"--tx", "--dist", "--junitxml", "--extra-index-url", "--find-links", "--no-deps"}
+"""Options of pytest-xdist, which only its own process knows, of pytest and of pip."""
 
 
 def ids(texts):
@@ -42,16 +42,22 @@ def ids(texts):
 
 
 def named_paths():
-    """Paths of the repository that the prose links to or quotes."""
-    links = re.findall(r"\]\(([^)#]+)\)", PROSE)
-    quoted = [text for text in QUOTED if re.fullmatch(r"[\w.]+(/[\w.]+)*(\.(py|toml|md|ini|json)|/)", text)]
+    """Paths of the repository that the README and the case study link to or quote."""
+    links = [
+        os.path.relpath(page.parent / link, ROOT) for page in (README, CASE_STUDY) for link in LINK.findall(prose(page))
+    ]
+    quoted = [text for text in re.findall(r"`([^`\n]+)`", PROSE) if QUOTED_PATH.fullmatch(text)]
     left = {text for row in table_under("file", "what") for text in re.findall(r"`([^`]+)`", row)}
-    return sorted({*links, *quoted} - left - {"report/", "report/repro/", "my_models.py", "srcnn.pth", "results.json"})
+    return sorted({*links, *quoted} - left - {"report/", "my_models.py", "srcnn.pth", "results.json"})
+
+
+LINK = re.compile(r"\]\(([^)#]+)\)")
+QUOTED_PATH = re.compile(r"[\w.]+(/[\w.]+)*(\.(py|toml|md|ini|json)|/)")
 
 
 def table_under(*head):
-    """The rows of the table with these columns."""
-    lines = PROSE.splitlines()
+    """The rows of the case study's table with these columns."""
+    lines = prose(CASE_STUDY).splitlines()
     start = lines.index(f"| {' | '.join(head)} |") + 2
     return lines[start : lines.index("", start)]
 
@@ -64,12 +70,15 @@ def tox():
 
 
 @pytest.fixture
-def my_models(pytester):
-    """A folder with the README's modules, each under the name in its first line."""
-    for language, text in BLOCKS:
-        if language == "python":
-            (pytester.path / text.splitlines()[0].removeprefix("# ")).write_text(text)
-    return pytester
+def written(pytester):
+    """Writes the files of a page into the current folder."""
+
+    def write(page):
+        reader = Reader(lambda arguments: (0, ""))
+        list(reader.follow([block for block in blocks(page) if block.text.startswith("# ")]))
+        return pytester
+
+    return write
 
 
 class TestNames:
@@ -81,7 +90,7 @@ class TestNames:
         assert (ROOT / path).exists()
 
     @pytest.mark.parametrize(
-        "option", sorted(set(re.findall(r"--[a-z][\w-]+", " ".join(QUOTED + COMMANDS))) - OF_OTHERS)
+        "option", sorted(set(re.findall(r"(?<!\S)--[a-z][\w-]+", " ".join(QUOTED + COMMANDS))) - OF_OTHERS)
     )
     def test_option(self, pytestconfig, option):
         """An option is one of the command's, of this suite's pytest, of the benchmarks', or of the matrix's."""
@@ -114,15 +123,13 @@ def subcommands():
 
 
 class TestCommands:
-    """The commands run."""
+    """The commands that set up an environment are those of CI and of tox; test_pages.py runs the others."""
 
-    @pytest.mark.parametrize("command", COMMANDS, ids=ids(COMMANDS))
+    @pytest.mark.parametrize("command", SET_UP, ids=ids(SET_UP))
     def test_form(self, command, tox):
-        """A command is what CI runs, an existing tox environment, or a line that `onnxproof` takes."""
+        """A command is what CI runs, an existing tox environment, or an installation from the clone."""
         program, *arguments = shlex.split(command)
-        if program == "onnxproof":
-            assert command_line().parse_args(arguments).run
-        elif program == "tox":
+        if program == "tox":
             assert all(is_environment(name, tox) for name in arguments[arguments.index("-e") + 1].split(","))
         elif program == "pip":
             assert arguments == ["install", "."]
@@ -136,24 +143,6 @@ class TestCommands:
         """A release without pins, an opset that no exporter writes, and a typo are not environments."""
         assert not is_environment(name, tox)
 
-    @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("onnxproof check")])
-    def test_check(self, command, my_models, exported_frozen, capfd):
-        """The command runs as written, and finds what is wrong with the README's model."""
-        shutil.copy(exported_frozen, "model.onnx")
-        assert main(shlex.split(command)[1:]) == 1
-        assert "the file has no input factor" in capfd.readouterr().out
-
-    @pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("onnxproof report")])
-    def test_report(self, command, pytester):
-        """The command runs as written, on the files that it names."""
-        arguments = shlex.split(command)[1:]
-        for path in map(Path, arguments[1 : arguments.index("-o")]):
-            path.parent.mkdir(parents=True)
-            shutil.copy(DEFAULT_STACK, path)
-        Path("docs").symlink_to(ROOT / "docs")
-        assert main(arguments) == 0
-        assert Path("report/index.html").stat().st_size > 0
-
 
 def is_environment(name, tox):
     """Whether tox has a section of that name, or each of its factors is a Python, a stack or an opset."""
@@ -163,35 +152,8 @@ def is_environment(name, tox):
     return f"testenv:{name}" in tox or all(part in known or re.fullmatch(r"py3\d+", part) for part in name.split("-"))
 
 
-@pytest.fixture(scope="module")
-def exported_frozen(tmp_path_factory):
-    """The README's model, exported by torchscript."""
-    namespace = {}
-    exec(next(text for _, text in BLOCKS if "class Frozen" in text), namespace)
-    case, path = namespace["my_case"], tmp_path_factory.mktemp("frozen") / "model.onnx"
-    asked = {"exporter": TORCHSCRIPT, "opset": default_opset(TORCHSCRIPT), "dynamic": case.dynamic}
-    return export(case.model, case.inputs, path, **asked).path
-
-
 class TestOutput:
-    """Shown output is real output."""
-
-    def test_failure(self, my_models):
-        """The README's test has two failures, and the script that it names has the output that is shown."""
-        table, output = TEXTS[:2]
-        result = my_models.runpytest_inprocess("--onnx-report", "report", "--onnx-exporter", TORCHSCRIPT)
-        result.assert_outcomes(passed=13, failed=2)
-        script = re.findall(r"→ python (\S+)", table)[-1]
-        ran = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=60)
-        assert (ran.returncode, ran.stdout) == (1, output)
-
-    def test_table(self, my_models, monkeypatch, capfd):
-        """The README's first command prints the table and the failures that are shown."""
-        monkeypatch.setenv("COLUMNS", "100")
-        monkeypatch.setenv("NO_COLOR", "1")
-        command = next(line for line in COMMANDS if line.startswith("onnxproof check") and "--report" in line)
-        assert main(shlex.split(command)[1:]) == 1
-        assert as_shown(capfd.readouterr().out) == as_shown(TEXTS[0])
+    """Shown output is real output; test_pages.py compares that of commands that run at once."""
 
     @pytest.mark.parametrize(
         ("given", "status", "problem"),
@@ -201,22 +163,24 @@ class TestOutput:
             pytest.param("min=40", 2, "the dimension 'height' is 32 in inputs", id="example-outside"),
         ],
     )
-    def test_promise(self, my_models, capfd, given, status, problem):
-        """The promise of the README's network holds, and others do not, by the command and in pytest."""
-        module = my_models.path / "my_networks.py"
+    def test_promise(self, written, capfd, given, status, problem):
+        """The promise of docs/sizes.md holds, and others do not, by the command and in pytest."""
+        suite = written(ROOT / "docs" / "sizes.md")
+        module = suite.path / "my_networks.py"
         assert "min=16, max=1024, multiple_of=4" in module.read_text()
         module.write_text(module.read_text().replace("min=16, max=1024, multiple_of=4", given))
-        test = (my_models.path / "test_my_models.py").read_text().replace("my_models", "my_networks")
-        my_models.makepyfile(test_my_networks=test.replace("my_case", "my_network"))
+        written(README)
+        test = (suite.path / "test_my_models.py").read_text().replace("my_models", "my_networks")
+        suite.makepyfile(test_my_networks=test.replace("my_case", "my_network"))
         asked = "probes-adequate"
         assert main(["check", "my_networks.py:my_network", "--only", asked]) == status
         assert problem in " ".join("".join(capfd.readouterr()).split())
-        assert my_models.runpytest_inprocess("test_my_networks.py", "-k", asked).ret == status
+        assert suite.runpytest_inprocess("test_my_networks.py", "-k", asked).ret == status
 
     @pytest.mark.skipif(not torch_export_is_available, reason="the installed torch has no torch.export")
-    def test_torch_export(self, my_models):
+    def test_torch_export(self, written):
         """With torch.export, every check of the README's model holds, as many as it says."""
-        result = my_models.runpytest_inprocess("--onnx-exporter", TORCH_EXPORT)
+        result = written(README).runpytest_inprocess("--onnx-exporter", TORCH_EXPORT)
         result.assert_outcomes(passed=int(re.search(r"all (\d+) checks hold", PROSE)[1]))
 
     def test_claims(self):
@@ -225,12 +189,12 @@ class TestOutput:
         verdicts = [(claim.chapter, gravest(claim.verdicts.values())) for claim in run.claims]
         pictures = {found.parity.case: found for found in run.comparisons if found.pixels}
         lines = [picture_line(found.parity, found.pixels) for _, found in sorted(pictures.items())]
-        shown = TEXTS[2].splitlines()
-        assert shown == [line.rstrip() for line in (*as_table(verdicts).splitlines(), "", *lines)]
+        shown = texts(CASE_STUDY)[0].splitlines()
+        assert shown == [line.rstrip() for line in (*lines, "", *as_table(verdicts).splitlines())]
 
     def test_files(self, tmp_path):
         """A run of the benchmarks ends with the lines that are shown."""
-        shown = TEXTS[3].splitlines()
+        shown = texts(CASE_STUDY)[1].splitlines()
         for line in shown:
             path = tmp_path / line.partition(":")[0]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -238,29 +202,33 @@ class TestOutput:
         assert list(file_lines(tmp_path / "report" / "benchmarks", tmp_path)) == shown
 
 
-def as_shown(output):
-    """The command's output, without white space at line ends and figures of rounding, which depend on the machine."""
-    return [
-        line.rstrip() for line in re.sub(r"[\d.]+e-07", "0.0e-07", re.sub(r"opset \d+", "opset N", output)).splitlines()
-    ]
+def texts(page):
+    return [block.text for block in blocks(page) if block.language == "text"]
 
 
 class TestFigures:
-    """The tables are on the pages that are made of committed results."""
+    """Figures and tables are those of committed results, and of the checks themselves."""
 
     def test_number_of_claims(self):
         """The document has as many claims as the text says."""
-        assert int(re.search(r"The document's (\d+) claims", PROSE)[1]) == len(read_results(DEFAULT_STACK).claims)
+        assert int(re.search(r"the document's (\d+) claims", PROSE)[1]) == len(read_results(DEFAULT_STACK).claims)
 
-    @pytest.mark.parametrize(
-        ("first", "page"),
-        [
-            pytest.param("| | asked | caught |", fault_page.PAGE, id="faults"),
-            pytest.param("| environment | holds |", verdict_page.PAGE, id="verdicts"),
-        ],
-    )
-    def test_table(self, first, page):
-        """The table is on the page, row by row."""
-        table = re.search(rf"^{re.escape(first)}.*?\n\n", README, re.MULTILINE | re.DOTALL)[0]
+    def test_checks(self):
+        """The README's table has each check: `python -m docs.check_table` writes it."""
+        text = README.read_text(encoding="utf-8")
+        assert check_table.table() in text
+        assert check_table.render(text) == text
+        assert check_table.render(text.replace("| `exports` |", "| `export` |")) == text
+
+    def test_faults(self):
+        """The README's table of faults is on the page that is made of them, row by row."""
+        text = README.read_text(encoding="utf-8")
+        table = re.search(r"^\| \| asked \| caught \|.*?\n\n", text, re.MULTILINE | re.DOTALL)[0]
         assert table.count("\n") > 5
-        assert table in page.read_text(encoding="utf-8")
+        assert table in fault_page.PAGE.read_text(encoding="utf-8")
+        broken, good = re.search(r"Each of (\d+) deliberately broken .* and (\d+) good ones", text).groups()
+        assert f"| onnxproof | {broken} | {broken} | 100 % | 0 | 0 of {good} |" in table
+
+    def test_picture(self):
+        """The picture of the page is small."""
+        assert (ROOT / "docs" / "page.png").stat().st_size < 200_000

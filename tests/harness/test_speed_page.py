@@ -1,7 +1,6 @@
-"""docs/speed.md and the README match docs/speed.json."""
+"""docs/speed.md and docs/srcnn.md match docs/speed.json."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,7 @@ from benchmarks.costs import COSTS as COSTS_ASKED
 from docs.speed_page import COSTS, PAGE, RESULTS, met, render, summary
 from onnxproof.results import Ratio
 
-README = Path(__file__).parents[2] / "README.md"
+CASE_STUDY = PAGE.with_name("srcnn.md")
 
 
 @pytest.fixture
@@ -44,16 +43,16 @@ def test_every_cost_is_there(checks):
     assert [row["title"] for row in checks["costs"]] == [cost.title for cost in COSTS_ASKED]
 
 
-def test_readme_has_the_figures(found):
-    """The README has the `summary` of the results, word for word."""
-    assert on_one_line(summary(found)) in on_one_line(README.read_text(encoding="utf-8"))
+def test_case_study_has_the_figures(found):
+    """The case study has the `summary` of the results, word for word."""
+    assert on_one_line(summary(found)) in on_one_line(CASE_STUDY.read_text(encoding="utf-8"))
 
 
 def test_slower_results(slower, checks):
-    """The page says which measures are not met, and the README no longer has the figures."""
+    """The page says which measures are not met, and the case study no longer has the figures."""
     assert "| no |" in render(slower, checks)
     assert "| no |" not in PAGE.read_text(encoding="utf-8")
-    assert on_one_line(summary(slower)) not in on_one_line(README.read_text(encoding="utf-8"))
+    assert on_one_line(summary(slower)) not in on_one_line(CASE_STUDY.read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Stacks, tox and CI have the same environments, and a run of all of them continues after one that fails."""
 
+import shlex
 from configparser import ConfigParser
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from docs import verdict_matrix
-from docs.verdict_matrix import ROOT, environments, main
+from docs.verdict_matrix import ROOT, SPECS, environments, main
 from docs.verdict_page import read_runs, render
 from onnxproof.results import Results, as_json
 
@@ -37,6 +38,11 @@ class TestAgreement:
         *stacks, default = [line.split(": -r ") for line in tox["testenv"]["deps"].split("\n") if line]
         assert dict(stacks) == {stack: f"stacks/{stack}.txt" for stack in STACKS}
         assert set(default[0].split("-")) == {f"!{stack}" for stack in STACKS}
+
+    def test_specs(self, tox):
+        """`tox -e srcnn` runs the specs that `--specs` runs on each stack."""
+        command = shlex.split(tox["testenv:srcnn"]["commands"])
+        assert command[: 1 + len(SPECS)] == ["pytest", *SPECS]
 
     def test_opsets(self, tox):
         """An opset's factor runs the suite at that opset."""
@@ -112,7 +118,7 @@ class TestMatrix:
         """On request the document's specs are run alone."""
         assert main(["--specs", "good"]) == 0
         report = f"--onnx-report={tox.folder / 'report' / 'good'}"
-        assert tox.suites["good"] == ["tests", "--ignore=tests/harness", "-n2", report]
+        assert tox.suites["good"] == [*SPECS, "-n2", report]
 
     def test_failure(self, tox, capsys):
         """The next environment runs after one that fails; the exit status and the output say which failed."""

@@ -1,0 +1,181 @@
+"""The parts of a starting case: the model, inputs that it takes, and dimensions that it takes in other sizes."""
+
+import inspect
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from onnxproof._internal.texts import one_line
+from onnxproof.case import Case
+from onnxproof.cli.error import CommandError
+from onnxproof.cli.guess import BATCH, LENGTH, Inputs, expressions, free_dimensions, made
+from onnxproof.cli.load import load_module, of_the_user
+from onnxproof.graph.facts import Value, read_graph
+from onnxproof.graph.load import GraphError
+
+MOST_TRIED = 200
+"""The most combinations of inputs that a model is tried on."""
+
+SHIPPED = "the weights and inputs that you ship"
+DYNAMIC = "in `dynamic` the dimensions that must stay dynamic."
+
+
+@dataclass(frozen=True)
+class Start:
+    """The parts of a starting case, as source; `todo` is what the user has to fill in."""
+
+    subject: str
+    model: str
+    todo: str
+    inputs: Mapping[str, str]
+    imports: str = ""
+    dynamic: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    options: str = ""
+
+
+def of_module(place: str, name: str = "") -> Start:
+    """The start of a case for the model in a Python file or module. Raises `CommandError` if there is none."""
+    if place.endswith(".py") and not Path(place).stem.isidentifier():
+        raise CommandError(f"{place}: give the file a name that Python can import, such as my_models.py")
+    module = load_module(place)
+    known = _models(module)
+    if name and name not in known:
+        raise CommandError(f"{place} has no model {name!r}; it has {', '.join(known) or 'none'}")
+    if not known:
+        raise CommandError(f"{place} has no torch.nn.Module of its own; name the file that defines the model")
+    cases = [name for name, found in vars(module).items() if isinstance(found, Case)]
+    if cases and not name:
+        raise CommandError(f"{place} has a case already: onnxproof check {place}:{cases[0]}")
+    models = {each: _instance(place, found) for each, found in known.items()}
+    chosen = name or _outermost(models)
+    return _of_model(module.__name__, chosen, known[chosen], models[chosen])
+
+
+def of_file(place: str) -> Start:
+    """The start of a case for an ONNX file, whose model is to be filled in. Raises `CommandError` for a broken file."""
+    try:
+        graph = read_graph(place)
+    except GraphError as error:
+        raise CommandError(one_line(error)) from error
+    return Start(
+        Path(place).name,
+        "...",
+        f"Fill in: instead of the dots the torch.nn.Module that {Path(place).name} was made from, in eval mode.",
+        {value.name: _drawn(value) for value in graph.inputs},
+        dynamic={value.name: axes for value in graph.inputs if (axes := _symbols(value))},
+        options=f" --onnx {place}",
+    )
+
+
+def _models(module: ModuleType) -> dict[str, Any]:
+    """The modules that a Python module makes, and the classes of modules that it defines, in its order."""
+    found = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    models = {name: value for name, value in found.items() if isinstance(value, nn.Module)}
+    return models or {
+        name: value
+        for name, value in found.items()
+        if isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == module.__name__
+    }
+
+
+def _instance(place: str, found: Any) -> nn.Module | None:
+    """The model; None for a class that takes arguments."""
+    if isinstance(found, nn.Module):
+        return found
+    return None if _missing(found) else of_the_user(place, found)
+
+
+def _missing(found: type[nn.Module]) -> list[str]:
+    """The arguments that a class cannot do without."""
+    parameters = inspect.signature(found).parameters.values()
+    return [each.name for each in parameters if each.default is each.empty and each.kind not in _ANY]
+
+
+_ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+def _outermost(models: Mapping[str, nn.Module | None]) -> str:
+    """The last model that is not a part of another one."""
+    parts = {type(part) for model in models.values() if model for part in list(model.modules())[1:]}
+    return [name for name, model in models.items() if type(model) not in parts][-1]
+
+
+def _of_model(module: str, name: str, found: Any, model: nn.Module | None) -> Start:
+    imports = f"from {module} import {name}"
+    if model is None:
+        gaps = _missing(found)
+        given = ", ".join(f"{gap}=..." for gap in gaps)
+        names = [each.name for each in _parameters(found.forward)][1:]
+        return Start(
+            f"the ONNX file of {name}",
+            f"{name}({given}).eval()",
+            f"Fill in: instead of the dots {', '.join(gaps)} of {name}, inputs that it takes, and {DYNAMIC}",
+            dict.fromkeys(names, "random.random((2, 3, 64, 64), np.float32)"),
+            imports,
+        )
+    inputs, problem = _accepted(model.eval())
+    return Start(
+        f"the ONNX file of {name}",
+        f"{name}.eval()" if isinstance(found, nn.Module) else f"{name}().eval()",
+        f"Fill in: {f'inputs that {name} takes (it refuses these: {problem})' if problem else SHIPPED}, and {DYNAMIC}",
+        inputs,
+        imports,
+        {} if problem else free_dimensions(lambda inputs: _run(model, inputs), made(inputs)),
+    )
+
+
+def _parameters(forward: Any) -> list[inspect.Parameter]:
+    """The arguments that a call needs; the first one if all have defaults."""
+    found = [each for each in inspect.signature(forward).parameters.values() if each.kind not in _ANY]
+    return [each for each in found if each.default is each.empty] or found[:1]
+
+
+def _accepted(model: nn.Module) -> tuple[Inputs, str]:
+    """Inputs that suit the layers of a model and that it takes; else the likeliest, and why it refuses them."""
+    names = [each.name for each in _parameters(model.forward)]
+    combined = itertools.product(*(expressions(model, name) for name in names))
+    problems: list[str] = []
+    for codes in itertools.islice(combined, MOST_TRIED):
+        inputs = dict(zip(names, codes, strict=True))
+        if not (problem := _run(model, made(inputs))):
+            return inputs, ""
+        problems.append(problem)
+    return {name: expressions(model, name)[0] for name in names}, problems[0] if problems else ""
+
+
+def _run(model: nn.Module, inputs: Mapping[str, Any]) -> str:
+    """Why a model does not take inputs; "" if it does."""
+    try:
+        with torch.inference_mode():
+            model(**{name: torch.from_numpy(array) for name, array in inputs.items()})
+    except Exception as error:
+        return f"{type(error).__name__}: {one_line(error):.100}"
+    return ""
+
+
+def _symbols(value: Value) -> dict[int, str]:
+    """The names of an input's dynamic dimensions, by axis."""
+    return {axis: str(size or f"{value.name}_{axis}") for axis, size in _dynamic(value)}
+
+
+def _dynamic(value: Value) -> Iterator[tuple[int, str | None]]:
+    return ((axis, size) for axis, size in enumerate(value.shape or ()) if not isinstance(size, int))
+
+
+def _drawn(value: Value) -> str:
+    """Random values of a file's input."""
+    free = itertools.chain([BATCH], itertools.repeat(LENGTH))
+    shape = tuple(
+        size if isinstance(size, int) else other for size, other in zip(value.shape or (), free, strict=False)
+    )
+    if value.dtype.startswith(("int", "uint")):
+        return f"random.integers(0, 2, {shape}).astype(np.{value.dtype})"
+    if value.dtype == "bool":
+        return f"random.random({shape}) < 0.5"
+    return f"random.random({shape}).astype(np.{value.dtype})"

@@ -1,6 +1,7 @@
 """Where files of a run are, as the page in another folder names them."""
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,14 @@ from urllib.parse import quote
 
 from onnxproof._internal.files import is_file
 from onnxproof.report.runs import Run
+
+_ABSOLUTE = re.compile(r"(?<![\w.…/-])/(?:[^\s/:;,'\"`()]+/)*[^\s/:;,'\"`()]+\.(?:cc|h|data|onnx|py|so)\b")
+"""An absolute path of a file; names of nodes look alike, but for the ending."""
+
+
+def without_folders(text: str) -> str:
+    """A text in which absolute paths are cut down to the file's name, or to its place among the installed packages."""
+    return _ABSOLUTE.sub(lambda found: f"…/{found[0].partition('/site-packages/')[2] or Path(found[0]).name}", text)
 
 
 class Paths:

@@ -11,6 +11,7 @@ import msgspec
 
 from onnxproof.report.graphs import view
 from onnxproof.report.moves import Move, moves
+from onnxproof.report.paths import without_folders
 from onnxproof.report.runs import Run
 from onnxproof.results import CheckResult, CheckVerdict, ClaimResult, ClaimVerdict, GraphResult, Latency, Timing, tally
 
@@ -191,7 +192,7 @@ def _conversions(run: Run) -> Iterator[CheckedConversion]:
     groups: dict[tuple[str, str, str, int | None], list[CheckResult]] = {}
     for finding in run.results.findings:
         key = finding.case, finding.exporter, finding.file, finding.opset
-        groups.setdefault(key, []).append(_without_folder(finding))
+        groups.setdefault(key, []).append(_without_folders(finding))
     for (case, exporter, file, opset), findings in groups.items():
         made = (exporter or Path(file).name) + (f", opset {opset}" if opset else "")
         findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
@@ -200,15 +201,13 @@ def _conversions(run: Run) -> Iterator[CheckedConversion]:
         yield CheckedConversion(case, made, tuple(findings), next(graphs, None))
 
 
-def _without_folder(finding: CheckResult) -> CheckResult:
-    """The finding with the name of the file that was given, in place of an absolute path."""
-    if not Path(finding.file).is_absolute():
-        return finding
-    texts = {name: getattr(finding, name).replace(finding.file, Path(finding.file).name) for name in _TEXTS}
-    return replace(finding, file=Path(finding.file).name, **texts)
+def _without_folders(finding: CheckResult) -> CheckResult:
+    """The finding without the machine's folders in its texts."""
+    figure, problem, advice, evidence = map(
+        without_folders, (finding.figure, finding.problem, finding.advice, finding.evidence)
+    )
+    return replace(finding, figure=figure, problem=problem, advice=advice, evidence=evidence)
 
-
-_TEXTS = ("figure", "problem", "advice", "evidence")
 
 # Latency
 

@@ -13,6 +13,9 @@ LENGTH = 200
 FAILING = "v130"
 """An output of a node in `blocks.3`, of the six modules of 30 nodes that follow the stem."""
 
+EMPTY_GRAPH = GraphResult("z.onnx", "", 17, [], [], [], {})
+"""A graph without a box, which a results.json can have."""
+
 
 def large_graph():
     """x → Relu → Relu → …, in a stem and six blocks of two parts; every tenth node is a Softmax."""
@@ -35,7 +38,7 @@ def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     findings = [replace(CHECKED, node=FAILING), replace(CHECKED, check="same-values", repro="")]
     write_repro(folder)
-    results = replace(EMPTY, findings=findings, graphs=[large_graph(), GRAPH])
+    results = replace(EMPTY, findings=findings, graphs=[large_graph(), GRAPH, EMPTY_GRAPH])
     return write_report([write_results(folder, results)], folder).as_uri()
 
 

@@ -167,12 +167,22 @@ class TestPaths:
         assert "netron" not in text
         assert str(tmp_path).rpartition("/")[2] not in text
 
-    def test_given_file(self, tmp_path):
-        """The absolute path of a file that was given is not in a finding's texts either."""
-        given = replace(CHECKED, exporter="", file="/home/me/n.onnx", problem="/home/me/n.onnx: not readable")
-        text = markup_of(replace(RESULTS, findings=[given])).text
-        assert "n.onnx: not readable" in text
-        assert "/home/me" not in text
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            pytest.param("/home/me/n.onnx: not readable", "…/n.onnx: not readable", id="given-file"),
+            pytest.param("at /home/me/net.py:3: `x / y`", "at …/net.py:3: `x / y`", id="source"),
+            pytest.param("(/v/lib/site-packages/timm/vit.py:3)", "(…/timm/vit.py:3)", id="package"),
+            pytest.param("https://github.com/pytorch/a.py", "https://github.com/pytorch/a.py", id="web"),
+            pytest.param("at models/net.py:3", "at models/net.py:3", id="relative"),
+            pytest.param("Name:'/blocks.0/mlp/MatMul'", "Name:'/blocks.0/mlp/MatMul'", id="node"),
+        ],
+    )
+    def test_texts(self, text, shown):
+        """A finding's texts have no folder of the machine."""
+        for field in ("problem", "advice", "evidence", "figure"):
+            found = conversions(runs_of(replace(RESULTS, findings=[replace(CHECKED, **{field: text})])))
+            assert getattr(found[0].item.findings[0], field) == shown
 
     def test_links(self, tmp_path):
         """The script of a failure is a link, if the run still has it in its folder."""

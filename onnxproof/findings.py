@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from onnxproof._internal.trees import Array
-from onnxproof.results import CheckResult
+from onnxproof.results import CheckResult, GraphResult
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,10 @@ class FailingRun:
 
 @dataclass(frozen=True)
 class Finding(CheckResult):
-    """A `CheckResult`, with the `run` that shows a failure if there is one."""
+    """A `CheckResult`, with the `run` that shows a failure if there is one, and the `graph` of its file."""
 
     run: FailingRun | None = field(default=None, compare=False, repr=False)
+    graph: GraphResult | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         lines = [f"{self.conversion}: {self.check}: {self.problem or f'{self.verdict}: {self.figure}'}"]

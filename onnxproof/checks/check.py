@@ -11,6 +11,7 @@ from onnxproof._internal.texts import printable
 from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun, Finding
 from onnxproof.graph.load import GraphError
+from onnxproof.graph.modules import name_in
 from onnxproof.probing.conversion import Conversion
 from onnxproof.results import CheckVerdict
 
@@ -19,13 +20,20 @@ Check = Callable[[Conversion], str]
 
 
 class CheckError(Exception):
-    """A check that fails: what is wrong, what to do, a fact behind it, and the run that shows it."""
+    """A check that fails: what is wrong, what to do, a fact behind it, the node, and the run that shows it."""
 
     def __init__(
-        self, problem: str, advice: str, *, evidence: str = "", figure: str = "", run: FailingRun | None = None
+        self,
+        problem: str,
+        advice: str,
+        *,
+        evidence: str = "",
+        figure: str = "",
+        node: str = "",
+        run: FailingRun | None = None,
     ) -> None:
         super().__init__(problem)
-        self.texts = {"problem": problem, "advice": advice, "evidence": evidence, "figure": figure}
+        self.texts = {"problem": problem, "advice": advice, "evidence": evidence, "figure": figure, "node": node}
         self.run = run
 
 
@@ -52,7 +60,9 @@ def judge(check: Check, conversion: Conversion) -> Finding:
             "problem": f"the check holds, and was expected to fail: {reason}",
             "advice": "Take it out of the case's `expected`.",
         }
-    shown = {name: printable(text) for name, text in texts.items()}  # names in a file may command the terminal
+    shown: dict[str, Any] = {
+        name: printable(text) for name, text in texts.items()
+    }  # names in a file may command the terminal
     return Finding(conversion.case.name, file.exporter, file.given, file.opset, id, verdict, run=run, **shown)
 
 
@@ -60,7 +70,8 @@ def _verdict(check: Check, conversion: Conversion) -> tuple[CheckVerdict, dict[s
     try:
         return CheckVerdict.HOLDS, {"figure": check(conversion)}, None
     except CheckError as failure:
-        return CheckVerdict.FAILS, failure.texts, failure.run
+        texts = failure.texts | {"node": failure.texts["node"] or _node_in(str(failure), conversion)}
+        return CheckVerdict.FAILS, texts, failure.run
     except NotJudgedError as reason:
         problem = str(reason)
     except ExportError:
@@ -68,3 +79,13 @@ def _verdict(check: Check, conversion: Conversion) -> tuple[CheckVerdict, dict[s
     except GraphError:
         problem = "the file cannot be read: see well-formed"
     return CheckVerdict.NOT_JUDGED, {"problem": problem}, None
+
+
+def _node_in(message: str, conversion: Conversion) -> str:
+    """The first output of the node of the file that a message of onnx or ONNX Runtime names, or ""."""
+    name = name_in(message)
+    try:
+        nodes = conversion.graph.nodes if name else ()
+    except (ExportError, GraphError):
+        return ""
+    return next((node.outputs[0] for node in nodes if node.name == name and node.outputs), "")

@@ -13,17 +13,20 @@ from typing import ParamSpec
 from onnxproof import versions
 from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import unknown
+from onnxproof._internal.trees import leaves
 from onnxproof.case import Case, CaseError
 from onnxproof.checks import interface, values
 from onnxproof.checks.check import Check, id_of, judge
 from onnxproof.engines.base import Engine
 from onnxproof.findings import Finding
+from onnxproof.graph.load import GraphError
+from onnxproof.graph.record import graph_result
 from onnxproof.locating.repro import repro_folder, write_repro
 from onnxproof.probing.budget import SECONDS as BUDGET
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.results import CheckVerdict
+from onnxproof.results import CheckVerdict, GraphResult, Target
 
 Asked = ParamSpec("Asked")
 
@@ -149,7 +152,18 @@ def with_repro(finding: Finding, conversion: Conversion, report: str | os.PathLi
     if folder is None:
         _remove(repro_folder(Path(report), conversion, finding))
         return finding
-    return replace(finding, repro=folder.relative_to(report).as_posix())
+    repro = folder.relative_to(report).as_posix()
+    return replace(finding, repro=repro, graph=_graph(conversion, f"{repro}/model.onnx"))
+
+
+def _graph(conversion: Conversion, file: str) -> GraphResult | None:
+    """The graph of the file, to be shown beside its finding; None if it cannot be read."""
+    made_by, opset = conversion.file.exporter, conversion.file.opset
+    target = Target(made_by, opset) if made_by and opset else ""
+    try:
+        return graph_result(conversion.graph, file, target, list(leaves(conversion.case.inputs)))
+    except GraphError:
+        return None
 
 
 def _remove(folder: Path) -> None:

@@ -109,6 +109,7 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
                 culprit.advice,
                 evidence=culprit.evidence,
                 figure=_figure(outcome.parities),
+                node=culprit.node,
                 run=_failing_run(conversion, failing),
             )
         parities += outcome.parities

@@ -28,7 +28,7 @@ from onnxproof.findings import Finding
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.probing.conversion import Conversion, default_engines
 from onnxproof.report.page import write_run
-from onnxproof.results import CheckVerdict, Results, as_json, tally
+from onnxproof.results import CheckVerdict, Results, as_json, tally, without_copies
 
 _STYLES = {
     CheckVerdict.HOLDS: "green",
@@ -50,7 +50,9 @@ def check_case(arguments: argparse.Namespace) -> int:
     except CaseError as error:
         raise CommandError(f"{arguments.case}: {one_line(error)}") from error
     page = ""
-    results = Results.of_run(versions.environment(), findings=[finding.result() for finding in found])
+    graphs = without_copies([finding.graph for finding in found if finding.graph], found)
+    checked = [finding.result() for finding in found]
+    results = Results.of_run(versions.environment(), findings=checked, graphs=graphs)
     if arguments.json:
         print(as_json(results))
     if arguments.report:

@@ -18,6 +18,7 @@ from onnxproof.graph.load import (
     refuse_recursion,
     utf8,
 )
+from onnxproof.graph.modules import module_of
 
 _CONSTANT_DTYPES = {"value_float": np.float32, "value_int": np.int64, "value_string": np.object_}
 """The dtypes of a Constant node without a tensor; each attribute has a plural, for a list."""
@@ -37,7 +38,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Node:
-    """One node of the main graph; tensors in `attributes` are numpy arrays, subgraphs are onnx's own messages."""
+    """One node of the main graph; tensors in `attributes` are numpy arrays, subgraphs are onnx's own messages.
+
+    `module` is the path of the torch module that it was exported from, "" if the file does not say.
+    """
 
     op_type: str
     domain: str
@@ -45,6 +49,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    module: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def _node(node: NodeProto) -> Node:
     attributes = {item.name: _readable(helper.get_attribute_value(item)) for item in node.attribute}
     inputs, outputs = (tuple(map(utf8, names)) for names in (node.input, node.output))
     domain = utf8(canonical_domain(node.domain))
-    return Node(utf8(node.op_type), domain, utf8(node.name), inputs, outputs, attributes)
+    return Node(utf8(node.op_type), domain, utf8(node.name), inputs, outputs, attributes, module_of(node))
 
 
 def _readable(value: Any) -> Any:

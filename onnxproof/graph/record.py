@@ -31,7 +31,7 @@ def shape_text(shape: Sequence[int | str | None] | None) -> str:
 def _node_result(node: Node, opset: int) -> GraphNode:
     attributes = {name: _text(value) for name, value in node.attributes.items()}
     roles = [_role(node.op_type, node.domain, opset, position) for position in range(len(node.inputs))]
-    return GraphNode(node.op_type, list(node.inputs), roles, list(node.outputs), attributes)
+    return GraphNode(node.op_type, list(node.inputs), roles, list(node.outputs), attributes, node.module)
 
 
 @functools.lru_cache

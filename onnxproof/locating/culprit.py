@@ -29,11 +29,15 @@ SMALLER = (2, 3, 4, 5, 7, 8, 12, 16, 24, 32, 48, 64)
 
 @dataclass(frozen=True)
 class Culprit:
-    """The component responsible for wrong values, in a clause, what to do about it, and a fact behind it."""
+    """The component responsible for wrong values, in a clause, what to do about it, and a fact behind it.
+
+    `node` is the first output of the node at which they go wrong, "" if it is not known.
+    """
 
     text: str
     advice: str
     evidence: str = ""
+    node: str = ""
 
 
 def smallest_failing(conversion: Conversion, judged: JudgedProbe) -> JudgedProbe:
@@ -73,10 +77,11 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             "Lower graph_optimization_level, and report the model to onnxruntime.",
         )
     if conversion.outcome(judged, REFERENCE).is_right:
-        node = _first_departing_node(conversion, judged)
+        node, clause = _first_departing_node(conversion, judged)
         return Culprit(
-            f"a kernel of ONNX Runtime: the reference evaluator is right{node}",
+            f"a kernel of ONNX Runtime: the reference evaluator is right{clause}",
             "Try another opset or provider, and report the model to onnxruntime.",
+            node=node,
         )
     if advice := default_advice(conversion):
         return Culprit("an argument that the case leaves out is an input of the file: see inputs-kept", advice)
@@ -143,19 +148,19 @@ def _is_right_when_traced_on(conversion: Conversion, file: ExportedFile, judged:
     return all(parity.same for parity in by_position(actual, judged.reference, ""))
 
 
-def _first_departing_node(conversion: Conversion, judged: JudgedProbe) -> str:
-    """The first node whose output differs between ONNX Runtime and the reference evaluator, with its inputs."""
+def _first_departing_node(conversion: Conversion, judged: JudgedProbe) -> tuple[str, str]:
+    """The first node whose output differs between ONNX Runtime and the reference evaluator: an output, and a clause."""
     try:
         model, feeds = load_model(conversion.file.path), conversion.feeds(judged.probe.inputs)
         ours, theirs = _all_values(model, feeds, conversion), _all_reference_values(model, feeds)
     except Exception:  # an engine may refuse to return inner values
-        return ""
+        return "", ""
     for node in model.graph.node:
         for name in node.output:
             if name in ours and name in theirs and not _agree(ours[name], theirs[name]).same:
                 inputs = ", ".join(f"{i} {_figures(theirs[i])}" for i in node.input if i in theirs)
-                return f"; the first node that departs is {node.op_type} → {name}, from {inputs}"
-    return ""
+                return name, f"; the first node that departs is {node.op_type} → {name}, from {inputs}"
+    return "", ""
 
 
 def _agree(ours: Array, theirs: Array) -> Parity:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FINDING = "onnxproof-finding"
 MARKER = "conversion_checks"
+GRAPHS = pytest.StashKey[dict[str, dict[str, Any]]]()
+"""The graphs of this process for results.json, by the name of the file."""
 
 _CASES = pytest.StashKey["dict[str, Case]"]()
 _COUNT = pytest.StashKey[int]()
@@ -188,6 +190,8 @@ def onnx_check(request: pytest.FixtureRequest, onnx_conversion: Conversion | Ref
         place = node.callspec.indices["onnx_check"]
         found = Placed(place, bound.finding.result())
         node.user_properties.append((FINDING, msgspec.to_builtins(found)))
+        if bound.finding.graph:
+            config.stash[GRAPHS][bound.finding.graph.file] = msgspec.to_builtins(bound.finding.graph)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -15,7 +15,7 @@ import pytest
 from onnxproof import versions
 from onnxproof._internal.files import write_whole
 from onnxproof.claims.ledger import Ledger
-from onnxproof.plugin.conversions import FINDING, Placed
+from onnxproof.plugin.conversions import FINDING, GRAPHS, Placed
 from onnxproof.plugin.machine import machine
 from onnxproof.plugin.targets import targets
 from onnxproof.results import (
@@ -26,6 +26,7 @@ from onnxproof.results import (
     PixelParity,
     Results,
     Target,
+    without_copies,
 )
 
 COMPARISON = "onnxproof-comparison"
@@ -33,7 +34,6 @@ LATENCY = "onnxproof-latency"
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _GRAPHS = "onnxproof-graphs"
-_KEPT_GRAPHS = pytest.StashKey[list[dict[str, Any]]]()
 
 Kind = TypeVar("Kind")
 
@@ -93,7 +93,7 @@ def onnx_keep(pytestconfig: pytest.Config) -> Keep:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, source.read_bytes())
             if inputs:
-                pytestconfig.stash[_KEPT_GRAPHS].append(_graph(source, kept, target, inputs))
+                pytestconfig.stash[GRAPHS][kept] = _graph(source, kept, target, inputs)
         return kept
 
     return copy
@@ -111,16 +111,16 @@ def _graph(source: Path, kept: str, target: Target | None, inputs: Sequence[str]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_KEPT_GRAPHS] = []
+    config.stash[GRAPHS] = {}
     runs = not config.option.collectonly and not hasattr(config, "workerinput")
     if config.option.onnx_report and runs:
         config.pluginmanager.register(Recorder(config), "onnxproof-recorder")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """A worker of pytest-xdist hands over the graphs of the files that it kept."""
+    """A worker of pytest-xdist hands over its graphs."""
     if hasattr(session.config, "workeroutput"):
-        session.config.workeroutput[_GRAPHS] = session.config.stash[_KEPT_GRAPHS]
+        session.config.workeroutput[_GRAPHS] = session.config.stash[GRAPHS]
 
 
 class Recorder:
@@ -143,11 +143,12 @@ class Recorder:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """Takes what a worker of pytest-xdist hands over; one that crashed hands over nothing."""
-        self.config.stash[_KEPT_GRAPHS] += getattr(node, "workeroutput", {}).get(_GRAPHS, [])
+        self.config.stash[GRAPHS] |= getattr(node, "workeroutput", {}).get(_GRAPHS, {})
 
     def results(self) -> Results:
         """What the run found, in an order that does not depend on that of the tests."""
-        graphs = {graph["file"]: msgspec.convert(graph, GraphResult) for graph in self.config.stash[_KEPT_GRAPHS]}
+        graphs = msgspec.convert(list(self.config.stash[GRAPHS].values()), list[GraphResult])
+        findings = [placed.finding for placed in sorted(self.findings, key=_place)]
         ledgers = [plugin for plugin in self.config.pluginmanager.get_plugins() if isinstance(plugin, Ledger)]
         return Results.of_run(
             versions.environment(),
@@ -155,8 +156,8 @@ class Recorder:
             machine() if self.latency else None,
             claims=[claim for ledger in ledgers for claim in ledger.as_results()],
             comparisons=sorted(self.comparisons, key=attrgetter("spec", "parity.case")),
-            findings=[placed.finding for placed in sorted(self.findings, key=_place)],
-            graphs=[graphs[file] for file in sorted(graphs)],
+            findings=findings,
+            graphs=sorted(without_copies(graphs, findings), key=attrgetter("file")),
             latency=sorted(self.latency, key=attrgetter("spec", "case")),
         )
 

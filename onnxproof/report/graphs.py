@@ -1,108 +1,197 @@
-"""Draws the main graph of an ONNX file as boxes and edges."""
+"""The main graph of an ONNX file as boxes in modules, which the page's script places and opens."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 from onnxproof.results import GraphInput, GraphNode, GraphResult
 
-MOST_NODES = 150
-"""Of a larger graph, only the first nodes are drawn."""
+FEW_NODES = 30
+"""A graph of so many nodes is shown without modules."""
 
-WIDTH, GAP_X, GAP_Y, MARGIN = 320, 48, 30, 24
-HEAD, LINE, FOOT = 26, 16, 8
-LIVE, FOLDED, OUTPUT, NODE = "live", "folded", "output", "node"
+FEWEST_IN_MODULE = 3
+"""Modules of fewer nodes are not shown."""
+
+MOST_DEEP = 12
+"""Modules within this many others are not shown."""
+
+MOST_TOGETHER = 40
+"""Of more nodes in one place, those that follow each other are put together."""
+
+MOST_OPEN = 24
+"""Modules are open at first, from the outermost, while no more boxes are in sight."""
+
+LIVE, FOLDED, OUTPUT, NODE, MODULE = "live", "folded", "output", "node", "module"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Box:
-    """A drawn node, input or output; `lines` are its attributes and constant inputs."""
+    """A node, an input, an output or a module; `lines` are shown below the title, `words` are only searched.
+
+    `parent` is the module around it. A node takes and gives values by name.
+    """
 
     kind: str
     title: str
-    lines: tuple[str, ...]
-    x: int
-    y: int
-    height: int
-    width: int = WIDTH
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """Boxes, and the edges between them as SVG paths, in pixels; `left_out` counts the nodes that are not drawn."""
-
-    boxes: tuple[Box, ...]
-    edges: tuple[str, ...]
-    width: int
-    height: int
-    left_out: int
-
-
-@dataclass(frozen=True)
-class _Item:
-    """A box without its place; it takes and gives values by name."""
-
-    kind: str
-    title: str
-    lines: tuple[str, ...]
-    takes: tuple[str, ...] = ()
-    gives: tuple[str, ...] = ()
+    lines: list[str] = field(default_factory=list)
+    words: str = ""
+    takes: Sequence[str] = ()
+    gives: Sequence[str] = ()
+    fails: bool = False
+    parent: "Box | None" = None
+    children: "list[Box]" = field(default_factory=list)
+    is_open: bool = False
 
     @property
-    def height(self) -> int:
-        return HEAD + LINE * len(self.lines) + FOOT
+    def nodes(self) -> "Iterator[Box]":
+        """The nodes in a module, however deep, or the node itself."""
+        if self.kind == MODULE:
+            for child in self.children:
+                yield from child.nodes
+        elif self.kind == NODE:
+            yield self
+
+    @property
+    def around(self) -> "Iterator[Box]":
+        """The modules around it, the innermost first."""
+        if self.parent:
+            yield self.parent
+            yield from self.parent.around
 
 
-def draw(graph: GraphResult) -> Drawing:
-    """Draws the graph from top to bottom: each node stands one row below the lowest node that it takes from."""
-    rows: dict[int, list[_Item]] = {0: [_input(value) for value in graph.inputs]}
-    row_of = dict.fromkeys((value.name for value in graph.inputs if not value.folded), 0)
-    for node in graph.nodes[:MOST_NODES]:
-        takes = tuple(dict.fromkeys(name for name in node.inputs if name in row_of))
-        row = 1 + max((row_of[name] for name in takes), default=0)
-        gives = tuple(filter(None, node.outputs))
-        rows.setdefault(row, []).append(_Item(NODE, node.op_type, tuple(_facts(node, graph)), takes, gives))
-        row_of |= dict.fromkeys(gives, row)
-    rows[max(rows) + 1] = [
-        _Item(OUTPUT, name, (), tuple(name for name in (name,) if name in row_of)) for name in graph.outputs
-    ]
-    return _placed([rows[row] for row in sorted(rows) if rows[row]], max(0, len(graph.nodes) - MOST_NODES))
+def view(graph: GraphResult, failing: Iterable[str] = ()) -> dict[str, Any]:
+    """The graph for the page's script: its boxes, and the edges between nodes, inputs and outputs as pairs of indices.
+
+    A node of which an output is in `failing` is marked, and the modules around it are open. An Identity of a constant
+    is shown as the constant.
+    """
+    marked = set(failing)
+    graph = _without_aliases(graph, marked)
+    nodes = [_node(node, graph, marked) for node in graph.nodes]
+    top = _in_modules(nodes, graph) if len(nodes) > FEW_NODES else nodes
+    boxes = [*map(_input, graph.inputs), *_flat(top), *(Box(OUTPUT, name, takes=[name]) for name in graph.outputs)]
+    _open(top)
+    place_of = {id(box): place for place, box in enumerate(boxes)}
+    return {"boxes": [_plain(box, place_of.get(id(box.parent))) for box in boxes], "edges": list(_edges(boxes))}
 
 
-def _placed(rows: Sequence[Sequence[_Item]], left_out: int) -> Drawing:
-    width = max(map(len, rows), default=0) * (WIDTH + GAP_X) - GAP_X + 2 * MARGIN
-    boxes, edges = [], []
-    foot_of: dict[str, tuple[int, int, int]] = {}
-    y = GAP_Y
-    for row, items in enumerate(rows):
-        left = (width - len(items) * (WIDTH + GAP_X) + GAP_X) // 2
-        for column, item in enumerate(items):
-            x = left + column * (WIDTH + GAP_X)
-            middle = x + WIDTH // 2
-            boxes.append(Box(item.kind, item.title, item.lines, x, y, item.height))
-            edges += [_edge(*foot_of[name], row, middle, y) for name in item.takes if name in foot_of]
-            foot_of |= dict.fromkeys(item.gives, (row, middle, y + item.height))
-        y += max(item.height for item in items) + GAP_Y
-    return Drawing(tuple(boxes), tuple(edges), width, y, left_out)
+def _without_aliases(graph: GraphResult, marked: set[str]) -> GraphResult:
+    constants, nodes = dict(graph.constants), []
+    for node in graph.nodes:
+        known = constants.get(node.inputs[0]) if node.op_type == "Identity" and node.inputs else None
+        if known and {*marked, *graph.outputs}.isdisjoint(node.outputs):
+            constants |= dict.fromkeys(node.outputs, known)
+        else:
+            nodes.append(node)
+    return replace(graph, nodes=nodes, constants=constants)
 
 
-def _edge(from_row: int, x1: int, y1: int, to_row: int, x2: int, y2: int) -> str:
-    """An edge from the foot of a box to the head of another; it goes around the boxes of the rows between them."""
-    aside, bend = (WIDTH * 18 // 25, GAP_Y) if to_row - from_row > 1 else (0, (y2 - y1) // 2)
-    return f"M{x1} {y1}C{x1 + aside} {y1 + bend} {x2 + aside} {y2 - bend} {x2} {y2}"
-
-
-def _input(value: GraphInput) -> _Item:
+def _input(value: GraphInput) -> Box:
     if value.folded:
-        return _Item(FOLDED, value.name, ("folded: a constant of the file",))
-    return _Item(LIVE, value.name, (f"live: {value.shape}",), gives=(value.name,))
+        return Box(FOLDED, value.name, ["folded: a constant of the file"])
+    return Box(LIVE, value.name, [f"live: {value.shape}"], gives=[value.name])
 
 
-def _facts(node: GraphNode, graph: GraphResult) -> Iterator[str]:
-    """The lines of a node: its inputs that are constants or inputs of the file, and its attributes."""
+def _node(node: GraphNode, graph: GraphResult, marked: set[str]) -> Box:
+    """A node with its constant inputs, those that are inputs of the file, and its attributes."""
     names = {value.name for value in graph.inputs}
+    lines = []
     for name, role in zip(node.inputs, node.roles, strict=False):
         if graph.constants.get(name):
-            yield f"{role} = {graph.constants[name]}"
+            lines.append(f"{role} = {graph.constants[name]}")
         elif name in names:
-            yield f"{role} ← {name}"
-    yield from (f"{name}: {text}" for name, text in node.attributes.items())
+            lines.append(f"{role} ← {name}")
+    lines += [f"{name}: {text}" for name, text in node.attributes.items()]
+    fails = not marked.isdisjoint(node.outputs)
+    return Box(NODE, node.op_type, lines, node.module, list(dict.fromkeys(node.inputs)), node.outputs, fails)
+
+
+# Modules
+
+
+def _in_modules(nodes: Sequence[Box], graph: GraphResult) -> list[Box]:
+    """The nodes in their modules, each module where its first node is."""
+    modules = {"": Box(MODULE, "")}
+    for node, given in zip(nodes, graph.nodes, strict=True):
+        path = ""
+        for part in given.module.split(".")[:MOST_DEEP] if given.module else ():
+            around, path = path, f"{path}.{part}".removeprefix(".")
+            if path not in modules:
+                modules[path] = Box(MODULE, path, words=path)
+                modules[around].children.append(modules[path])
+        modules[path].children.append(node)
+    return _simplified(modules[""])
+
+
+def _simplified(module: Box) -> list[Box]:
+    """What is in a module: the content of small modules instead of them, and crowds of boxes put together."""
+    found: list[Box] = []
+    for child in module.children:
+        child.children = _simplified(child)
+        is_small = sum(1 for _ in child.nodes) < FEWEST_IN_MODULE or len(child.children) == 1
+        found += child.children if child.kind == MODULE and is_small else [child]
+    while len(found) > MOST_TOGETHER:
+        parts = -(-len(found) // min(MOST_TOGETHER, max(10, len(found) // MOST_TOGETHER)))
+        places = [len(found) * part // parts for part in range(parts + 1)]
+        found = [_together(found[start:stop]) for start, stop in pairwise(places)]
+    return found
+
+
+def _together(boxes: list[Box]) -> Box:
+    first, last = boxes[0].title.partition(" … ")[0], boxes[-1].title.rpartition(" … ")[2]
+    return Box(MODULE, f"{first} … {last}", children=boxes)
+
+
+def _flat(boxes: Iterable[Box], parent: Box | None = None) -> Iterator[Box]:
+    """The boxes with those within them, each with its module, and each module with its content in a line."""
+    for box in boxes:
+        box.parent = parent
+        yield box
+        yield from _flat(box.children, box)
+        if box.kind == MODULE:
+            box.title = _short(box, parent)
+            counts = Counter(node.title for node in box.nodes)
+            named = ", ".join(f"{count} {title}" if count > 1 else title for title, count in counts.most_common(3))
+            box.lines = [f"{counts.total()} nodes: {named}{', …' if len(counts) > 3 else ''}"]
+
+
+def _short(module: Box, parent: Box | None) -> str:
+    """The path of a module within the one around it; a number goes with the name before it."""
+    path = module.words
+    if not path:
+        return module.title
+    inner = path.removeprefix(f"{parent.words}.") if parent else path
+    around = parent.words.rpartition(".")[2] if parent and inner[0].isdecimal() else ""
+    return f"{around}.{inner}".removeprefix(".")
+
+
+def _open(top: Sequence[Box]) -> None:
+    """Opens the outermost modules as long as few boxes are in sight, and those around a node that fails."""
+    level, seen = [box for box in top if box.kind == MODULE], len(top)
+    while level:
+        for module in level:
+            if seen + len(module.children) - 1 <= MOST_OPEN:
+                module.is_open = True
+                seen += len(module.children) - 1
+        level = [child for module in level if module.is_open for child in module.children if child.kind == MODULE]
+    for node in (node for box in top for node in box.nodes if node.fails):
+        for module in node.around:
+            module.is_open = True
+
+
+# For the script
+
+
+def _edges(boxes: Sequence[Box]) -> Iterator[tuple[int, int]]:
+    source = {name: place for place, box in enumerate(boxes) for name in box.gives if name}
+    for place, box in enumerate(boxes):
+        yield from dict.fromkeys((source[name], place) for name in box.takes if name in source)
+
+
+def _plain(box: Box, parent: int | None) -> dict[str, Any]:
+    """A box as JSON; what is empty is left out."""
+    found = {"kind": box.kind, "title": box.title, "lines": box.lines, "words": box.words, "parent": parent}
+    found |= {"gives": list(box.gives), "fails": box.fails, "open": box.is_open}
+    return {name: value for name, value in found.items() if value or (name == "parent" and value == 0)}

@@ -4,16 +4,17 @@ import base64
 import functools
 import hashlib
 import os
-import shlex
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from onnxproof._internal.files import is_file, make_writable, write_whole
+from onnxproof._internal.files import make_writable, write_whole
 from onnxproof.report.faults import Faults, fault_table, read_faults
+from onnxproof.report.paths import Paths
 from onnxproof.report.pictures import LEFT_OUT, Album
 from onnxproof.report.runs import Run, read_runs
 from onnxproof.report.summary import sentence
@@ -55,7 +56,7 @@ def page(runs: Sequence[Run], faults: Faults | None = None, folder: str | os.Pat
     content = _render("report.html", **_facts(runs, faults, Path(folder)), album=album, place=_PLACE)
     placed: set[str] = set()
     for viewer in album.viewers:
-        digests = {digest for each in viewer.shown for digest in (each.digest, each.thumbnail)}
+        digests = {each.digest for each in viewer.shown}
         data = {digest: album.data[digest] for digest in sorted(digests - placed)}
         pictures = _render("viewer.html", viewer=viewer, data=data)
         if len(content) + len(pictures) > LARGEST:
@@ -81,35 +82,29 @@ def _render(template: str, **values: Any) -> bytes:
 
 
 def _facts(runs: Sequence[Run], faults: Faults | None, folder: Path) -> dict[str, Any]:
-    script = _render("report.js").decode()
-
-    def relative(path: Path) -> str:
-        found = os.path.relpath(path, folder)
-        return f"./{found}" if found.startswith("-") else found
-
-    def command(program: str, runs: Sequence[Run], name: str, *, must_exist: bool = True) -> str:
-        """A command for the file of the first run that still has it."""
-        paths = [run.folder / name for run in runs]
-        path = next(filter(is_file, paths), None if must_exist else paths[0])
-        return f"{program} {shlex.quote(relative(path))}" if path else ""
-
+    graphs, checked = drawn_graphs(runs), conversions(runs)
+    has_graph = graphs or any(each.item.graph for each in checked)
     return {
         "runs": runs,
         "sentence": sentence(runs),
         "packages": _packages(runs),
         "matrix": claim_matrix(runs),
         "exporters": sorted({name for run in runs for claim in run.results.claims for name in claim.verdicts if name}),
-        "graphs": drawn_graphs(runs),
-        "conversions": conversions(runs),
+        "graphs": graphs,
+        "conversions": checked,
         "charts": charts(runs),
         "faults": fault_table(faults) if faults else None,
-        "relative": relative,
-        "command": command,
+        "paths": Paths(folder),
         "is_web": lambda link: link.startswith(("https://", "http://")),
         "style": Markup(_render("report.css").decode()),
-        "script": Markup(script),
-        "script_digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "scripts": [_script("report.js"), *map(_script, ("dagre.js", "layout.js", "graph.js") if has_graph else ())],
     }
+
+
+def _script(template: str) -> dict[str, str]:
+    """A script with its digest, by which the page allows it."""
+    text = resources.files("onnxproof.report").joinpath("templates", template).read_text(encoding="utf-8")
+    return {"text": Markup(text), "digest": base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}
 
 
 def _packages(runs: Sequence[Run]) -> list[str]:

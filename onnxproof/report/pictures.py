@@ -13,14 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from onnxproof.report.differences import DifferenceMap, Step, difference_map
 from onnxproof.report.runs import Run
 from onnxproof.results import Comparison
 
 ROLES = ("input", "bicubic", "torch", "ONNX Runtime")
 COMPARED = ("torch", "ONNX Runtime")
-GAIN = 64
-DIFFERENCE = f"difference × {GAIN}"
-MARKS = 64  # along a side of the thumbnail of a difference
+DIFFERENCE = "difference"
 
 MOST_BYTES = 16 << 20
 MOST_PIXELS = 1 << 22
@@ -37,46 +36,36 @@ class PictureError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A decoded picture, or a difference of two: (H, W, 3) uint8, RGB."""
+    """A decoded picture, or the map of a difference: (H, W, 3) uint8, RGB."""
 
     pixels: NDArray[np.uint8]
-    is_difference: bool = False
+    difference: DifferenceMap | None = None
 
     @functools.cached_property
     def digest(self) -> str:
         return hashlib.sha256(repr(self.pixels.shape).encode() + self.pixels.tobytes()).hexdigest()[:32]
 
-    @functools.cached_property
-    def thumbnail(self) -> "Picture":
-        """The picture itself; for a difference a small one, white where values differ: scaled down, pixels vanish."""
-        if not self.is_difference:
-            return self
-        step = -(-max(self.pixels.shape) // MARKS)
-        found = self.pixels
-        for axis in (0, 1):
-            found = np.maximum.reduceat(found, range(0, found.shape[axis], step), axis=axis)
-        differs = found.any(axis=2, keepdims=True)
-        return Picture(np.where(differs, np.full(3, 255, np.uint8), np.uint8(0)))
-
     def shown(self, role: str) -> "Shown":
         height, width, _ = self.pixels.shape
-        note = f"{width} × {height}"
-        if self.is_difference:
-            differing = np.count_nonzero(self.pixels)
-            note = f"{differing:,} values differ, at the white marks" if differing else "no value differs"
-        return Shown(role, self.digest, self.thumbnail.digest, width, height, note)
+        if not self.difference:
+            return Shown(role, self.digest, width, height, f"{width} × {height}")
+        count, side = self.difference.count, self.difference.side
+        note = f"{count:,} values differ" if count else "no value differs"
+        if count and side > 1:
+            note += f"; a square has the largest difference of {side} × {side} pixels"
+        return Shown(role, self.digest, width, height, note, self.difference.steps)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture on the page; `digest` and `thumbnail` are keys of the album's data."""
+    """A picture on the page; `digest` is a key of the album's data, `scale` that of a difference."""
 
     role: str
     digest: str
-    thumbnail: str
     width: int
     height: int
     note: str
+    scale: tuple[Step, ...] = ()
 
 
 @dataclass
@@ -151,7 +140,7 @@ class Album:
         return pictures, tuple(problems)
 
     def _encode(self, pictures: Iterable[Picture]) -> None:
-        for each in (either for picture in pictures for either in (picture, picture.thumbnail)):
+        for each in pictures:
             if each.digest not in self.data:
                 self.data[each.digest] = _webp(each)
 
@@ -189,9 +178,9 @@ def decode(data: bytes) -> Picture:
 
 
 def difference(first: Picture, second: Picture) -> Picture:
-    """The distance of two pictures of the same shape, times `GAIN`, up to 255."""
-    distance = np.abs(np.subtract(first.pixels, second.pixels, dtype=np.int16))
-    return Picture(np.minimum(distance * GAIN, 255).astype(np.uint8), is_difference=True)
+    """The map of the difference of two pictures of the same shape."""
+    found = difference_map(first.pixels, second.pixels)
+    return Picture(found.pixels, found)
 
 
 def _webp(picture: Picture) -> str:

@@ -72,8 +72,15 @@ def _of_conversions(runs: Sequence[Run]) -> list[Phrase]:
     if not found:
         return []
     checked = sum(len(each.runs) for each in found)
-    start = f"of {_number(checked, 'conversion')} checked "
-    return [Phrase(start), _failing(sum(len(each.runs) for each in found if each.item.fails))]
+    failing = [each for each in found if each.item.fails]
+    failures = sum(len(each.runs) for each in failing)
+    worst = failing[0].item if failures == 1 else None
+    checks = ", ".join(finding.check for finding in worst.failing) if worst else ""
+    if worst and checked == 1:
+        count = f"fails {len(worst.failing)} of {_number(len(worst.findings), 'check')}"
+        return [Phrase(f"{worst.name} "), Phrase(count, "bad"), Phrase(f": {checks}")]
+    phrases = [Phrase(f"of {_number(checked, 'conversion')} checked "), _failing(failures)]
+    return [*phrases, Phrase(f": {worst.name} in {checks}")] if worst else phrases
 
 
 def _of_latency(runs: Sequence[Run]) -> list[Phrase]:
@@ -85,10 +92,18 @@ def _of_latency(runs: Sequence[Run]) -> list[Phrase]:
     what = cases[0] if len(cases) == 1 else f"{len(cases)} workloads"
     start = Phrase(f"{_number(contenders, 'contender was', 'contenders were')} timed on {what}")
     if contenders == 1:
-        return [start]
+        return [start, *_of_one(latencies)]
     if len(latencies) == 1:
         return [start, Phrase(": "), *_of_workload(latencies[0])]
     return [start, Phrase(": "), *_of_workloads([_name_of_fastest(latencies, case) for case in cases])]
+
+
+def _of_one(latencies: Sequence[Latency]) -> list[Phrase]:
+    """The time of the only contender on the only workload."""
+    if len(latencies) > 1:
+        return []
+    (timing,) = latencies[0].timings
+    return [Phrase(": "), Phrase(timing.name, "good"), Phrase(f" takes {1000 * timing.median:.3g} ms")]
 
 
 def _of_workload(latency: Latency) -> list[Phrase]:

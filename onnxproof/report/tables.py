@@ -3,13 +3,15 @@
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from onnxproof.report.graphs import Drawing, draw
+from onnxproof.report.graphs import view
 from onnxproof.report.moves import Move, moves
+from onnxproof.report.paths import without_folders
 from onnxproof.report.runs import Run
 from onnxproof.results import CheckResult, CheckVerdict, ClaimResult, ClaimVerdict, GraphResult, Latency, Timing, tally
 
@@ -42,10 +44,11 @@ def shared(runs: Sequence[Run], of: Callable[[Run], Iterable[Item]]) -> list[Sha
 
 @dataclass(frozen=True)
 class Cell:
-    """A claim in one run: its mark, or one per exporter if they differ, and the number of its detail."""
+    """A claim in one run: its mark, or one per exporter with its name if they differ, and the number of its detail."""
 
     label: str
     marks: tuple[ClaimVerdict, ...]
+    names: tuple[str, ...]
     spoken: str
     detail: int
 
@@ -84,7 +87,9 @@ def claim_matrix(runs: Sequence[Run]) -> Matrix:
     for id in dict.fromkeys(id for claims in by_run for id in claims):
         found = [claims.get(id) for claims in by_run]
         cells = tuple(
-            Cell(run.label, _marks(claim), spoken(claim), number_of[msgspec.json.encode(claim)]) if claim else None
+            Cell(run.label, _marks(claim), _names(claim), spoken(claim), number_of[msgspec.json.encode(claim)])
+            if claim
+            else None
             for run, claim in zip(runs, found, strict=True)
         )
         first = next(filter(None, found))
@@ -105,6 +110,11 @@ def _marks(claim: ClaimResult) -> tuple[ClaimVerdict, ...]:
     return verdicts[:1] if len(set(verdicts)) == 1 else verdicts
 
 
+def _names(claim: ClaimResult) -> tuple[str, ...]:
+    """The exporters of the marks, if there are several."""
+    return tuple(exporter or "no exporter" for exporter, _ in _in_order(claim)) if len(_marks(claim)) > 1 else ()
+
+
 def _in_order(claim: ClaimResult) -> list[tuple[str, ClaimVerdict]]:
     """The verdicts by exporter; the one without an exporter is last."""
     return sorted(claim.verdicts.items(), key=lambda pair: (not pair[0], pair[0]))
@@ -113,20 +123,44 @@ def _in_order(claim: ClaimResult) -> list[tuple[str, ClaimVerdict]]:
 # Graphs and conversions
 
 
-def drawn_graphs(runs: Sequence[Run]) -> list[tuple[Shared[GraphResult], Drawing]]:
-    """The graph of each file with its drawing, sorted by file name and target."""
-    found = shared(runs, lambda run: run.results.graphs)
+def drawn_graphs(runs: Sequence[Run]) -> list[tuple[Shared[GraphResult], dict[str, Any]]]:
+    """The graph of each file that is not a conversion's, with its view, sorted by file name and target."""
+    found = shared(runs, lambda run: (graph for graph in run.results.graphs if not _is_in_repro(graph, run)))
     found.sort(key=lambda each: (each.item.file.rpartition("/")[2], each.item.target))
-    return [(each, draw(each.item)) for each in found]
+    return [(each, view(each.item)) for each in found]
+
+
+def _is_in_repro(graph: GraphResult, run: Run) -> bool:
+    return graph.file.rpartition("/")[0] in {finding.repro for finding in run.results.findings if finding.repro}
 
 
 @dataclass(frozen=True)
 class CheckedConversion:
-    """The findings of one conversion, first those that fail."""
+    """The findings of one conversion, first those that fail, and the graph of its file if it was kept."""
 
     case: str
     made: str
     findings: tuple[CheckResult, ...]
+    graph: GraphResult | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.case} ({self.made})"
+
+    @property
+    def failing(self) -> list[CheckResult]:
+        return [finding for finding in self.findings if finding.verdict == CheckVerdict.FAILS]
+
+    @cached_property
+    def view(self) -> dict[str, Any]:
+        return view(self.graph, filter(None, (finding.node for finding in self.failing))) if self.graph else {}
+
+    def place_of(self, node: str) -> int | None:
+        """The box of the node with an output of this name in `view`; None if there is none."""
+        places = (
+            place for place, box in enumerate(self.view.get("boxes", ())) if node and node in box.get("gives", ())
+        )
+        return next(places, None)
 
     @property
     def counts(self) -> str:
@@ -143,7 +177,10 @@ class CheckedConversion:
 
     @property
     def fails(self) -> bool:
-        return any(finding.verdict == CheckVerdict.FAILS for finding in self.findings)
+        return bool(self.failing)
+
+
+_ORDER = (CheckVerdict.FAILS, CheckVerdict.EXPECTED, CheckVerdict.NOT_JUDGED, CheckVerdict.HOLDS)
 
 
 def conversions(runs: Sequence[Run]) -> list[Shared[CheckedConversion]]:
@@ -154,11 +191,22 @@ def conversions(runs: Sequence[Run]) -> list[Shared[CheckedConversion]]:
 def _conversions(run: Run) -> Iterator[CheckedConversion]:
     groups: dict[tuple[str, str, str, int | None], list[CheckResult]] = {}
     for finding in run.results.findings:
-        groups.setdefault((finding.case, finding.exporter, finding.file, finding.opset), []).append(finding)
+        key = finding.case, finding.exporter, finding.file, finding.opset
+        groups.setdefault(key, []).append(_without_folders(finding))
     for (case, exporter, file, opset), findings in groups.items():
         made = (exporter or Path(file).name) + (f", opset {opset}" if opset else "")
-        findings.sort(key=lambda finding: finding.verdict != CheckVerdict.FAILS)
-        yield CheckedConversion(case, made, tuple(findings))
+        findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
+        folders = {finding.repro for finding in findings if finding.repro}
+        graphs = (graph for graph in run.results.graphs if graph.file.rpartition("/")[0] in folders)
+        yield CheckedConversion(case, made, tuple(findings), next(graphs, None))
+
+
+def _without_folders(finding: CheckResult) -> CheckResult:
+    """The finding without the machine's folders in its texts."""
+    figure, problem, advice, evidence = map(
+        without_folders, (finding.figure, finding.problem, finding.advice, finding.evidence)
+    )
+    return replace(finding, figure=figure, problem=problem, advice=advice, evidence=evidence)
 
 
 # Latency

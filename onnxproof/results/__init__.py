@@ -3,16 +3,13 @@
 `python -m onnxproof.results` prints the JSON Schema.
 """
 
+from onnxproof.results.conversions import CheckResult, GraphInput, GraphNode, GraphResult, without_copies
 from onnxproof.results.files import ResultsError, as_json, read_json, read_results, typed
 from onnxproof.results.schema import (
     SCHEMA,
-    CheckResult,
     ClaimResult,
     Comparison,
     Departure,
-    GraphInput,
-    GraphNode,
-    GraphResult,
     Latency,
     Machine,
     Parity,
@@ -52,4 +49,5 @@ __all__ = [
     "read_results",
     "tally",
     "typed",
+    "without_copies",
 ]

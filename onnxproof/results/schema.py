@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from onnxproof.results.verdicts import CheckVerdict, ClaimVerdict
+from onnxproof.results.conversions import CheckResult, GraphResult
+from onnxproof.results.verdicts import ClaimVerdict
 
 SCHEMA = 3
 """Counts up with every change that an older reader would misread."""
@@ -111,78 +111,6 @@ class Comparison:
     pixels: PixelParity | None = None
     pictures: dict[str, str] = field(default_factory=dict)
     spec: str = ""
-
-
-# Conversions
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """What one check found about one conversion.
-
-    The conversion is the `case` by name and its `exporter`, or "" and the `file` that was given, and the `opset` asked
-    for, null if none was. `check` is the id, `verdict` what it says. `figure` is what was measured, `problem` what is
-    wrong or why nothing was judged, `advice` what to do, `evidence` a fact behind it, each as text or "". `repro` is a
-    folder beside results.json whose repro.py shows the failure, or "".
-    """
-
-    case: str
-    exporter: str
-    file: str
-    opset: int | None
-    check: str
-    verdict: CheckVerdict
-    figure: str = ""
-    problem: str = ""
-    advice: str = ""
-    evidence: str = ""
-    repro: str = ""
-
-    @property
-    def conversion(self) -> str:
-        """The case's name and the exporter, or the name of the file that was given."""
-        return f"{self.case}-{self.exporter or Path(self.file).name}"
-
-
-@dataclass(frozen=True)
-class GraphInput:
-    """An input by its `name`: dtype and `shape` as text; `folded` if the model has it and the file does not."""
-
-    name: str
-    shape: str
-    folded: bool
-
-
-@dataclass(frozen=True)
-class GraphNode:
-    """A node of a file, of the operator `op_type`, its `attributes` as text.
-
-    `inputs` and `outputs` are value names, `roles` what the operator calls each of its inputs.
-    """
-
-    op_type: str
-    inputs: list[str]
-    roles: list[str]
-    outputs: list[str]
-    attributes: dict[str, str]
-
-
-@dataclass(frozen=True)
-class GraphResult:
-    """The main graph of an exported file.
-
-    `file` is beside results.json and was made by `target` (`torchscript-opset11`) in the default domain's `opset`.
-    `inputs` are the graph's, and the model's that were folded; `outputs` are names; `nodes` are in the file's order,
-    without Constant nodes; `constants` are the constant values as text, by name.
-    """
-
-    file: str
-    target: str
-    opset: int
-    inputs: list[GraphInput]
-    outputs: list[str]
-    nodes: list[GraphNode]
-    constants: dict[str, str]
 
 
 # Latency

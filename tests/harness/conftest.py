@@ -1,5 +1,6 @@
 """Fixtures of the tests of onnxproof itself."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -49,3 +50,38 @@ def given(tmp_path):
 def right(given):
     """The right file of `Scale`."""
     return given(scale_case(), FILE)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium; without one, the test is skipped."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium found")
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=chromium)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens the page at a module's `address` in a window; in the end, the console is empty and nothing was fetched."""
+    contexts, heard = [], []
+
+    def get(**window):
+        contexts.append(browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **window}))
+        contexts[-1].set_default_timeout(60_000)  # milliseconds, on a machine that is busy
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: heard.append(message.text))
+        page.on("pageerror", lambda error: heard.append(str(error)))
+        page.on("request", lambda request: heard.append(request.url) if request.url.startswith("http") else None)
+        page.goto(address)
+        page.evaluate("document.querySelector('.viewer .left')?.decode()")
+        return page
+
+    yield get
+    for context in contexts:
+        context.close()
+    assert heard == []

@@ -105,6 +105,12 @@ def write_results(folder: Path, results: Results = RESULTS) -> Path:
     return path
 
 
+def write_repro(folder: Path, name: str = CHECKED.repro) -> None:
+    """Writes the script of a finding."""
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / name / "repro.py").touch()
+
+
 def write_pictures(folder: Path, size: int = 24, seed: int = 0) -> None:
     """Writes the pictures in `PICTURES`: noise, with `CHANGED` values changed for ONNX Runtime."""
     picture = np.random.default_rng(seed).integers(0, 255, (size, size, 3), dtype=np.uint8)

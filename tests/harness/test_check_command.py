@@ -509,7 +509,11 @@ class TestReport:
         done = check("models.py:double", "--onnx", "wrong.onnx", "--report", "report")
         assert done.out.splitlines()[-1].endswith("; report/index.html has the evidence.")
         assert "python repro/Double-wrong.onnx/same-values/repro.py" in Path("report/index.html").read_text()
-        assert {finding.check for finding in read_results("report/results.json").findings} == set(CHECKS)
+        results = read_results("report/results.json")
+        assert {finding.check for finding in results.findings} == set(CHECKS)
+        failing = [finding for finding in results.findings if finding.repro]
+        assert len(failing) > 1
+        assert [graph.file for graph in results.graphs] == [f"{failing[0].repro}/model.onnx"]
 
     def test_page_beside_json(self, check):
         """With `--json` stdout has only the JSON."""

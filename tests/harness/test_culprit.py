@@ -148,6 +148,7 @@ class TestKernel:
         found = kernel(parse_model(text))
         told = "a kernel of ONNX Runtime: the reference evaluator is right; the first node that departs is "
         assert found.text == told + node
+        assert found.node == node.partition("→ ")[2].partition(",")[0]
         assert found.advice == "Try another opset or provider, and report the model to onnxruntime."
 
     @pytest.mark.skipif(not facts.reference_evaluator_gives_inner_values, reason="this onnx gives no inner values")

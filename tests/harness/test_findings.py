@@ -8,14 +8,17 @@ from torch import nn
 
 from onnxproof._internal.texts import one_line
 from onnxproof.case import Case
+from onnxproof.checks import values
 from onnxproof.checks.check import CheckError, NotJudgedError, judge
 from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun, Finding
 from onnxproof.graph.load import GraphError
-from onnxproof.probing.conversion import exported
+from onnxproof.probing.conversion import Conversion, exported
+from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
 from onnxproof.versions import TORCHSCRIPT
+from tests.harness.by_hand import FILE, scale_case
 
 RUN = FailingRun({"x": np.zeros(1)}, {"y": np.ones(1)}, {"y": np.zeros(1)})
 FAILURE = CheckError("it is wrong", "Mend it.", evidence="line 3", figure="3 of 2", run=RUN)
@@ -170,3 +173,56 @@ class TestOneLine:
         """So they are in all texts of a finding, which keep new lines."""
         found = finding_of(CheckError("one\n\x07", "two\n\x07", figure="three\n\x07"))
         assert (found.problem, found.advice, found.figure) == ("one\n\\x07", "two\n\\x07", "three\n\\x07")
+
+
+class TestNode:
+    """A failure that names a node of the file has the node's first output."""
+
+    @staticmethod
+    def of(given, message, node=""):
+        text = FILE.replace("scaled = Mul", "[times] scaled = Mul")
+        return judge(fails(CheckError(message, "Mend it.", node=node)), given(scale_case(), text)).node
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "Non-zero status code returned while running Mul node. Name:'times' Status Message: no",
+            "Node (times) Op (Mul) [ShapeInferenceError] no",
+            "Could not find an implementation for Mul(7) node with name 'times'",
+            "Inference error(s): (op_type:Mul, node name: times): [ShapeInferenceError] no",
+        ],
+    )
+    def test_message(self, given, message):
+        """ONNX Runtime and onnx's checker name it in their own ways."""
+        assert self.of(given, message) == "scaled"
+        assert self.of(given, message.replace("times", "other")) == ""
+
+    def test_other_words(self, given):
+        """A word that is also a node's name is not one."""
+        assert self.of(given, "the output is 3 times as large, 'times' (times)") == ""
+
+    def test_check_knows(self, given):
+        """A node that the check gives is not sought."""
+        assert self.of(given, "Name:'times'", node="total") == "total"
+
+    def test_no_file(self, tmp_path):
+        """Without a readable file there is none."""
+        (tmp_path / "text.onnx").write_text("text")
+        conversion = Conversion(ReferenceModel(scale_case()), GivenFile(tmp_path / "text.onnx"))
+        assert judge(fails(CheckError("Name:'times'", "")), conversion).node == ""
+
+    def test_engine(self, given):
+        """What ONNX Runtime says of a node that fails at work names it, in each version."""
+        text = FILE.replace("scaled = Mul (x, factor)", "[shaped] flat = Reshape (x, sizes) scaled = Mul (x, factor)")
+        text = text.replace("<float[1] two", "<int64[2] sizes = {5, 5}, float[1] two")
+        found = judge(values.same_values, given(scale_case(), text))
+        assert (found.verdict, found.node) == (CheckVerdict.FAILS, "flat")
+
+
+def fails(error):
+    """A check that fails."""
+
+    def its_id(conversion):
+        raise error
+
+    return its_id

@@ -1,14 +1,15 @@
-"""A graph is drawn with each node below its inputs, and live inputs differ from folded ones."""
+"""A graph is shown as boxes in modules, and live inputs differ from folded ones."""
 
+from collections import Counter
 from dataclasses import replace
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import pytest
 from onnx.parser import parse_model
 
 from onnxproof.graph.facts import read_graph
 from onnxproof.graph.record import graph_result
-from onnxproof.report.graphs import FOLDED, LIVE, MOST_NODES, NODE, OUTPUT, draw
+from onnxproof.report.graphs import FEW_NODES, FOLDED, LIVE, MODULE, MOST_DEEP, MOST_TOGETHER, NODE, OUTPUT, view
 from onnxproof.results import GraphInput, GraphNode, GraphResult
 from tests.harness.runs import GRAPH
 
@@ -43,15 +44,27 @@ def chain(length):
     return GraphResult("chain.onnx", "", 17, [GraphInput("x", "float32 1", False)], [names[-1]], nodes, {})
 
 
-def overlap(a, b):
-    """Whether two boxes overlap; all have the same width."""
-    return abs(a.x - b.x) < a.width and a.y < b.y + b.height and b.y < a.y + a.height
+def layers(*paths):
+    """x → Relu → Relu → …, each in the module of its path."""
+    graph = chain(len(paths))
+    return replace(graph, nodes=[replace(node, module=path) for node, path in zip(graph.nodes, paths, strict=True)])
 
 
-def bulge(edge):
-    """How far a path `Mx yCx y x y x y` bends aside: three quarters of the way to its control points."""
-    start, _, control, *_ = map(float, edge.removeprefix("M").replace("C", " ").split())
-    return 0.75 * (control - start)
+def of_kind(graph, kind, failing=()):
+    return [box for box in view(graph, failing)["boxes"] if box["kind"] == kind]
+
+
+def tree(graph, failing=()):
+    """The paths of the modules in a view with the number of boxes in each; "*" marks one that is open."""
+    boxes = view(graph, failing)["boxes"]
+    inside = Counter(box.get("parent") for box in boxes)
+
+    def path(box):
+        around = f"{path(boxes[box['parent']])} > " if "parent" in box else ""
+        return f"{around}{box['title']}"
+
+    modules = ((place, box) for place, box in enumerate(boxes) if box["kind"] == MODULE)
+    return {f"{path(box)}{'*' * box.get('open', False)}": inside[place] for place, box in modules}
 
 
 class TestGraphResult:
@@ -84,39 +97,36 @@ class TestGraphResult:
         assert found.roles == roles
 
 
-class TestDraw:
+class TestView:
     """A box for each input, node and output."""
 
     def test_kinds(self):
         """Live and folded inputs differ in kind and text."""
-        boxes = draw(GRAPH).boxes
-        assert [(box.kind, box.title) for box in boxes] == [
+        boxes = view(GRAPH)["boxes"]
+        assert [(box["kind"], box["title"]) for box in boxes] == [
             (LIVE, "input"),
             (FOLDED, "factor"),
             (NODE, "Resize"),
             (NODE, "Conv"),
             (OUTPUT, "output"),
         ]
-        assert boxes[0].lines == ("live: float32 1×3×256×256",)
-        assert boxes[1].lines == ("folded: a constant of the file",)
+        assert [box["lines"] for box in boxes[:2]] == [
+            ["live: float32 1×3×256×256"],
+            ["folded: a constant of the file"],
+        ]
 
     def test_facts(self):
         """A node lists its inputs under the operator's names, then its attributes; it skips an absent input."""
-        assert draw(GRAPH).boxes[2].lines == ("X ← input", "scales = 1, 1, 3, 3", "mode: cubic")
+        assert of_kind(GRAPH, NODE)[0]["lines"] == ["X ← input", "scales = 1, 1, 3, 3", "mode: cubic"]
 
     def test_edges(self):
-        """An edge leads from the middle of a box's foot to the middle of another's head."""
-        picture = draw(GRAPH)
-        source, _, resize, conv, output = picture.boxes
-        assert len(picture.edges) == 3
-        for edge, above, below in zip(picture.edges, (source, resize, conv), (resize, conv, output), strict=True):
-            assert edge.startswith(f"M{above.x + above.width // 2} {above.y + above.height}C")
-            assert edge.endswith(f" {below.x + below.width // 2} {below.y}")
+        """An edge leads from what gives a value to what takes it, once."""
+        nodes = [node("Mul", ["x", "x"], ["v", ""]), node("Clip", ["v", "", ""], ["y"])]
+        assert view(replace(chain(1), nodes=nodes, outputs=["y"]))["edges"] == [(0, 1), (1, 2), (2, 3)]
 
     def test_live_and_folded(self, graph):
-        """The drawing of a file has a box for each input of the model and each output."""
-        kinds = {box.title: box.kind for box in draw(graph).boxes}
-        assert kinds == {
+        """The view of a file has a box for each input of the model and each output."""
+        assert {box["title"]: box["kind"] for box in view(graph)["boxes"]} == {
             "x": LIVE,
             "shift": LIVE,
             "factor": FOLDED,
@@ -125,30 +135,67 @@ class TestDraw:
             "z": OUTPUT,
         }
 
-    def test_no_overlap(self):
-        """No two boxes overlap, and all are within the picture."""
-        graph = replace(chain(4), nodes=[*chain(4).nodes, node("Sin", ["x"], ["other"], a="1", b="2")])
-        picture = draw(graph)
-        assert all(0 <= box.x <= picture.width - box.width for box in picture.boxes)
-        assert all(0 <= box.y <= picture.height - box.height for box in picture.boxes)
-        assert [pair for pair in combinations(picture.boxes, 2) if overlap(*pair)] == []
+    def test_identity_of_constant(self):
+        """An Identity of a constant is that constant, unless it is an output or fails."""
+        nodes = [node("Identity", ["w"], ["again"]), node("Add", ["x", "again"], ["y"]), node("Identity", ["y"], ["z"])]
+        graph = replace(chain(1), nodes=nodes, outputs=["z"], constants={"w": "float32 8"})
+        assert [(box["title"], box.get("lines")) for box in of_kind(graph, NODE)] == [
+            ("Add", ["input 0 ← x", "input 1 = float32 8"]),
+            ("Identity", None),
+        ]
+        assert len(of_kind(replace(graph, outputs=["z", "again"]), NODE)) == 3
+        assert len(of_kind(graph, NODE, failing=["again"])) == 3
 
-    def test_edge_past_rows(self):
-        """An edge that passes a box goes around it."""
-        nodes = [*chain(2).nodes, node("Add", ["v1", "x"], ["sum"])]
-        picture = draw(replace(chain(2), nodes=nodes, outputs=["sum"]))
-        asides = [bulge(edge) for edge in picture.edges]
-        assert asides == [0, 0, 0, max(asides), 0]
-        assert picture.boxes[0].width / 2 < max(asides) < picture.width / 2
 
-    def test_absent_values(self):
-        """Absent inputs and outputs have no edge."""
-        nodes = [node("Dropout", ["x"], ["v", ""]), node("Clip", ["v", "", ""], ["y"])]
-        assert len(draw(replace(chain(1), nodes=nodes, outputs=["y"])).edges) == 3
+class TestModules:
+    """A large graph is shown by its torch modules."""
 
-    def test_large_graph(self):
-        """A large graph shows its first nodes, and counts the others."""
-        picture = draw(chain(MOST_NODES + 5))
-        assert sum(box.kind == NODE for box in picture.boxes) == MOST_NODES
-        assert picture.left_out == 5
-        assert draw(chain(MOST_NODES)).left_out == 0
+    def test_few_nodes(self):
+        """A small graph has none."""
+        assert tree(layers(*["a.b"] * FEW_NODES)) == {}
+        assert tree(layers(*["a.b"] * FEW_NODES, "c")) != {}
+
+    def test_nested(self):
+        """Modules are in modules. A number goes with the name before it; a module around a single one is left out."""
+        graph = layers(*["encoder.layers.0.norm"] * 20, *["encoder.layers.1"] * 20, *["head"] * 3, "")
+        assert list(tree(graph)) == [
+            "encoder.layers*",
+            "encoder.layers > layers.0.norm",
+            "encoder.layers > layers.1",
+            "head*",
+        ]
+
+    def test_small_module(self):
+        """The nodes of a module of one or two are in the module around it."""
+        graph = layers(*["a.b"] * 3, *["a.act"] * 2, *["a"] * 30)
+        assert [name.rstrip("*") for name in tree(graph)] == ["a", "a > b"]
+        assert Counter(box["parent"] for box in of_kind(graph, NODE)) == {1: 32, 2: 3}
+
+    def test_module_in_two_places(self):
+        """A module whose nodes are apart is one box, where its first node is."""
+        graph = layers(*["a"] * 2, *["b"] * 20, *["a"] * 20)
+        assert {name.rstrip("*"): count for name, count in tree(graph).items()} == {"a": 22, "b": 20}
+
+    def test_open(self):
+        """Modules are open from the outermost while few boxes are in sight."""
+        graph = layers(*["a"] * 10, *["b"] * 40, *["c.0"] * 5, *["c.1"] * 5)
+        assert [name for name in tree(graph) if name.endswith("*")] == ["a*", "c*", "c > c.0*", "c > c.1*"]
+
+    def test_failing(self):
+        """The node that fails is marked, and in sight."""
+        graph = layers(*["a"] * 10, *["b.0"] * 40, *["b.1"] * 40)
+        marked = [box for box in view(graph, ["v70"])["boxes"] if box.get("fails")]
+        assert [box["gives"] for box in marked] == [["v70"]]
+        assert "b > b.1*" in tree(graph, ["v70"])
+        assert "b > b.1" in tree(graph)
+
+    @pytest.mark.parametrize("length", [41, 200, 5000])
+    def test_without_modules(self, length):
+        """Of a file that names no modules, nodes that follow each other are together: few in one place."""
+        found = tree(chain(length))
+        assert all(2 <= count <= MOST_TOGETHER for count in found.values())
+        assert sum(">" not in name for name in found) <= MOST_TOGETHER
+
+    def test_deep_path(self):
+        """A path of many parts ends at the innermost module that is shown."""
+        assert all(name.count(".") < MOST_DEEP for name in tree(layers(*[".".join("abcdefgh" * 200)] * 40)))

@@ -30,6 +30,7 @@ from tests.harness.runs import (
     RESULTS,
     TIMED,
     timed,
+    write_repro,
     write_results,
 )
 
@@ -103,6 +104,7 @@ class TestEscaping:
         others = ["face-x3", "other size", GRAPH.file, "Resize", RESULTS.name, "2.13.0", FAULT["sentence"]]
         text = Markup(self.spoiled_page(SCRIPT)).text
         fields = claim + finding + latency + others
+        text = text.replace(r"\u003c", "<").replace(r"\u003e", ">")  # in JSON
         assert [field for field in fields if f"{field}{SCRIPT}" not in text] == []
 
     def test_lone_surrogate(self):
@@ -129,6 +131,7 @@ class TestPaths:
         given = replace(CHECKED, exporter="", file="/m/n.onnx")
         path = write_results(tmp_path / "run", replace(RESULTS, findings=[given]))
         path.with_name(GRAPH.file).touch()
+        write_repro(path.parent)
         text = Markup(write_report([path], tmp_path / "out").read_bytes()).text
         for shown in ("../run/results.json", f"netron ../run/{GRAPH.file}", f"python ../run/{CHECKED.repro}/repro.py"):
             assert shown in text
@@ -154,6 +157,49 @@ class TestPaths:
         (tmp_path / "kept" / GRAPH.file).touch()
         runs = [Run(name, tmp_path / name / "results.json", RESULTS) for name in ("gone", "kept")]
         assert f"netron kept/{GRAPH.file}" in Markup(page(runs, folder=tmp_path)).text
+
+    def test_through_the_root(self, tmp_path):
+        """A path that leads through the root of the machine is not shown; there is no command for it."""
+        path = write_results(tmp_path / "run", replace(RESULTS, graphs=[GRAPH]))
+        path.with_name(GRAPH.file).touch()
+        text = Markup(page(read_runs([path]), folder=Path("/elsewhere/report"))).text
+        assert "made from run/results.json" in text
+        assert "netron" not in text
+        assert str(tmp_path).rpartition("/")[2] not in text
+
+    @pytest.mark.parametrize(
+        ("text", "shown"),
+        [
+            pytest.param("/home/me/n.onnx: not readable", "…/n.onnx: not readable", id="given-file"),
+            pytest.param("at /home/me/net.py:3: `x / y`", "at …/net.py:3: `x / y`", id="source"),
+            pytest.param("(/v/lib/site-packages/timm/vit.py:3)", "(…/timm/vit.py:3)", id="package"),
+            pytest.param("https://github.com/pytorch/a.py", "https://github.com/pytorch/a.py", id="web"),
+            pytest.param("at models/net.py:3", "at models/net.py:3", id="relative"),
+            pytest.param("Name:'/blocks.0/mlp/MatMul'", "Name:'/blocks.0/mlp/MatMul'", id="node"),
+        ],
+    )
+    def test_texts(self, text, shown):
+        """A finding's texts have no folder of the machine."""
+        for field in ("problem", "advice", "evidence", "figure"):
+            found = conversions(runs_of(replace(RESULTS, findings=[replace(CHECKED, **{field: text})])))
+            assert getattr(found[0].item.findings[0], field) == shown
+
+    def test_links(self, tmp_path):
+        """The script of a failure is a link, if the run still has it in its folder."""
+        findings = [replace(CHECKED, repro=repro) for repro in (CHECKED.repro, "../up", "/etc", "javascript:0;", "a b")]
+        path = write_results(tmp_path / "run", replace(RESULTS, findings=findings))
+        assert find_scripts(write_report([path], tmp_path)) == []
+        for finding in findings:
+            write_repro(path.parent, finding.repro if finding.repro != "/etc" else "etc")
+        assert find_scripts(write_report([path], tmp_path)) == [
+            f"./run/{CHECKED.repro}/repro.py",
+            "./run/javascript%3A0%3B/repro.py",
+            "./run/a%20b/repro.py",
+        ]
+
+
+def find_scripts(path):
+    return [link for link in Markup(path.read_bytes()).links if link.endswith(".py")]
 
 
 class TestMerging:
@@ -201,8 +247,8 @@ class TestSentence:
         """A claim counts with its gravest verdict."""
         assert self.text(RESULTS) == (
             "With 0, 1 of 2 claims holds, 1 departs for a known reason, and none fails; of 1 picture compared none has "
-            "a wrong value; of 1 conversion checked 1 fails; 2 contenders were timed on fixed-x3-256: onnxruntime is "
-            "the fastest, and torch, the next, takes 1.76 (1.73 to 1.93) times as long."
+            "a wrong value; Frozen (torchscript, opset 17) fails 1 of 1 check: inputs-kept; 2 contenders were timed on "
+            "fixed-x3-256: onnxruntime is the fastest, and torch, the next, takes 1.76 (1.73 to 1.93) times as long."
         )
 
     def test_several_runs(self):
@@ -218,6 +264,16 @@ class TestSentence:
         expected = "With 0, of 1 picture compared 1 has wrong values."
         assert self.text(replace(EMPTY, comparisons=[wrong])) == expected
         assert self.text(EMPTY) == "With 0, nothing was recorded."
+
+    def test_conversions(self):
+        """Of several conversions, a single one that fails is named with its checks; several are counted."""
+        fine = replace(CHECKED, case="Fine", verdict=CheckVerdict.HOLDS)
+        both = [CHECKED, replace(CHECKED, check="same-values"), fine]
+        named = "With 0, of 2 conversions checked 1 fails: Frozen (torchscript, opset 17) in inputs-kept, same-values."
+        assert self.text(replace(EMPTY, findings=both)) == named
+        third = replace(CHECKED, case="Third")
+        assert self.text(replace(EMPTY, findings=[*both, third])) == "With 0, of 3 conversions checked 2 fail."
+        assert self.text(replace(EMPTY, findings=[fine])) == "With 0, of 1 conversion checked none fails."
 
 
 class TestSentenceOfLatency:
@@ -247,7 +303,7 @@ class TestSentenceOfLatency:
                 "4 contenders were timed on fixed-x3-256: vino is not clearly faster than torch.",
                 id="intervals-overlap",
             ),
-            pytest.param({}, "1 contender was timed on fixed-x3-256.", id="alone"),
+            pytest.param({}, "1 contender was timed on fixed-x3-256: ort takes 0 ms.", id="alone"),
         ],
     )
     def test_workload(self, ratios, expected):
@@ -393,6 +449,43 @@ class TestCommand:
         text = " ".join(capsys.readouterr().out.split())
         for part in ("example: onnxproof report torch2.6/results.json", "(default: report)", "(default: none)"):
             assert part in text
+
+
+class TestFailure:
+    """A page about a failure begins with it."""
+
+    @staticmethod
+    def sections(*results):
+        return re.findall(r'<section aria-labelledby="([a-z]+)">', page(runs_of(*results)).decode())
+
+    def test_order(self):
+        """Conversions are first if one fails, after the claims if none does."""
+        holding = replace(RESULTS, findings=[replace(CHECKED, verdict=CheckVerdict.HOLDS)])
+        assert self.sections(RESULTS)[:2] == ["conversions", "claims"]
+        assert self.sections(holding)[:2] == ["claims", "conversions"]
+
+    def test_empty_sections(self):
+        """What a run did not do is not on its page."""
+        assert self.sections(TIMED) == ["latency", "environments"]
+        assert self.sections(EMPTY) == ["environments"]
+        assert "dagre" not in page(runs_of(TIMED)).decode()
+
+    def test_graph(self):
+        """The graph of a file that fails is with its conversion, once, and not among the files that were kept."""
+        findings = [replace(CHECKED, node="large"), replace(CHECKED, check="other", repro="repro/Frozen/other")]
+        graphs = [replace(GRAPH, file=f"{finding.repro}/model.onnx") for finding in findings]
+        runs = runs_of(replace(RESULTS, findings=findings, graphs=[*graphs, GRAPH]))
+        assert [each.item.file for each, _ in drawn_graphs(runs)] == [GRAPH.file]
+        (found,) = conversions(runs)
+        assert found.item.graph == graphs[0]
+        assert [found.item.place_of(name) for name in ("large", "output", "gone", "")] == [2, 3, None, None]
+        assert [place for place, box in enumerate(found.item.view["boxes"]) if box.get("fails")] == [2]
+
+    def test_marks_of_exporters(self):
+        """Where exporters differ, each mark has the exporter's name."""
+        (order,), (fixed,) = claim_matrix(runs_of(RESULTS)).chapters.values()
+        assert (order.cells[0].names, fixed.cells[0].names) == (("torch.export", "torchscript"), ())
+        assert page(runs_of(RESULTS)).decode().count('data-exporter="torchscript"') == 1
 
 
 def test_every_verdict_has_a_mark():

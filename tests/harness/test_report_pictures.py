@@ -15,7 +15,8 @@ from PIL import ImageFile
 
 from onnxproof.report import page as pages
 from onnxproof.report import pictures
-from onnxproof.report.pictures import LEFT_OUT, NOT_KEPT, Album, Picture, PictureError, decode, difference, read_bounded
+from onnxproof.report.differences import COLOURS, NONE, difference_map
+from onnxproof.report.pictures import LEFT_OUT, NOT_KEPT, Album, PictureError, decode, read_bounded
 from onnxproof.report.runs import Run
 from onnxproof.results import PixelParity
 from tests.harness.runs import CHANGED, CLAIM, COMPARISON, PICTURES, RESULTS, write_pictures, write_results
@@ -61,7 +62,7 @@ class TestViewer:
             "bicubic",
             "torch",
             "ONNX Runtime",
-            "difference × 64",
+            "difference",
         ]
 
     def test_pictures_are_unchanged(self, run):
@@ -73,20 +74,14 @@ class TestViewer:
             np.testing.assert_array_equal(decoded(album, shown[role]), cv2.imread(str(given.folder / name)))
 
     def test_difference(self, run):
-        """The difference is 64 where the pictures are one level apart; its note counts these values."""
+        """The map has a colour where the pictures are one level apart; note and scale count these values."""
         album = Album([run()], PLENTY)
         shown = album.viewers[0].shown[-1]
-        values, counts = np.unique(decoded(album, shown.digest), return_counts=True)
-        assert (values.tolist(), counts.tolist()) == ([0, 64], [24 * 24 * 3 - CHANGED, CHANGED])
-        assert shown.note.startswith(f"{CHANGED} values differ")
-
-    def test_thumbnail(self, run):
-        """A single differing pixel of a large picture is a white mark of the thumbnail, at its place."""
-        pixels = np.zeros((600, 900, 3), np.uint8)
-        pixels[300, 890, 1] = 64
-        marks = Picture(pixels, is_difference=True).thumbnail.pixels
-        assert marks.shape == (40, 60, 3)
-        assert (np.argwhere(marks.all(axis=2)).tolist(), np.count_nonzero(marks)) == ([[20, 59]], 3)
+        colours, counts = np.unique(decoded(album, shown.digest)[..., ::-1].reshape(-1, 3), axis=0, return_counts=True)
+        assert list(map(tuple, colours.tolist())) == [NONE, COLOURS[0]]
+        assert counts.tolist() == [24 * 24 - 3, 3]  # the changed values are those of the first three pixels
+        assert shown.note == f"{CHANGED} values differ"
+        assert [(step.levels, step.count) for step in shown.scale] == [("1 level", CHANGED)]
 
     def test_same_pictures(self, run, monkeypatch):
         """Runs with the same pictures share a viewer, even if their files differ; equal files are decoded once."""
@@ -134,7 +129,7 @@ class TestSize:
         """A comparison without pictures says so."""
         assert only_problem(Album([run(pictures={})], PLENTY)) == (NOT_KEPT,)
 
-    @pytest.mark.parametrize(("limit", "shown"), [(0, 0), (140_000, 2), (10_000_000, 6)])
+    @pytest.mark.parametrize(("limit", "shown"), [(0, 0), (210_000, 2), (10_000_000, 6)])
     def test_page(self, run, monkeypatch, limit, shown):
         """The page has the pictures that fit, each once, and a note for every other set."""
         monkeypatch.setattr(pages, "LARGEST", limit)
@@ -218,12 +213,43 @@ class TestUntrusted:
         assert viewer.problems == ("not a readable PNG file: torch.png",)
 
 
-def test_difference_ends_at_white():
-    """Four levels and more are white, in either direction."""
-    levels = Picture(np.array([[[0, 1, 3], [4, 5, 255]]], np.uint8))
-    black = Picture(np.zeros_like(levels.pixels))
-    for found in (difference(levels, black), difference(black, levels)):
-        assert found.pixels.tolist() == [[[0, 64, 192], [255, 255, 255]]]
+class TestDifferenceMap:
+    """The map shows where pictures differ, and by how much."""
+
+    @pytest.mark.parametrize(
+        ("level", "colour"),
+        [(0, NONE), (1, 0), (2, 1), (3, 1), (4, 2), (15, 2), (16, 3), (255, 3)],
+    )
+    def test_colours(self, level, colour):
+        """A square has the colour of its largest difference, in either direction."""
+        levels = np.array([[[0, level // 2, level]]], np.uint8)
+        for found in (difference_map(levels, np.zeros_like(levels)), difference_map(np.zeros_like(levels), levels)):
+            assert tuple(found.pixels[0, 0]) == (colour if colour == NONE else COLOURS[colour])
+
+    def test_single_pixel(self):
+        """A single value of a large picture is one square of the map, at its place; the others are light."""
+        pixels = np.zeros((600, 900, 3), np.uint8)
+        pixels[305, 890, 1] = 1
+        found = difference_map(pixels, np.zeros_like(pixels))
+        assert (found.pixels.shape, found.side, found.count) == ((60, 90, 3), 10, 1)
+        assert np.argwhere((found.pixels != NONE).any(axis=2)).tolist() == [[30, 89]]
+        assert min(NONE) > 200
+
+    def test_scale(self):
+        """The scale counts the values, not the squares."""
+        levels = np.zeros((200, 200, 3), np.uint8)
+        levels[:2, :2] = [1, 3, 200]
+        steps = difference_map(levels, np.zeros_like(levels)).steps
+        assert [(step.levels, step.count) for step in steps] == [
+            ("1 level", 4),
+            ("2 to 3 levels", 4),
+            ("16 levels and more", 4),
+        ]
+
+    def test_same(self):
+        """Pictures that are the same have no scale."""
+        found = difference_map(np.ones((9, 9, 3), np.uint8), np.ones((9, 9, 3), np.uint8))
+        assert (found.count, found.steps) == (0, ())
 
 
 @pytest.mark.parametrize(
@@ -246,4 +272,4 @@ def test_imports(tmp_path, call):
     assert "onnxproof.report.page" in loaded
     assert loaded & {"torch", "pytest", "onnx", "onnxruntime", "cv2"} == set()
     content = (tmp_path / "index.html").read_text(encoding="utf-8")
-    assert [part for part in ('class="sides"', 'class="drawing"', CLAIM.statement) if part not in content] == []
+    assert [part for part in ('class="sides"', 'class="sheet"', CLAIM.statement) if part not in content] == []

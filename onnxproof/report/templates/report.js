@@ -90,7 +90,9 @@ for (const viewer of all(".sides")) {
   slider.addEventListener("input", split);
   for (const side of ["left", "right"]) {
     one(`.pick-${side}`, viewer).addEventListener("input", (event) => {
-      one(`.${side}`, stage).src = address(event.target.value);
+      const image = one(`.${side}`, stage);
+      image.src = address(event.target.value);
+      image.classList.toggle("squares", event.target.selectedOptions[0].text === "difference");
     });
   }
   const drag = (event) => {

@@ -1,0 +1,51 @@
+"""The torch module that a node was exported from."""
+
+import ast
+import re
+
+from onnx import NodeProto
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+"""The entry of a node's metadata in which torch.export lists the paths of the modules around it, then its own name."""
+
+_NAMED = re.compile(
+    r"Name:'(.+?)'"  # ONNX Runtime, of a node that fails at work
+    r"|Node \((.+?)\) Op"  # ONNX Runtime, of a node with types or shapes that do not fit
+    r"|node with name '(.+?)'"  # ONNX Runtime, of a node without a kernel
+    r"|node name: (.+?)\)"  # onnx's checker and its shape inference
+)
+
+
+def module_of(node: NodeProto) -> str:
+    """The path of the module (`encoder.layers.0`): from torch.export's metadata, else from torchscript's node names.
+
+    "" for a node of the model's own `forward`, and of a file that does not say.
+    """
+    for entry in getattr(node, "metadata_props", ()):  # onnx before 1.16 has none
+        if entry.key == _SCOPES:
+            return _innermost(entry.value)
+    return _joined(node.name.split("/")[1:-1]) if node.name.startswith("/") else ""
+
+
+def name_in(message: str) -> str:
+    """The name of the node that a message of onnx or ONNX Runtime is about; "" if there is none."""
+    found = _NAMED.search(message)
+    return next(filter(None, found.groups())) if found else ""
+
+
+def _innermost(scopes: str) -> str:
+    """The last module of a list such as `['', 'encoder', 'encoder.layers.0', 'linear']`."""
+    try:
+        paths = ast.literal_eval(scopes)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return ""
+    return str(paths[-2]) if isinstance(paths, list) and len(paths) > 1 else ""
+
+
+def _joined(scopes: list[str]) -> str:
+    """The path of nested scopes; that of a module in a container repeats the container: `layers`, `layers.0`."""
+    path = previous = ""
+    for scope in scopes:
+        path = path + scope[len(previous) :] if previous and scope.startswith(f"{previous}.") else f"{path}.{scope}"
+        previous = scope
+    return path.lstrip(".")

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
+from torch import nn
 
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.reference import evaluator
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
-from onnxproof.locating.weights import default_advice, other_weights
+from onnxproof.locating.declared import frozen_advice, frozen_sizes, inputs_advice, refused_dim, strange_inputs
+from onnxproof.locating.weights import other_weights
 from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
@@ -67,6 +70,8 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     reference evaluator, by one of ONNX Runtime's kernels. A file that is wrong in both was exported wrong: if it is
     right when the model is traced on the probe's inputs, the export froze something.
     """
+    if found := _declared_otherwise(conversion, judged):
+        return found
     if conversion.outcome(judged, UNOPTIMIZED).is_right:
         return Culprit(
             "ONNX Runtime's graph optimizer: without it the values are right",
@@ -78,12 +83,16 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             f"a kernel of ONNX Runtime: the reference evaluator is right{node}",
             "Try another opset or provider, and report the model to onnxruntime.",
         )
-    if advice := default_advice(conversion):
-        return Culprit("an argument that the case leaves out is an input of the file: see inputs-kept", advice)
     if _is_right_in_eval_mode(conversion, judged):
         return Culprit(
             "the model is in training mode: the file is what it computes in eval mode",
             "Call `model.eval()` before you make the case.",
+        )
+    if _is_right_without_fast_path(conversion, judged):
+        return Culprit(
+            "torch's fast path of attention, which no file has: without it the model has the file's values",
+            "Call `torch.backends.mha.set_fastpath_enabled(False)` before you make the case. The fast path sets masked "
+            "positions to zero: keep them out of the model's outputs.",
         )
     file = conversion.file
     if strange := other_weights(conversion, judged):
@@ -106,6 +115,20 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     )
 
 
+def _declared_otherwise(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
+    """An input or a size that the file declares otherwise than the case: no engine runs it on the probe."""
+    if strange_inputs(conversion):
+        return Culprit("its inputs are not those of the case: see inputs-kept", inputs_advice(conversion))
+    symbol = refused_dim(conversion, judged.probe.sizes)
+    if symbol and conversion.outcome(judged).refusal:
+        return Culprit(
+            f"the file keeps {symbol} at {frozen_sizes(conversion)[symbol]}: see dims-kept",
+            frozen_advice(conversion),
+            conversion.file.tracer_evidence,
+        )
+    return None
+
+
 def _in_the_evaluator(conversion: Conversion, judged: JudgedProbe) -> str:
     """What the reference evaluator says of the file, which is wrong in ONNX Runtime."""
     theirs = conversion.outcome(judged, REFERENCE)
@@ -124,11 +147,30 @@ def _is_right_in_eval_mode(conversion: Conversion, judged: JudgedProbe) -> bool:
     case = conversion.case
     if not case.model.training:
         return False
-    reference = ReferenceModel(replace(case, model=copy.deepcopy(case.model).eval())).ask(judged.probe.inputs)
+    return _is_right_for(ReferenceModel(replace(case, model=copy.deepcopy(case.model).eval())), conversion, judged)
+
+
+def _is_right_without_fast_path(conversion: Conversion, judged: JudgedProbe) -> bool:
+    """Whether the file is right for the model without torch's fused kernels, which set what is masked to zero."""
+    switch = getattr(torch.backends, "mha", None)
+    modules = conversion.case.model.modules()
+    if switch is None or not any(isinstance(module, nn.MultiheadAttention) for module in modules):
+        return False
+    was = switch.get_fastpath_enabled()
+    switch.set_fastpath_enabled(False)
+    try:
+        return was and _is_right_for(ReferenceModel(conversion.case), conversion, judged)
+    finally:
+        switch.set_fastpath_enabled(was)
+
+
+def _is_right_for(model: ReferenceModel, conversion: Conversion, judged: JudgedProbe) -> bool:
+    """Whether the file has another model's outputs on a probe."""
     try:
         actual = conversion.outputs(judged)
     except EngineError:
         return False
+    reference = model.ask(judged.probe.inputs)
     return reference is not None and all(parity.same for parity in by_position(actual, reference, ""))
 
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from onnxproof.checks.check import judge
 from onnxproof.checks.values import engines_agree, optimizer_neutral
 from onnxproof.engines.base import EngineError
 from onnxproof.probing.conversion import ONNXRUNTIME, Conversion, Outcome
 from onnxproof.results import CheckVerdict
-from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, edited, in_engines, scale_case, seen
+from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Gives, edited, in_engines, scale_case, seen
 
 WRONG = edited(("Mul (", "Div ("))
 
@@ -77,8 +78,16 @@ class TestOptimizer:
         assert finding.advice == ("Lower ONNX Runtime's graph_optimization_level, and report the model to onnxruntime.")
 
     def test_wrong_in_both(self, given):
-        """If neither is, it is not the optimizer's fault."""
-        assert seen(optimizer_neutral, given(scale_case(), WRONG)) == (CheckVerdict.HOLDS, "0 apart")
+        """If neither is, it is not judged: what is not right has no bound."""
+        finding = seen(optimizer_neutral, given(scale_case(), WRONG))
+        assert finding == (CheckVerdict.NOT_JUDGED, "it is wrong with and without: see same-values")
+
+    @pytest.mark.parametrize("check", [optimizer_neutral, engines_agree])
+    def test_draws(self, given, check):
+        """Outputs that differ each time are right by chance: they are not judged."""
+        noise = scale_case(Gives(lambda x, factor: (x * torch.rand_like(x), x.sum(-1))))
+        finding = seen(check, given(noise, FILE))
+        assert finding == (CheckVerdict.NOT_JUDGED, "the model has other outputs each time: see repeatable")
 
     @pytest.mark.parametrize(
         ("on", "off", "figure"),

@@ -120,7 +120,7 @@ def outputs_kept(conversion: Conversion) -> str:
             f"the file has {len(found)} outputs ({names}), the model {len(wanted)} ({', '.join(wanted)})",
             "Export every output; a consumer can leave out those that it does not need when it runs the file.",
         )
-    names_matter = not isinstance(conversion.file, GivenFile) or bool(conversion.case.output_names)
+    names_matter = bool(conversion.file.written_by or conversion.case.output_names)
     for value, (name, own) in zip(found, wanted.items(), strict=True):
         if names_matter and value.name != name:
             raise CheckError(f"output {name} is called {value.name}", "Give the exporter `output_names`.")

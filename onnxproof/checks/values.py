@@ -12,7 +12,7 @@ from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
-from onnxproof.locating.declared import KEEP_A_TENSOR
+from onnxproof.locating.declared import KEEP_A_TENSOR, size_advice
 from onnxproof.locating.sizes import where_it_is_right
 from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
@@ -44,20 +44,21 @@ def _run_on_base(conversion: Conversion) -> dict[str, Array]:
 
 def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Change) -> None:
     evidence = conversion.file.tracer_evidence
+    advice = size_advice(conversion) if change.kind == "size" else KEEP_A_TENSOR
     for inputs, values in conversion.model.reactions[change]:
         try:
             actual = conversion.run(inputs)
         except EngineError as error:
             raise CheckError(
                 f"the file refuses another value of {change}: {one_line(error)}",
-                KEEP_A_TENSOR,
+                advice,
                 evidence=evidence,
                 run=FailingRun(conversion.every_input(inputs), dict(values), {}),
             ) from error
         if same_bits(actual, base):
             raise CheckError(
                 f"the file does not react to {change}: its outputs stay those of the traced inputs, the model's change",
-                KEEP_A_TENSOR,
+                advice,
                 evidence=evidence,
                 run=_two_runs(conversion, inputs, values, actual),
             )
@@ -110,9 +111,13 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
                 run=_failing_run(conversion, failing),
             )
         parities += outcome.parities
+    _require_judged(parities)
+    return _figure(parities)
+
+
+def _require_judged(parities: Sequence[Parity]) -> None:
     if not any(parity.is_judged for parity in parities):
         raise NotJudgedError("rounding decides every value that the model gives: give inputs that it is made for")
-    return _figure(parities)
 
 
 def _require_repeats(conversion: Conversion) -> None:
@@ -197,6 +202,7 @@ def engines_agree(conversion: Conversion) -> str:
             "Try another opset or provider, and report the model to onnxruntime.",
             run=_failing_run(conversion, judged),
         )
+    _require_judged(theirs.parities)
     return _figure(theirs.parities)
 
 

@@ -19,6 +19,17 @@ KEEP_A_TENSOR = (
 )
 
 
+NO_NUMBER = (
+    "Look for what needs the size as a number, such as a branch or a loop on it, `chunk` or `unbind`: torch.export "
+    "decides it for the size of the example."
+)
+
+
+def size_advice(conversion: Conversion) -> str:
+    """What to do about a size of the example that the file keeps."""
+    return NO_NUMBER if conversion.file.written_by == TORCH_EXPORT else KEEP_A_TENSOR
+
+
 def strange_inputs(conversion: Conversion) -> list[str]:
     """The inputs that the file asks for and the case does not have."""
     known = leaves(conversion.case.inputs)
@@ -68,7 +79,7 @@ def frozen_advice(conversion: Conversion) -> str:
         with contextlib.suppress(ExportError):
             if not frozen_sizes(conversion, exported_with_two(case, file, frozen)):
                 return with_two(frozen)
-    return KEEP_A_TENSOR
+    return size_advice(conversion)
 
 
 def exported_with_two(case: Case, file: ExportedFile, symbols: Iterable[str]) -> Graph:

@@ -73,9 +73,9 @@ def _next(left: Iterator[tuple[Any, Tensor]], func: Any, value: Tensor) -> Tenso
 
 
 def _decided(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found: Any) -> list[Tensor]:
-    """The results that are integers or booleans, of an operation on floats that makes new ones."""
+    """The results that are integers or booleans, of an operation on floats that calculates new ones."""
     inputs = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
-    if not any(value.is_floating_point() for value in inputs):
+    if "empty" in str(func) or not any(value.is_floating_point() for value in inputs):
         return []
     results = [value for value in tree_flatten(found)[0] if isinstance(value, Tensor)]
     return [
@@ -86,9 +86,12 @@ def _decided(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found:
 
 
 def _chosen(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found: list[Tensor]) -> Tensor:
-    """The values at the indices, for an operation that returns both, such as TopK, a sort or a maximum."""
+    """The values at the indices, for an operation that returns both along a dimension: TopK, a sort, a maximum."""
     values, indices = found
-    given = dict(zip((argument.name for argument in func._schema.arguments), args, strict=False)) | dict(kwargs)
+    names = [argument.name for argument in func._schema.arguments] if hasattr(func, "_schema") else []
+    if "dim" not in names:
+        return values
+    given = dict(zip(names, args, strict=False)) | dict(kwargs)
     of, dim = given["self"], given.get("dim", -1)
     if indices.ndim < of.ndim:
         return torch.take_along_dim(of, indices.unsqueeze(dim), dim).squeeze(dim).to(values.dtype)

@@ -156,6 +156,8 @@ PICKED = {
     "sort": lambda x: (x * 0.3).sort(1, descending=True)[0] * torch.arange(3),
     "maximum": lambda x: (x * 0.3)[:, :2].max(1)[1],
     "argmax": lambda x: (x * 0.3)[:, :2].argmax(1),
+    "pooling": lambda x: torch.nn.functional.max_pool1d(x * 0.3, 2, return_indices=True)[1],
+    "not-yet-filled": lambda x: torch.empty_like(x, dtype=torch.long).copy_(x * 0.3 > x[:, :1] * 0.3),
     "mask": lambda x: torch.where(x * 0.3 > x[:, :1] * 0.3, x, -x),
     "integer": lambda x: (x * 0.3 / 0.3).long() + 0 * x,
 }

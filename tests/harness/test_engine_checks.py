@@ -8,7 +8,7 @@ from onnxproof.checks.check import judge
 from onnxproof.checks.values import engines_agree, optimizer_neutral
 from onnxproof.engines.base import EngineError
 from onnxproof.probing.conversion import ONNXRUNTIME, Conversion, Outcome
-from onnxproof.results import CheckVerdict
+from onnxproof.results import CheckVerdict, Parity
 from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Gives, edited, in_engines, scale_case, seen
 
 WRONG = edited(("Mul (", "Div ("))
@@ -139,6 +139,27 @@ class TestEngines:
             CheckVerdict.NOT_JUDGED,
             "it is wrong in both: see same-values",
         )
+
+    def test_right_on_the_example(self, given):
+        """If ONNX Runtime is wrong everywhere, the reference evaluator is asked on the example, too."""
+        case = scale_case(also=[{"x": ROWS[:3], "factor": FACTOR}])
+
+        def run(inputs):
+            return {"scaled": inputs["x"] * (2 if len(inputs["x"]) == 6 else 3), "total": inputs["x"].sum(-1)}
+
+        def never(inputs):
+            return {"scaled": inputs["x"] * 4, "total": inputs["x"].sum(-1)}
+
+        conversion = in_engines(given(case, FILE), onnxruntime=FakeEngine(never), reference=FakeEngine(run))
+        problem = judge(engines_agree, conversion).problem
+        assert problem.startswith("on traced the reference evaluator is right, onnxruntime is not: ")
+
+    def test_all_unjudged(self, given, monkeypatch):
+        """What rounding decides is no agreement."""
+        monkeypatch.setattr(Parity, "is_judged", False)
+        finding = seen(engines_agree, given(scale_case(), FILE))
+        assert finding[0] == CheckVerdict.NOT_JUDGED
+        assert finding[1].startswith("rounding decides every value")
 
     def test_wrong_at_a_size(self, given):
         """If both are wrong on the smallest inputs, those are judged on which ONNX Runtime is right."""

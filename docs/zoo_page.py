@@ -25,11 +25,21 @@ class Run(TypedDict):
     mebibytes: int
 
 
+class Tried(TypedDict):
+    """The faults that were put into a right file of one architecture: each with what caught it, or was measured."""
+
+    name: str
+    package: str
+    exporter: str
+    trials: list[dict[str, str]]
+
+
 class Zoo(TypedDict):
-    """The runs of one record, and with which versions."""
+    """The runs of one record, the faults put into its files, and with which versions."""
 
     versions: dict[str, str]
     runs: list[Run]
+    faults: list[Tried]
 
 
 def read() -> Zoo:
@@ -38,11 +48,18 @@ def read() -> Zoo:
 
 
 def merged(earlier: Zoo, later: Zoo) -> Zoo:
-    """The later runs, and the earlier ones of other architectures and exporters if the versions are the same."""
-    runs = {(run["package"], run["name"], run["exporter"]): run for run in later["runs"]}
-    if earlier["versions"] == later["versions"]:
-        runs = {(run["package"], run["name"], run["exporter"]): run for run in earlier["runs"]} | runs
-    return Zoo(versions=later["versions"], runs=[runs[key] for key in sorted(runs)])
+    """The later entries, and the earlier ones of other architectures and exporters if the versions are the same."""
+    if earlier["versions"] != later["versions"]:
+        return later
+    runs, faults = (
+        {(entry["package"], entry["name"], entry["exporter"]): entry for entry in [*earlier[kind], *later[kind]]}
+        for kind in ("runs", "faults")
+    )
+    return Zoo(
+        versions=later["versions"],
+        runs=[runs[key] for key in sorted(runs)],
+        faults=[faults[key] for key in sorted(faults)],
+    )
 
 
 def render(found: Zoo) -> str:
@@ -56,6 +73,8 @@ def render(found: Zoo) -> str:
         names=list(dict.fromkeys(run["name"] for run in found["runs"])),
         packages=sorted({run["package"] for run in found["runs"]}),
         faults=faults(found["runs"]),
+        tried=found["faults"],
+        trials=Counter(_outcome(trial) for tried in found["faults"] for trial in tried["trials"]),
     )
 
 
@@ -68,6 +87,11 @@ def verdict(run: Run) -> str:
     if expected == ["exports"]:
         return "refused"
     return f"✗ {', '.join(expected)}" if expected else "✓"
+
+
+def _outcome(trial: dict[str, str]) -> str:
+    """What became of a fault in a file."""
+    return "caught" if trial["caught_by"] else "invisible" if trial["invisible"] else "missed"
 
 
 def checks_with(run: Run, verdict: CheckVerdict) -> list[str]:

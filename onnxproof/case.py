@@ -215,7 +215,14 @@ def _check_fit(what: str, more: Mapping[str, Any], inputs: Mapping[str, Any]) ->
 
 
 def _as_arrays(inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return map_leaves(lambda _, leaf: to_array(leaf), inputs)
+    return map_leaves(_as_array, inputs)
+
+
+def _as_array(name: str, leaf: Any) -> Any:
+    try:
+        return to_array(leaf)
+    except NotImplementedError as error:  # torch's answer for a tensor without values
+        raise CaseError(f"{name} is on the device {leaf.device}, which has no values; give an array") from error
 
 
 def _by_symbol(dynamic: Dynamic, found: Mapping[str, Any]) -> dict[str, set[int]]:

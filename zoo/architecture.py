@@ -18,7 +18,7 @@ SEED = 20260214
 class Architecture:
     """A function that makes a case, at `place` as the command takes it, and the package that has the model.
 
-    The ten that are `quick` take a few seconds each: `tox -e zoo -- -m quick`.
+    The ten that are `quick` take a few seconds each, and run in .ci/run: `tox -e zoo -- -m quick`.
     """
 
     place: str
@@ -97,6 +97,17 @@ STATIC = "dims-kept, inputs-live, same-values-unseen"
 
 IMAGE = {0: "batch", 2: "height", 3: "width"}
 """The dynamic dimensions of a batch of images of any size."""
+
+ENCODER_DECODER = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 2,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+}
+"""The size of a small encoder and decoder of transformers."""
 
 TEXT = {0: "batch", 1: "sequence"}
 """The dynamic dimensions of a batch of texts."""

@@ -5,11 +5,11 @@ from importlib.metadata import version
 
 import pytest
 
-from docs.zoo_page import PAGE, RESULTS, Run, Zoo, merged, read, render
+from docs.zoo_page import PAGE, RESULTS, Run, Tried, Zoo, merged, read, render
 
 PACKAGES = ("transformers", "timm", "torchvision", "spandrel", "segmentation-models-pytorch", "ultralytics")
 STACK = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", *PACKAGES)
-RUN = "run of the zoo"
+RUN, TRIED = "run of the zoo", "faults in a file of the zoo"
 
 
 def pytest_addoption(parser):
@@ -32,16 +32,23 @@ def keep_run(record_property):
     return lambda run: record_property(RUN, run)
 
 
+@pytest.fixture
+def keep_tried(record_property):
+    """Hands the faults tried on a file to the process that records them."""
+    return lambda tried: record_property(TRIED, tried)
+
+
 class Recorder:
     """Writes each run once it is over: all of them take long."""
 
     def pytest_runtest_logreport(self, report):
         if report.when == "call":
-            record([value for name, value in report.user_properties if name == RUN])
+            runs, tried = ([value for name, value in report.user_properties if name == kind] for kind in (RUN, TRIED))
+            record(runs, tried)
 
 
-def record(runs: list[Run]) -> None:
-    found = Zoo(versions={name: version(name) for name in STACK}, runs=runs)
+def record(runs: list[Run], tried: list[Tried]) -> None:
+    found = Zoo(versions={name: version(name) for name in STACK}, runs=runs, faults=tried)
     if RESULTS.exists():
         found = merged(read(), found)
     RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

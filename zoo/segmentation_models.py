@@ -15,7 +15,7 @@ def image_case(model, height: int = 64, width: int = 96) -> Case:
     return Case(model, {"image": noise(2, 3, height, width)}, dynamic={"image": IMAGE})
 
 
-@architecture("segmentation-models-pytorch", quick=True)
+@architecture("segmentation-models-pytorch")
 @wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
 def unet():
     return image_case(smp.Unet(**SHALLOW, **NARROW))

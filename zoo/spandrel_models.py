@@ -7,6 +7,7 @@ from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RealCUGAN.__arch.upcunet_v3 import UpCunet2x
 from spandrel.architectures.SAFMN.__arch.safmn import SAFMN
 from spandrel.architectures.SPAN.__arch.span import SPAN
+from spandrel.architectures.SwinIR.__arch.SwinIR import SwinIR
 from torch import nn
 
 from onnxproof import Case
@@ -18,15 +19,32 @@ def image_case(model: nn.Module, height: int = 24, width: int = 32) -> Case:
     return Case(model, {"image": noise(2, 3, height, width)}, dynamic={"image": IMAGE})
 
 
-@architecture("spandrel", quick=True)
+@architecture("spandrel")
 @wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
 def esrgan():
     return image_case(RRDBNet(num_filters=8, num_blocks=2))
 
 
-@architecture("spandrel")
+@architecture("spandrel", quick=True)
 def compact():
     return image_case(SRVGGNetCompact(num_feat=16, num_conv=4))
+
+
+@architecture("spandrel")
+@wrong(TORCHSCRIPT, "inputs-live, same-values-unseen", "its padding, under an `if`, is not in the file")
+@wrong(TORCH_EXPORT, "inputs-live, same-values-unseen", "its padding, under an `if`, is not in the file")
+def swinir():
+    return image_case(
+        SwinIR(
+            embed_dim=64,
+            num_heads=[2, 2],
+            depths=[2, 2],
+            img_size=16,
+            window_size=8,
+            upscale=2,
+            upsampler="pixelshuffle",
+        )
+    )
 
 
 @architecture("spandrel")

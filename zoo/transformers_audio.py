@@ -32,7 +32,7 @@ def wave_case(model) -> Case:
     return Case(model, {"input_values": sound(2, 1600)}, dynamic={"input_values": {0: "batch", 1: "samples"}})
 
 
-@architecture("transformers", quick=True)
+@architecture("transformers")
 def wav2vec2():
     return wave_case(hf.Wav2Vec2ForCTC(hf.Wav2Vec2Config(**WAVES)))
 
@@ -76,7 +76,7 @@ def whisper():
     return Case(model, inputs, dynamic=dynamic)
 
 
-@architecture("transformers")
+@architecture("transformers", quick=True)
 @wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
 @wrong(TORCH_EXPORT, "exports", "the padding is calculated with a tensor, whose values torch.export does not have")
 def encodec():
@@ -91,7 +91,7 @@ def encodec():
     )
 
 
-@architecture("transformers")
+@architecture("transformers", quick=True)
 def vocoder():
     """HiFi-GAN: a spectrogram in, sound out."""
     config = hf.SpeechT5HifiGanConfig(

@@ -6,7 +6,7 @@ from torch import nn
 
 from onnxproof import Case
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
-from zoo.architecture import STATIC, TEXT, architecture, tokens, wrong
+from zoo.architecture import ENCODER_DECODER, STATIC, TEXT, architecture, tokens, wrong
 
 VOCABULARY = 200
 SMALL = {
@@ -37,7 +37,7 @@ def bert():
     return encoder_case(hf.BertModel(hf.BertConfig(**SMALL)), token_types=True)
 
 
-@architecture("transformers")
+@architecture("transformers", quick=True)
 def distilbert():
     config = hf.DistilBertConfig(vocab_size=VOCABULARY, dim=32, n_layers=2, n_heads=4, hidden_dim=64)
     return encoder_case(hf.DistilBertForSequenceClassification(config))
@@ -148,13 +148,7 @@ def t5():
 def bart():
     config = hf.BartConfig(
         vocab_size=VOCABULARY,
-        d_model=32,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=64,
-        decoder_ffn_dim=64,
+        **ENCODER_DECODER,
         max_position_embeddings=128,
     )
     return translator_case(hf.BartForConditionalGeneration(config))

@@ -5,7 +5,7 @@ import transformers as hf
 
 from onnxproof import Case
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
-from zoo.architecture import IMAGE, ONE_NAME, TEXT, architecture, noise, tokens, wrong
+from zoo.architecture import ENCODER_DECODER, IMAGE, ONE_NAME, STATIC, TEXT, architecture, noise, tokens, wrong
 
 SMALL = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
 
@@ -64,6 +64,43 @@ def depth_anything():
         max_depth=20,
     )
     return any_size_case(hf.DepthAnythingForDepthEstimation(config), 56, 70)
+
+
+RESNET = {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
+
+
+@architecture("transformers")
+def detr():
+    backbone = hf.ResNetConfig(**RESNET, out_features=["stage4"])
+    config = hf.DetrConfig(
+        backbone_config=backbone,
+        use_timm_backbone=False,
+        **ENCODER_DECODER,
+        num_queries=10,
+    )
+    return any_size_case(hf.DetrForObjectDetection(config), 64, 96)
+
+
+@architecture("transformers")
+@wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
+@wrong(TORCH_EXPORT, STATIC, "the batch of the example is in the file")
+def rt_detr():
+    backbone = hf.RTDetrResNetConfig(**RESNET, layer_type="basic", out_features=["stage2", "stage3", "stage4"])
+    config = hf.RTDetrConfig(
+        backbone_config=backbone,
+        encoder_hidden_dim=32,
+        encoder_in_channels=[16, 24, 32],
+        encoder_ffn_dim=64,
+        encoder_attention_heads=4,
+        d_model=32,
+        num_queries=10,
+        decoder_in_channels=[32, 32, 32],
+        decoder_ffn_dim=64,
+        decoder_layers=2,
+        decoder_attention_heads=4,
+        eval_size=None,
+    )
+    return image_case(hf.RTDetrForObjectDetection(config), 64)
 
 
 @architecture("transformers")

@@ -49,3 +49,15 @@ def replace_folder(target: Path, make: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return target
+
+
+def short(file: str) -> str:
+    """A path as a user in the current folder would write it."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+def is_own(file: Path) -> bool:
+    """Whether a file belongs to this package, or to Python's library."""
+    library = file.is_relative_to(Path(os.__file__).parent) and "site-packages" not in file.parts
+    return library or file.is_relative_to(Path(__file__).parents[1])

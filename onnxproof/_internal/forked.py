@@ -22,6 +22,8 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TextIO
 
+from onnxproof._internal.files import is_own
+
 SECONDS = 1800.0
 """How long one export, or one run in an engine, may take by default."""
 
@@ -108,17 +110,11 @@ def last_words(printed: str, *hidden: Path) -> str:
     said, _, stack = printed.partition("Fatal Python error: ")
     at_work = (part for part in re.split(r"^.*hread 0x.*$", stack, flags=re.MULTILINE) if " in _serve" not in part)
     frames = [found for part in at_work for found in re.findall(r'File "(.+?)", line (\d+) in (\S+)', part)]
-    foreign = [frame for frame in frames if not _is_own(Path(frame[0]))]
+    foreign = [frame for frame in frames if not is_own(Path(frame[0]))]
     shown = [frame for frame in foreign if not any(Path(frame[0]).is_relative_to(folder) for folder in hidden)]
     places = [f"It was in `{function}` at {file}:{line}." for file, line, function in shown or foreign]
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return " ".join([*places[:1], *(f"It printed last: {line[:200]}" for line in lines[-1:])])
-
-
-def _is_own(file: Path) -> bool:
-    """Whether a file belongs to this package, or to Python's library."""
-    library = file.is_relative_to(Path(os.__file__).parent) and "site-packages" not in file.parts
-    return library or file.is_relative_to(Path(__file__).parents[1])
 
 
 def _ending(status: int) -> str:

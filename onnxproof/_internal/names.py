@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
 
-def suggestion(text: str, names: Iterable[str]) -> str:
+def suggestion(text: str, names: Iterable[str], likeness: float = 0.6) -> str:
     """The end of a sentence on `text` that asks for the nearest of `names`; "" if none is near."""
-    nearest = get_close_matches(text, list(names), n=1)
+    nearest = get_close_matches(text, list(names), 1, likeness)
     return f", did you mean {nearest[0]!r}?" if nearest else ""
 
 

@@ -3,7 +3,7 @@
 import re
 
 
-def one_line(error: object, most: int = 300) -> str:
+def one_line(error: object, most: int = 500) -> str:
     """The text of an error on one line, of `most` characters."""
     return printable(re.sub(r"\s+", " ", str(error)).strip()[:most])
 

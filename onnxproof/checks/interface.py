@@ -1,12 +1,11 @@
 """Checks of the file itself: what it declares, and whether it is complete."""
 
+import contextlib
 import re
-from collections.abc import Iterable
 
 import onnx
 
 from onnxproof._internal.texts import one_line
-from onnxproof._internal.trees import leaves
 from onnxproof.case import Case
 from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.engines.base import EngineError
@@ -14,18 +13,22 @@ from onnxproof.engines.isolated import run_without_torch
 from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun
 from onnxproof.graph.dims import SymbolError, bind
-from onnxproof.graph.load import GraphError, external_files
+from onnxproof.graph.load import GraphError, external_files, operators_without_body
 from onnxproof.graph.record import shape_text
+from onnxproof.locating.declared import (
+    declared_dims,
+    exported_with_two,
+    frozen_advice,
+    inputs_advice,
+    strange_inputs,
+    with_two,
+)
 from onnxproof.locating.weights import default_advice
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import ExportedFile, GivenFile
-from onnxproof.probing.probes import resized
-from onnxproof.versions import TORCH_EXPORT
+from onnxproof.versions import TORCH_EXPORT, opsets
 
-KEEP_A_TENSOR = (
-    "Keep it a tensor in the model: a Python number freezes it, and for torchscript `.item()`, `int(x.shape[i])` and"
-    " `if` do, too."
-)
+BODIES_INSIDE = "Keep the file, its external data beside it, and a body for each custom operator."
 
 
 def exports(conversion: Conversion) -> str:
@@ -46,25 +49,19 @@ def _advice(case: Case, file: ExportedFile, refusal: str) -> str:
         return f"Ask for opset {found[1]} or newer: `--opset {found[1]}`."
     if "did not finish" in refusal:
         return "Give it more time with `--timeout`, or take out of the model what it waits for."
+    if "data-dependent" in refusal:
+        return "Choose by `torch.where` or `torch.cond`: the exporter has no values to branch on or to take sizes from."
     if "crashed" in refusal or "ended its process" in refusal:
         return "Try the other exporter or another torch, and report the model to torch."
+    newest = opsets(file.exporter)[-1]
+    if file.opset > newest:
+        return f"Ask for opset {newest}, its newest, or an older one: `--opset {newest}`."
     ones = [symbol for symbol, size in case.sizes.items() if size == 1]
-    if ones and file.exporter == TORCH_EXPORT and _is_exported_with_two(case, file, ones):
-        return _with_two(ones)
+    if ones and file.exporter == TORCH_EXPORT:
+        with contextlib.suppress(ExportError):
+            exported_with_two(case, file, ones)
+            return with_two(ones)
     return "Read the exporter's message; try another opset or the other exporter."
-
-
-def _with_two(symbols: Iterable[str]) -> str:
-    return f"Give an example with {' = '.join(symbols)} = 2: torch.export takes a size of 1 for a constant."
-
-
-def _is_exported_with_two(case: Case, file: ExportedFile, symbols: Iterable[str]) -> bool:
-    """Whether the exporter takes the example with a size of 2 along these dimensions."""
-    try:
-        file.traced_on(resized(case, case.sizes | dict.fromkeys(symbols, 2)).inputs, "with-two")
-    except ExportError:
-        return False
-    return True
 
 
 def opset_kept(conversion: Conversion) -> str:
@@ -99,16 +96,11 @@ def inputs_kept(conversion: Conversion) -> str:
     """The file has every input of the model, under its name and in order."""
     wanted, found = conversion.case.required_inputs, conversion.graph.input_names
     missing = [f"the file has no input {name}" for name in wanted if name not in found]
-    strange = [
-        f"it has an input {name} that the model does not have"
-        for name in found
-        if name not in leaves(conversion.case.inputs)
-    ]
+    strange = [f"it has an input {name} that the model does not have" for name in strange_inputs(conversion)]
     if missing or strange:
         raise CheckError(
             f"{'; '.join(missing + strange)}; its inputs are {', '.join(found) or 'none'}",
-            default_advice(conversion)
-            or "Pass each input as a tensor, and do not take its value out: a Python number is folded into the file.",
+            inputs_advice(conversion),
             evidence=conversion.file.tracer_evidence,
         )
     if tuple(wanted) != tuple(name for name in found if name in wanted):
@@ -128,7 +120,7 @@ def outputs_kept(conversion: Conversion) -> str:
             f"the file has {len(found)} outputs ({names}), the model {len(wanted)} ({', '.join(wanted)})",
             "Export every output; a consumer can leave out those that it does not need when it runs the file.",
         )
-    names_matter = not isinstance(conversion.file, GivenFile) or bool(conversion.case.output_names)
+    names_matter = bool(conversion.file.written_by or conversion.case.output_names)
     for value, (name, own) in zip(found, wanted.items(), strict=True):
         if names_matter and value.name != name:
             raise CheckError(f"output {name} is called {value.name}", "Give the exporter `output_names`.")
@@ -149,23 +141,18 @@ def dims_kept(conversion: Conversion) -> str:
     dynamic = conversion.case.dynamic
     if not dynamic:
         raise NotJudgedError("the case names no dynamic dimension")
-    shapes = {value.name: value.shape for value in conversion.graph.inputs}
-    declared = [
-        (str(dim), name, shape[axis])
-        for name, axes in dynamic.items()
-        for axis, dim in axes.items()
-        if (shape := shapes.get(name)) is not None
-    ]
+    kept = {name: axes for name, axes in dynamic.items() if name in conversion.graph.input_names}
+    if not kept:
+        raise NotJudgedError(f"the file has no input {' or '.join(dynamic)}: see inputs-kept")
+    declared = declared_dims(conversion)
     frozen = [f"{symbol} of {name} is {size}" for symbol, name, size in declared if isinstance(size, int)]
     if frozen:
-        fixed = dict.fromkeys(symbol for symbol, _, size in declared if isinstance(size, int))
-        is_of_ones = conversion.file.exporter == TORCH_EXPORT and all(conversion.case.sizes[s] == 1 for s in fixed)
         raise CheckError(
             f"the file froze a dimension: {'; '.join(frozen)}",
-            _with_two(fixed) if is_of_ones else KEEP_A_TENSOR,
+            frozen_advice(conversion),
             evidence=conversion.file.tracer_evidence,
         )
-    return ", ".join(conversion.case.sizes)
+    return ", ".join(dict.fromkeys(str(dim) for axes in kept.values() for dim in axes.values()))
 
 
 def shapes_honest(conversion: Conversion) -> str:
@@ -193,16 +180,17 @@ def shapes_honest(conversion: Conversion) -> str:
 
 def self_contained(conversion: Conversion) -> str:
     """The file loads and runs without torch, from the files that it names alone."""
-    advice = "Keep the file, its external data beside it, and a body for each custom operator."
     try:
         inputs = conversion.feeds(conversion.case.inputs)
     except EngineError as error:
         raise NotJudgedError(f"{error}: see inputs-kept") from error
     except GraphError as error:
         if external_files(conversion.file.path):
-            raise CheckError(one_line(error), advice) from error
+            raise CheckError(one_line(error), BODIES_INSIDE) from error
         raise
     problem = run_without_torch(conversion.file.path, inputs, conversion.provider)
-    if problem:
-        raise CheckError(problem, advice)
-    return "runs alone"
+    if not problem:
+        return "runs alone"
+    if conversion.outcome(conversion.model.traced).refusal and not operators_without_body(conversion.file.path):
+        raise NotJudgedError("the file does not run at all: see same-values")
+    raise CheckError(problem, BODIES_INSIDE)

@@ -132,6 +132,11 @@ def conversions(
     model = ReferenceModel(case, budget)
     if file and exporters:
         raise CaseError("a file that is given is already exported; leave out the exporters, or the file")
+    newest = max(versions.opsets(exporter)[-1] for exporter in versions.EXPORTERS)
+    if opset is not None and opset > newest and not file:
+        raise CaseError(
+            f"opset {opset} is asked for; the newest that an exporter of the installed torch writes is {newest}"
+        )
     if file:
         yield Conversion(model, GivenFile(file, opset), engines, timeout)
         return

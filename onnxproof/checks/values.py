@@ -8,13 +8,13 @@ import numpy as np
 from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.checks.check import CheckError, NotJudgedError
-from onnxproof.checks.interface import KEEP_A_TENSOR
 from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
+from onnxproof.locating.declared import KEEP_A_TENSOR, size_advice
 from onnxproof.locating.sizes import where_it_is_right
-from onnxproof.locating.weights import changed_by_a_run
+from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import Change, JudgedProbe, same_bits
@@ -44,20 +44,21 @@ def _run_on_base(conversion: Conversion) -> dict[str, Array]:
 
 def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Change) -> None:
     evidence = conversion.file.tracer_evidence
+    advice = size_advice(conversion) if change.kind == "size" else KEEP_A_TENSOR
     for inputs, values in conversion.model.reactions[change]:
         try:
             actual = conversion.run(inputs)
         except EngineError as error:
             raise CheckError(
                 f"the file refuses another value of {change}: {one_line(error)}",
-                KEEP_A_TENSOR,
+                advice,
                 evidence=evidence,
                 run=FailingRun(conversion.every_input(inputs), dict(values), {}),
             ) from error
         if same_bits(actual, base):
             raise CheckError(
                 f"the file does not react to {change}: its outputs stay those of the traced inputs, the model's change",
-                KEEP_A_TENSOR,
+                advice,
                 evidence=evidence,
                 run=_two_runs(conversion, inputs, values, actual),
             )
@@ -94,8 +95,7 @@ def same_values_unseen(conversion: Conversion) -> str:
 
 def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
     conversion.graph  # noqa: B018  # an unreadable file is not a value error
-    if not conversion.model.repeats:
-        raise NotJudgedError("the model has other outputs each time: see repeatable")
+    _require_repeats(conversion)
     parities: list[Parity] = []
     for judged in probes:
         outcome = conversion.outcome(judged)
@@ -104,8 +104,7 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
             wrong = conversion.outcome(failing).wrong
             culprit = where_it_goes_wrong(conversion, failing)
             raise CheckError(
-                f"on {failing.probe.id}: output {wrong.output}: {wrong.problem}; {culprit.text}"
-                f"{where_it_is_right(conversion, failing)}",
+                f"on {failing.probe.id}: {_told(wrong)}; {culprit.text}{where_it_is_right(conversion, failing)}",
                 culprit.advice,
                 evidence=culprit.evidence,
                 figure=_figure(outcome.parities),
@@ -113,9 +112,23 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
                 run=_failing_run(conversion, failing),
             )
         parities += outcome.parities
+    _require_judged(parities)
+    return _figure(parities)
+
+
+def _require_judged(parities: Sequence[Parity]) -> None:
     if not any(parity.is_judged for parity in parities):
         raise NotJudgedError("rounding decides every value that the model gives: give inputs that it is made for")
-    return _figure(parities)
+
+
+def _require_repeats(conversion: Conversion) -> None:
+    if not conversion.model.repeats:
+        raise NotJudgedError("the model has other outputs each time: see repeatable")
+
+
+def _told(wrong: Parity) -> str:
+    """What is wrong, and with which output if it is one."""
+    return wrong.problem if wrong.output == "*" else f"output {wrong.output}: {wrong.problem}"
 
 
 def _figure(parities: Sequence[Parity]) -> str:
@@ -144,7 +157,8 @@ def _failing_run(conversion: Conversion, judged: JudgedProbe, engine: str = ONNX
 
 def optimizer_neutral(conversion: Conversion) -> str:
     """The file has the same outputs with ONNX Runtime's graph optimization on and off."""
-    largest = 0.0
+    _require_repeats(conversion)
+    largest, is_judged = 0.0, False
     for judged in conversion.model.judged:
         on, off = (conversion.outcome(judged, name) for name in (ONNXRUNTIME, UNOPTIMIZED))
         if on.is_right != off.is_right:
@@ -156,19 +170,23 @@ def optimizer_neutral(conversion: Conversion) -> str:
                 run=_failing_run(conversion, judged, ONNXRUNTIME if off.is_right else UNOPTIMIZED),
             )
         if on.is_right:
+            is_judged = True
             a, b = (conversion.outputs(judged, name).values() for name in (ONNXRUNTIME, UNOPTIMIZED))
             largest = max(largest, *(_distance(x, y) for x, y in zip(a, b, strict=True)))
+    if not is_judged:
+        raise NotJudgedError("it is wrong with and without: see same-values")
     return f"{largest:.2g} apart"
 
 
 def engines_agree(conversion: Conversion) -> str:
     """The file has the same outputs in the ONNX reference evaluator."""
-    judged = smallest = _smallest(conversion.model.judged)
+    _require_repeats(conversion)
+    smallest, traced = _smallest(conversion.model.judged), conversion.model.traced
     right = [each for each in conversion.model.judged if conversion.outcome(each).is_right]
-    if smallest not in right and not conversion.outcome(smallest, REFERENCE).is_right:
-        if not right:
-            raise NotJudgedError("it is wrong in both: see same-values")
-        judged = _smallest(right)
+    asked = [smallest, _smallest(right) if right else traced]
+    judged = next((each for each in asked if each in right or conversion.outcome(each, REFERENCE).is_right), None)
+    if judged is None:
+        raise NotJudgedError("it is wrong in both: see same-values")
     theirs, ours = (conversion.outcome(judged, name) for name in (REFERENCE, ONNXRUNTIME))
     if theirs.refusal:
         does = "is not asked" if theirs.is_left_out else "does not run it"
@@ -185,6 +203,7 @@ def engines_agree(conversion: Conversion) -> str:
             "Try another opset or provider, and report the model to onnxruntime.",
             run=_failing_run(conversion, judged),
         )
+    _require_judged(theirs.parities)
     return _figure(theirs.parities)
 
 
@@ -201,7 +220,12 @@ def repeatable(conversion: Conversion) -> str:
                 f"the model keeps state: a run changes its {', '.join(changed[:3])}, and the outputs with it",
                 "Let `forward` change nothing: take the state as an input, and return the next one.",
             )
-        raise CheckError("the model itself has other outputs when it runs again", "Call `model.eval()`, or seed it.")
+        raise CheckError(
+            "the model itself has other outputs when it runs again",
+            "Call `model.eval()` before you make the case."
+            if repeats_in_eval_mode(conversion.case)
+            else "The model draws random numbers: take them as an input.",
+        )
     base = _run_on_base(conversion)
     if not same_bits(conversion.run(conversion.model.base.probe.inputs), base):
         raise CheckError(
@@ -256,7 +280,7 @@ def probes_adequate(conversion: Conversion) -> str:
 
 
 def _varies(leaf: Array) -> bool:
-    return leaf.size > 1 and bool(leaf.min() < leaf.max())
+    return leaf.size > 1 and bool((leaf != leaf.flat[0]).any())
 
 
 def _distance(a: Array, b: Array) -> float:

@@ -30,6 +30,9 @@ from onnxproof.probing.conversion import Conversion, default_engines
 from onnxproof.report.page import write_run
 from onnxproof.results import CheckVerdict, Results, as_json, tally, without_copies
 
+NARROW = 60
+"""Columns of a terminal in which a table would cut the names of the checks."""
+
 _STYLES = {
     CheckVerdict.HOLDS: "green",
     CheckVerdict.FAILS: "bold red",
@@ -151,25 +154,28 @@ def _writing(report: str) -> Iterator[None]:
 
 
 def _print_findings(found: Sequence[Finding], report: str | None) -> None:
-    """A table of the checks, and below it, in whole words and paths, what fails and what to do."""
+    """A table of the checks, or a line each where it is too narrow, and in whole words and paths what fails and why."""
     console = Console()
     wrapper = TextWrapper(console.width, break_long_words=False, break_on_hyphens=False)
     first = found[0]
     opset = f", opset {first.opset}" if first.opset else ""
-    table = Table("check", "verdict", title=escape(f"{first.case}: {first.file or first.exporter}{opset}"))
-    table.add_column("figure", overflow="fold")
+    title = f"{first.case}: {first.file or first.exporter}{opset}"
     failing = [finding for finding in found if finding.verdict in (CheckVerdict.FAILS, CheckVerdict.EXPECTED)]
-    for finding in found:
-        seen = finding.figure or ("see below" if finding in failing else finding.problem)
-        table.add_row(finding.check, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", escape(seen))
-    console.print(table)
+    seen = [finding.figure or ("see below" if finding in failing else finding.problem) for finding in found]
+    if console.width < NARROW:
+        console.print(title, markup=False, highlight=False)
+        for finding, text in zip(found, seen, strict=True):
+            line = wrapper.fill(f"{finding.check}: {finding.verdict}: {text}")
+            console.print(line, style=_STYLES[finding.verdict], soft_wrap=True, markup=False, highlight=False)
+    else:
+        table = Table("check", "verdict", title=escape(title))
+        table.add_column("figure", overflow="fold")
+        for finding, text in zip(found, seen, strict=True):
+            table.add_row(finding.check, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", escape(text))
+        console.print(table)
     for finding in failing:
         script = f"\n→ python {report}/{finding.repro}/repro.py" if finding.repro else ""
-        text = "\n".join(
-            wrapper.fill(
-                line,
-            )
-            for line in f"{finding}{script}".splitlines()
-        )
+        text = "\n".join(map(wrapper.fill, f"{finding}{script}".splitlines()))
         console.print(text, style=_STYLES[finding.verdict], soft_wrap=True, markup=False, highlight=False)
-    console.print(f"{len(found)} checks: {tally(finding.verdict for finding in found)}", highlight=False)
+    checks = f"{len(found)} check{'s' * (len(found) != 1)}"
+    console.print(f"{checks}: {tally(finding.verdict for finding in found)}", highlight=False)

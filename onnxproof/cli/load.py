@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
+from onnxproof._internal.files import is_own, short
 from onnxproof._internal.names import suggestion
 from onnxproof._internal.texts import one_line
 from onnxproof.case import CaseError
@@ -21,7 +22,7 @@ Made = TypeVar("Made")
 def load(text: str) -> Any:
     """What `file.py:name` or `package.module:name` names. Raises `CommandError`."""
     place, colon, name = text.rpartition(":")
-    if not (colon and place and name):
+    if not (colon and place.strip(".") and name):
         raise CommandError(f"{text}: write my_models.py:my_case or package.module:name")
     module = load_module(place)
     if not hasattr(module, name):
@@ -58,6 +59,8 @@ def require_no_arguments(text: str, function: Callable[..., Made]) -> Callable[[
 
 def _module(place: str) -> ModuleType:
     try:
+        if not place.endswith(".py") and Path(place).is_file():
+            raise CommandError(f"{place}: not a Python file; write my_models.py:my_case or package.module:name")
         if not place.endswith(".py"):
             sys.path.insert(0, str(Path.cwd()))
             return importlib.import_module(place)
@@ -80,6 +83,11 @@ def _module(place: str) -> ModuleType:
 def _where(error: BaseException) -> str:
     """An error in the user's code, in one line."""
     if isinstance(error, SyntaxError):
-        return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {one_line(error)} ({frame.filename}:{frame.lineno})"
+        return f"{type(error).__name__}: {error.msg} ({short(str(error.filename))}:{error.lineno})"
+    frames = traceback.extract_tb(error.__traceback__)
+    frame = next((each for each in reversed(frames) if _is_of_the_user(Path(each.filename))), frames[-1])
+    return f"{type(error).__name__}: {one_line(error)} ({short(frame.filename)}:{frame.lineno})"
+
+
+def _is_of_the_user(file: Path) -> bool:
+    return not is_own(file) and "site-packages" not in file.parts

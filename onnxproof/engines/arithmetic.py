@@ -15,6 +15,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from onnxproof.engines.decisions import Call, plain
+
 ROUNDINGS = 4
 """How far a result is moved at most, in units of its last place: half a unit is what one rounding costs, and a sum over
 hundreds of products has about eight of them."""
@@ -47,20 +49,31 @@ _NARROW = torch.float32, torch.float16, torch.bfloat16
 
 
 @contextlib.contextmanager
-def in_float64() -> Iterator[None]:
-    """Runs every operation in float64; weights are converted where they are used, one operation at a time."""
-    with _without_compiling(), _Arithmetic(_result_in_float64):
+def in_float64(call: Call = plain) -> Iterator[None]:
+    """Runs every operation in float64; weights are converted where they are used, one operation at a time.
+
+    `call` is how an operation is called, see `Decisions`.
+    """
+    with _without_compiling(), _Arithmetic(partial(_result_in_float64, call)):
         yield
 
 
 @contextlib.contextmanager
-def rounded_at_random(seed: int) -> Iterator[None]:
+def as_it_is(call: Call) -> Iterator[None]:
+    """Runs every operation as it is, by `call`."""
+    with _without_compiling(), _Arithmetic(call):
+        yield
+
+
+@contextlib.contextmanager
+def rounded_at_random(seed: int, call: Call = plain) -> Iterator[None]:
     """Moves every result by a few units in its last place: what the same model gives in another order of rounding.
 
-    `seed` chooses the order. Integral results stay, since every engine has the same.
+    `seed` chooses the order, and `call` is how an operation is called. Integral results stay, since every engine has
+    the same.
     """
     random = torch.Generator().manual_seed(seed)
-    with _without_compiling(), _Arithmetic(partial(_moved_result, random)):
+    with _without_compiling(), _Arithmetic(partial(_moved_result, call, random)):
         yield
 
 
@@ -104,11 +117,11 @@ class _Arithmetic(TorchDispatchMode):
         return self._result(func, args, dict(kwargs or {}))
 
 
-def _result_in_float64(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _result_in_float64(call: Call, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     wide_args, wide_kwargs = tree_map(_widened, (args, kwargs))
     if func is torch.ops.aten.conv2d.default:
         return _convolved(*wide_args, **wide_kwargs)
-    found = tree_map(_widened, func(*wide_args, **wide_kwargs))
+    found = tree_map(_widened, call(func, wide_args, wide_kwargs))
     for argument, narrow, wide in zip(_arguments(func), args, wide_args, strict=False):
         if argument.alias_info and argument.alias_info.is_write and narrow is not wide:
             narrow.copy_(wide)
@@ -164,9 +177,9 @@ def _arguments(func: Any) -> list[Any]:
     return func._schema.arguments if hasattr(func, "_schema") else []
 
 
-def _moved_result(random: torch.Generator, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def _moved_result(call: Call, random: torch.Generator, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result, moved if it is a new one: views and arguments that are changed in place stay."""
-    found = func(*args, **kwargs)
+    found = call(func, args, kwargs)
     is_new = not any(argument.alias_info for argument in _arguments(func))
     return tree_map(partial(_moved, random), found) if is_new else found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from onnxproof._internal.trees import Array
+from onnxproof.engines.onnxruntime import without_source
 from onnxproof.graph.load import copy_with_data
 
 SECONDS = 300
@@ -63,4 +64,4 @@ def run_without_torch(path: Path, inputs: Mapping[str, Array], provider: str) ->
             return f"it runs for more than {SECONDS} s"
     if not ran.returncode:
         return ""
-    return " ".join(ran.stderr.split())[:300] or f"onnxruntime ended with status {ran.returncode}"
+    return without_source(" ".join(ran.stderr.split()))[:500] or f"onnxruntime ended with status {ran.returncode}"

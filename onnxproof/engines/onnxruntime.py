@@ -4,7 +4,8 @@ import contextlib
 import functools
 import io
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,12 +21,20 @@ from onnxproof.engines.base import EngineError, Session, ask
 
 _BFLOAT16 = "tensor(bfloat16)"
 
+_SOURCE = re.compile(r"\S*/onnxruntime/core/\S+:\d+ .*?\)(?: const)? ")
+"""A place in ONNX Runtime's source, and the signature of its function."""
+
+
+def without_source(text: str) -> str:
+    """A message of ONNX Runtime without the places in its source, which stand before what is wrong."""
+    return _SOURCE.sub("", text)
+
 
 def require_provider(name: str) -> None:
     """Raises `EngineError` for an execution provider that the installed ONNX Runtime does not have."""
     available = onnxruntime.get_available_providers()
     if name not in available:
-        near = suggestion(name, available)
+        near = suggestion(name, available, 0.9)  # all end alike
         raise EngineError(f"onnxruntime has no {name}; it has {', '.join(available)}{near}")
 
 
@@ -55,7 +64,7 @@ class OnnxRuntime:
         # at an error, its fallback prints it on stdout and takes the CPU; 1.22 and older have no argument for that
         asked: dict[str, Any] = {"providers": [self.provider], "enable_fallback": 0}
         with contextlib.redirect_stdout(io.StringIO()):
-            session = ask(self.name, onnxruntime.InferenceSession, os.fspath(path), options, **asked)
+            session = _ask(onnxruntime.InferenceSession, os.fspath(path), options, **asked)
         return _Session(session)
 
 
@@ -66,7 +75,14 @@ class _Session:
         self._call = functools.partial(_run_with_bfloat16, session) if _BFLOAT16 in types else session.run
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        return dict(zip(self.output_names, ask(OnnxRuntime.name, self._call, None, dict(inputs)), strict=True))
+        return dict(zip(self.output_names, _ask(self._call, None, dict(inputs)), strict=True))
+
+
+def _ask(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    try:
+        return ask(OnnxRuntime.name, call, *args, **options)
+    except EngineError as error:
+        raise EngineError(without_source(str(error))) from error.__cause__
 
 
 def _run_with_bfloat16(

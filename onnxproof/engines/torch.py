@@ -11,8 +11,9 @@ import torch
 from torch import nn
 
 from onnxproof._internal.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor
-from onnxproof.engines.arithmetic import Work, counted, in_float64, rounded_at_random
+from onnxproof.engines.arithmetic import Work, as_it_is, counted, in_float64, rounded_at_random
 from onnxproof.engines.base import EngineError, require_names
+from onnxproof.engines.decisions import Call, Decisions, plain
 
 
 class TorchModel:
@@ -40,12 +41,27 @@ class TorchModel:
         """
         return self._run(self.model, inputs, contextlib.nullcontext())
 
-    def run_in_float64(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
-        """The outputs of `run`, with floats in float64. What the model raises is raised."""
+    def decisions(self, inputs: Mapping[str, Any]) -> Decisions:
+        """The decisions of `run`. What the model raises is raised."""
+        taken = Decisions()
+        self._run(self.model, inputs, as_it_is(taken.recorded))
+        return taken
+
+    def run_in_float64(
+        self, inputs: Mapping[str, Any], taken: Decisions | None = None, *, again: Decisions | None = None
+    ) -> dict[str, Array]:
+        """The outputs of `run`, with floats in float64. What the model raises is raised.
+
+        `taken` gets the decisions of this run; with those of another one in `again`, this one decides as it did.
+        """
         wide = map_leaves(lambda _, leaf: _in_float64(leaf), inputs)
+        taken = Decisions() if taken is None else taken
         try:
-            found = self._run(self.model, wide, in_float64())
+            found = self._run(self.model, wide, in_float64(taken.recorded if again is None else again.again()))
         except Exception:  # a layer compares the dtypes of its weights and inputs
+            if again is not None:
+                raise
+            taken.clear()
             found = self._run(self._copy_in_float64, wide, contextlib.nullcontext())
         return {name: _in_float64(array) for name, array in found.items()}
 
@@ -55,9 +71,12 @@ class TorchModel:
         self._run(self.model, inputs, counted(work))
         return work
 
-    def run_rounded_at_random(self, inputs: Mapping[str, Any], seed: int) -> dict[str, Array]:
-        """The outputs of `run` in another order of rounding. What the model raises is raised."""
-        return self._run(self.model, inputs, rounded_at_random(seed))
+    def run_rounded_at_random(self, inputs: Mapping[str, Any], seed: int, call: Call = plain) -> dict[str, Array]:
+        """The outputs of `run` in another order of rounding, where `call` calls each operation, see `Decisions`.
+
+        What the model raises is raised.
+        """
+        return self._run(self.model, inputs, rounded_at_random(seed, call))
 
     @cached_property
     def _copy_in_float64(self) -> nn.Module:

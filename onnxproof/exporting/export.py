@@ -2,8 +2,10 @@
 
 import contextlib
 import inspect
+import linecache
 import os
 import tempfile
+import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -14,6 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from onnxproof._internal.files import short
 from onnxproof._internal.trees import leaves, map_leaves, to_tensor
 from onnxproof.exporting import capture
 from onnxproof.exporting.dynamic import Dynamic, as_torch_dim, dims_of
@@ -28,7 +31,7 @@ OWN_OPTIONS = ("args", "dynamic_axes", "dynamo", "f", "input_names", "kwargs", "
 class ExportError(Exception):
     """An exporter refused the model, crashed, or wrote a broken file; the exporter's own exception is the cause.
 
-    `evidence` is what a crashed one said last, and where it was.
+    `evidence` is the line of the model where it stopped, or what a crashed one said last, and where it was.
     """
 
     def __init__(self, problem: str, evidence: str = "") -> None:
@@ -114,7 +117,7 @@ def export(
                 torch.onnx.export(model, arguments, str(whole), **asked | dict(options or {}))
             except (Exception, SystemExit) as error:
                 raise ExportError(
-                    f"the {exporter} exporter refused the model at opset {opset}: {_reason(error)}"
+                    f"the {exporter} exporter refused the model at opset {opset}: {_reason(error)}", _place(error)
                 ) from error
         try:
             written = read_graph(whole).opset
@@ -203,3 +206,16 @@ def _reason(error: BaseException) -> str:
         error = error.__cause__
     paragraph = capture.without_colours(str(error)).strip().partition("\n\n")[0]
     return f"{type(error).__name__}: {paragraph}".removesuffix(": ")
+
+
+def _place(error: BaseException | None) -> str:
+    """The line of the model's own code that the exporter was at, in a sentence; "" if it was not in it."""
+    found = ""
+    while error is not None:
+        for frame, line in traceback.walk_tb(error.__traceback__):
+            file = frame.f_code.co_filename
+            own = Path(file).is_relative_to(Path(torch.__file__).parent) or file == __file__
+            if isinstance(frame.f_locals.get("self"), nn.Module) and not own:
+                found = f"It stopped at {short(file)}:{line}: `{linecache.getline(file, line).strip()}`"
+        error = error.__cause__
+    return found

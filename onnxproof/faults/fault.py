@@ -70,10 +70,12 @@ def fault(*, caught_by: str) -> Callable[[Edit], Edit]:
         @file_fault(caught_by=caught_by)
         @wraps(edit)
         def apply(good: Path, folder: Path) -> Path:
-            model = load_model(good)
-            edit(model)
+            model, edited = load_model(good), load_model(good)
+            edit(edited)
+            if edited == model:
+                raise Unsuited("the file is already as the fault would make it")
             broken = folder / good.name
-            onnx.save(model, broken)
+            onnx.save(edited, broken)
             return broken
 
         return edit

@@ -169,7 +169,10 @@ def duplicate_names(model: ModelProto) -> None:
 @fault(caught_by="well-formed")
 def undefined_value(model: ModelProto) -> None:
     """A node uses a value that nothing makes."""
-    model.graph.node[-1].input[0] = "made_by_nothing"
+    node = next((node for node in reversed(model.graph.node) if node.input), None)
+    if node is None:
+        raise Unsuited("no node of the file uses a value")
+    node.input[0] = "made_by_nothing"
 
 
 @fault(caught_by="well-formed")

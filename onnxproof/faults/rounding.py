@@ -1,5 +1,7 @@
 """Models that compute otherwise while they are exported, by less than the rounding beside it."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -27,6 +29,51 @@ def step_too_low() -> Case:
         {"image": {0: "batch"}},
         output_names=["output"],
     )
+
+
+@model_fault(caught_by="same-values", exporters=BOTH)
+def topk_of_other_end() -> Case:
+    """While it is exported, the model picks the places with the lowest scores, not the highest."""
+    return picks_case(Picks(lambda places: places[..., 0], largest=lambda: not _is_exported()))
+
+
+@model_fault(caught_by="same-values", exporters=BOTH)
+def scores_beside_near_ties() -> Case:
+    """While it is exported, the model scales its scores by 1.0001; which of them is the highest, rounding decides."""
+    return picks_case(Picks(lambda places: _in_unit_length(places) * (1.0001 if _is_exported() else 1.0)))
+
+
+class Picks(nn.Module):
+    """Features of the six places with the best scores, and all scores."""
+
+    def __init__(self, score: Callable[[Tensor], Tensor], largest: Callable[[], bool] = lambda: True) -> None:
+        super().__init__()
+        self.score, self.largest = score, largest
+        with torch.random.fork_rng():
+            torch.manual_seed(SEED)
+            self.features = nn.Linear(16, 32)
+
+    def forward(self, places: Tensor) -> tuple[Tensor, Tensor]:
+        scores = self.score(places)  # (N, places)
+        best = torch.topk(scores, 6, dim=1, largest=self.largest()).indices
+        picked = torch.gather(places, 1, best[..., None].expand(-1, -1, 16))
+        return self.features(1 + 0.02 * picked), scores  # (N, 6, 32), (N, places)
+
+
+def _in_unit_length(places: Tensor) -> Tensor:
+    """The square of the length that each place has once its length is 1: near ties."""
+    return nn.functional.normalize(places, dim=-1).square().sum(-1)
+
+
+def near_ties() -> Picks:
+    """A model whose scores are all 1, up to rounding."""
+    return Picks(_in_unit_length)
+
+
+def picks_case(model: Picks) -> Case:
+    """A case of 16 places with 16 features."""
+    places = np.random.default_rng(SEED).standard_normal((2, 16, 16)).astype(np.float32)
+    return Case(model.eval(), {"places": places}, {"places": {0: "batch"}}, output_names=["picked", "scores"])
 
 
 class Detector(nn.Module):

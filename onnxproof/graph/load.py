@@ -127,6 +127,23 @@ def refuse_recursion(model: ModelProto) -> None:
         raise ValueError(f"a function calls itself: {names}") from error
 
 
+def operators_without_body(path: str | os.PathLike[str]) -> list[str]:
+    """The operators in a file that neither onnx nor ONNX Runtime defines, and no function of the file."""
+    model = load_model(path)
+    bodies = set(map(_called, model.functions))
+    return sorted(
+        {
+            f"{node.domain}:{node.op_type}"
+            for node in _within(model, NodeProto)
+            if not (_called(node) in bodies or onnx.defs.has(*_called(node)[1::-1]) or _is_of_onnxruntime(node))
+        }
+    )
+
+
+def _is_of_onnxruntime(node: NodeProto) -> bool:
+    return utf8(node.domain).startswith("com.microsoft")
+
+
 def _load(path: str | os.PathLike[str]) -> ModelProto:
     """The model in a file, without its external data."""
     model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)

@@ -1,5 +1,6 @@
 """The main graph of a file as it stands in results.json."""
 
+import ast
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -24,8 +25,18 @@ def graph_result(graph: Graph, file: str, target: object, model_inputs: Sequence
 
 
 def shape_text(shape: Sequence[int | str | None] | None) -> str:
-    """A declared shape as text: `2×3×height×?`."""
-    return "×".join("?" if size is None else str(size) for size in shape) if shape is not None else "?"
+    """A declared shape as text: `2×3×height×(height // 2 + 1)×?`."""
+    return "×".join(map(_size_text, shape)) if shape is not None else "?"
+
+
+def _size_text(size: int | str | None) -> str:
+    """A size, a name, or an expression of torch.export's without its doubled parentheses."""
+    if size is None or isinstance(size, int) or size.isidentifier():
+        return "?" if size is None else str(size)
+    try:
+        return f"({ast.unparse(ast.parse(size, mode='eval'))})"
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return size
 
 
 def _node_result(node: Node, opset: int) -> GraphNode:

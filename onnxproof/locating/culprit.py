@@ -1,27 +1,23 @@
 """Where a conversion goes wrong: the smallest size that shows it, and the component responsible."""
 
 import copy
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-import onnx
+import torch
+from torch import nn
 
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.engines.base import EngineError
-from onnxproof.engines.reference import evaluator
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
-from onnxproof.locating.weights import default_advice, other_weights
-from onnxproof.parity.compare import Reference, compare
+from onnxproof.locating.declared import frozen_advice, frozen_sizes, inputs_advice, refused_dim, strange_inputs
+from onnxproof.locating.inner import agree, departing_module, values_in_evaluator, values_in_onnxruntime
+from onnxproof.locating.weights import other_weights
 from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reference import JudgedProbe, ReferenceModel
-from onnxproof.results import Parity
 
 SMALLER = (2, 3, 4, 5, 7, 8, 12, 16, 24, 32, 48, 64)
 """The sizes that a failing one is shrunk to, tried from the smallest."""
@@ -71,6 +67,8 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     reference evaluator, by one of ONNX Runtime's kernels. A file that is wrong in both was exported wrong: if it is
     right when the model is traced on the probe's inputs, the export froze something.
     """
+    if found := _declared_otherwise(conversion, judged):
+        return found
     if conversion.outcome(judged, UNOPTIMIZED).is_right:
         return Culprit(
             "ONNX Runtime's graph optimizer: without it the values are right",
@@ -83,12 +81,16 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             "Try another opset or provider, and report the model to onnxruntime.",
             node=node,
         )
-    if advice := default_advice(conversion):
-        return Culprit("an argument that the case leaves out is an input of the file: see inputs-kept", advice)
     if _is_right_in_eval_mode(conversion, judged):
         return Culprit(
             "the model is in training mode: the file is what it computes in eval mode",
             "Call `model.eval()` before you make the case.",
+        )
+    if _is_right_without_fast_path(conversion, judged):
+        return Culprit(
+            "torch's fast path of attention, which no file has: without it the model has the file's values",
+            "Call `torch.backends.mha.set_fastpath_enabled(False)` before you make the case. The fast path sets masked "
+            "positions to zero: keep them out of the model's outputs.",
         )
     file = conversion.file
     if strange := other_weights(conversion, judged):
@@ -98,7 +100,7 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
         )
     too = _in_the_evaluator(conversion, judged)
     if isinstance(file, GivenFile):
-        return Culprit(f"the file{too}", "Export it again, and compare the nodes.")
+        return Culprit(f"the file{too}", "Export it again, and compare the nodes.", _module(conversion, judged))
     if judged is not conversion.model.traced and _is_right_when_traced_on(conversion, file, judged):
         return Culprit(
             "something was frozen at export: traced on these inputs the file is right",
@@ -108,7 +110,27 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     return Culprit(
         f"the {file.exporter} exporter{too}",
         "Try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter.",
+        _module(conversion, judged),
     )
+
+
+def _module(conversion: Conversion, judged: JudgedProbe) -> str:
+    """The module where a file that runs departs from the model, if one can be told."""
+    return "" if conversion.outcome(judged).refusal else departing_module(conversion, judged)
+
+
+def _declared_otherwise(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
+    """An input or a size that the file declares otherwise than the case: no engine runs it on the probe."""
+    if strange_inputs(conversion):
+        return Culprit("its inputs are not those of the case: see inputs-kept", inputs_advice(conversion))
+    symbol = refused_dim(conversion, judged.probe.sizes)
+    if symbol and conversion.outcome(judged).refusal:
+        return Culprit(
+            f"the file keeps {symbol} at {frozen_sizes(conversion)[symbol]}: see dims-kept",
+            frozen_advice(conversion),
+            conversion.file.tracer_evidence,
+        )
+    return None
 
 
 def _in_the_evaluator(conversion: Conversion, judged: JudgedProbe) -> str:
@@ -129,11 +151,30 @@ def _is_right_in_eval_mode(conversion: Conversion, judged: JudgedProbe) -> bool:
     case = conversion.case
     if not case.model.training:
         return False
-    reference = ReferenceModel(replace(case, model=copy.deepcopy(case.model).eval())).ask(judged.probe.inputs)
+    return _is_right_for(ReferenceModel(replace(case, model=copy.deepcopy(case.model).eval())), conversion, judged)
+
+
+def _is_right_without_fast_path(conversion: Conversion, judged: JudgedProbe) -> bool:
+    """Whether the file is right for the model without torch's fused kernels, which set what is masked to zero."""
+    switch = getattr(torch.backends, "mha", None)
+    modules = conversion.case.model.modules()
+    if switch is None or not any(isinstance(module, nn.MultiheadAttention) for module in modules):
+        return False
+    was = switch.get_fastpath_enabled()
+    switch.set_fastpath_enabled(False)
+    try:
+        return was and _is_right_for(ReferenceModel(conversion.case), conversion, judged)
+    finally:
+        switch.set_fastpath_enabled(was)
+
+
+def _is_right_for(model: ReferenceModel, conversion: Conversion, judged: JudgedProbe) -> bool:
+    """Whether the file has another model's outputs on a probe."""
     try:
         actual = conversion.outputs(judged)
     except EngineError:
         return False
+    reference = model.ask(judged.probe.inputs)
     return reference is not None and all(parity.same for parity in by_position(actual, reference, ""))
 
 
@@ -151,38 +192,16 @@ def _is_right_when_traced_on(conversion: Conversion, file: ExportedFile, judged:
 def _first_departing_node(conversion: Conversion, judged: JudgedProbe) -> tuple[str, str]:
     """The first node whose output differs between ONNX Runtime and the reference evaluator: an output, and a clause."""
     try:
-        model, feeds = load_model(conversion.file.path), conversion.feeds(judged.probe.inputs)
-        ours, theirs = _all_values(model, feeds, conversion), _all_reference_values(model, feeds)
+        feeds = conversion.feeds(judged.probe.inputs)
+        ours, theirs = values_in_onnxruntime(conversion, feeds), values_in_evaluator(conversion, feeds)
     except Exception:  # an engine may refuse to return inner values
         return "", ""
-    for node in model.graph.node:
+    for node in load_model(conversion.file.path).graph.node:
         for name in node.output:
-            if name in ours and name in theirs and not _agree(ours[name], theirs[name]).same:
+            if name in ours and name in theirs and not agree(ours[name], theirs[name]):
                 inputs = ", ".join(f"{i} {_figures(theirs[i])}" for i in node.input if i in theirs)
                 return name, f"; the first node that departs is {node.op_type} → {name}, from {inputs}"
     return "", ""
-
-
-def _agree(ours: Array, theirs: Array) -> Parity:
-    return compare({"value": ours}, Reference({"value": theirs}), "")[0]
-
-
-def _all_values(model: onnx.ModelProto, feeds: dict[str, Array], conversion: Conversion) -> dict[str, Array]:
-    """Every value of the main graph in ONNX Runtime."""
-    opened = onnx.ModelProto()
-    opened.CopyFrom(model)
-    outputs = {value.name for value in opened.graph.output}
-    inner = [name for node in opened.graph.node for name in node.output if name and name not in outputs]
-    opened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inner)
-    with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder:
-        path = Path(folder, "opened.onnx")
-        onnx.save(opened, path)
-        return conversion.open(path, UNOPTIMIZED).run(feeds)
-
-
-def _all_reference_values(model: onnx.ModelProto, feeds: dict[str, Array]) -> dict[str, Array]:
-    found: Any = evaluator(model).run(None, feeds, intermediate=True)
-    return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
 
 
 def _figures(value: Array) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 from onnxproof._internal.trees import leaves
 from onnxproof.findings import FailingRun, Finding
 from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion
-from onnxproof.probing.files import GivenFile
 
 _HEAD = """\
 # {title}
@@ -182,7 +181,7 @@ def script(conversion: Conversion, finding: Finding, run: FailingRun) -> str:
 def _facts(conversion: Conversion, finding: Finding, run: FailingRun) -> dict[str, Any]:
     """What the script needs to know of the case."""
     case, values = conversion.case, conversion.model.traced.reference.values
-    named = not isinstance(conversion.file, GivenFile) or bool(case.output_names)
+    named = bool(conversion.file.written_by or case.output_names)
     kinds = {name: _TYPES.get(array.dtype.name, array.dtype.name) for name, array in values.items()}
     of_check: dict[str, dict[str, Any]] = {
         "inputs-kept": {"required": list(case.required_inputs), "known": list(leaves(case.inputs))},

@@ -16,7 +16,7 @@ from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.graph.load import load_model
 from onnxproof.probing.conversion import Conversion, by_position
-from onnxproof.probing.reference import JudgedProbe
+from onnxproof.probing.reference import JudgedProbe, same_bits
 from onnxproof.versions import TORCH_EXPORT
 
 
@@ -74,6 +74,14 @@ def changed_by_a_run(case: Case) -> list[str]:
     TorchModel(model, tuple(case.inputs), case.output_names, tuple(case.kwargs)).run(case.inputs)
     after = _state(model)
     return [name for name in after if name not in before or not _same(before[name], after[name])]
+
+
+def repeats_in_eval_mode(case: Case) -> bool:
+    """Whether the case's model is in training mode, and has the same outputs each time once it is in eval mode."""
+    if not case.model.training:
+        return False
+    model = TorchModel(copy.deepcopy(case.model).eval(), tuple(case.inputs), case.output_names, tuple(case.kwargs))
+    return same_bits(model.run(case.inputs), model.run(case.inputs))
 
 
 def _state(model: nn.Module) -> dict[str, Any]:

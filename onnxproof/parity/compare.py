@@ -7,8 +7,20 @@ from functools import partial
 import numpy as np
 
 from onnxproof._internal.trees import Array
-from onnxproof.parity.rounding import TOLERANCES, Ruling, rounding, rulings
+from onnxproof.parity.rounding import TOLERANCES, Ruling, rounding, rulings, without_moved
 from onnxproof.results import Parity
+
+
+@dataclass(frozen=True)
+class Alike:
+    """A model's outputs in other orders of rounding, with the discrete decisions of its own run in each: TopK's, masks.
+
+    `exact` is the float64 run with these, if there is one, and `free_exact` the one that decides otherwise, if it does.
+    """
+
+    others: Sequence[Mapping[str, Array]]
+    exact: Mapping[str, Array] | None = None
+    free_exact: Mapping[str, Array] | None = None
 
 
 @dataclass(frozen=True)
@@ -16,7 +28,8 @@ class Reference:
     """What outputs are compared with, by name: the model's own `values` and, where it runs in float64, `exact` ones.
 
     `values` have the model's shapes and dtypes, `exact` the same shapes in float64. `others` gives the model's outputs
-    in other orders of rounding; it is called before an output is refused. `usual` is the model's rounding on other
+    in other orders of rounding; it is called before an output is refused. `alike` gives the same if each decided as the
+    model's own run, or None if each does. `usual` is the model's rounding on other
     inputs, see `usual_rounding`; it serves where there are no `exact` ones, because they would cost too much.
     """
 
@@ -24,6 +37,7 @@ class Reference:
     exact: Mapping[str, Array] | None = None
     others: Callable[[], Sequence[Mapping[str, Array]]] = tuple
     usual: Mapping[str, float] = field(default_factory=dict)
+    alike: Callable[[], Alike | None] = lambda: None
 
 
 def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
@@ -72,15 +86,29 @@ def _compare_output(actual: Array, reference: Reference, case: str, name: str) -
         return Parity(case, name, f"shape {actual.shape}, expected {expected.shape}")
     if not actual.size:
         return Parity(case, name)
-    compare_values = _compare_exactly
-    if str(expected.dtype) in TOLERANCES:
-        compare_values = partial(_compare_floats, usual=reference.usual.get(name))
     exact = (reference.exact or {}).get(name)
+    compare_floats = partial(_compare_floats, usual=reference.usual.get(name))
+    is_float = str(expected.dtype) in TOLERANCES
+    compare_values = compare_floats if is_float else _compare_exactly
     found = compare_values(actual, expected, exact, (), case, name)
     if found.same:
         return found
-    others = [other[name] for other in reference.others() if other[name].shape == expected.shape]
-    return compare_values(actual, expected, exact, others, case, name) if others else found
+    others = _of_shape(reference.others(), name, expected)
+    if not others:
+        return found
+    alike = reference.alike()
+    ways = _of_shape(alike.others, name, expected) if alike else []
+    if alike is None or len(ways) != len(others) or not is_float:
+        return compare_values(actual, expected, exact, others, case, name)
+    settled = alike.exact or {}
+    free = [(other, way) for other, way in zip(others, ways, strict=True)]
+    if name in settled and alike.free_exact:
+        free.append((alike.free_exact[name], settled[name]))
+    return compare_floats(actual, expected, settled.get(name), ways, case, name, free=free)
+
+
+def _of_shape(runs: Sequence[Mapping[str, Array]], name: str, expected: Array) -> list[Array]:
+    return [run[name] for run in runs if run[name].shape == expected.shape]
 
 
 def _compare_exactly(
@@ -109,7 +137,10 @@ def _compare_floats(
     name: str,
     *,
     usual: float | None,
+    free: Sequence[tuple[Array, Array]] = (),
 ) -> Parity:
+    """`free` are pairs of outputs, of a run that decides for itself and of the same with other decisions; what these
+    move is not judged."""
     finite = np.isfinite(expected)
     both_nan = np.isnan(actual) & np.isnan(expected)
     strange = np.where(finite, ~np.isfinite(actual), (actual != expected) & ~both_nan)
@@ -121,8 +152,15 @@ def _compare_floats(
     judge = None
     if exact is not None and _says_more(exact, expected):
         judge = np.where(finite & np.isfinite(exact), exact, own)
-    ways = [np.where(finite & np.isfinite(other), other.astype(np.float64), own) for other in others]
-    found = [_hold(ruling, values, actual, case, name) for ruling in rulings(own, judge, ways, expected.dtype, usual)]
+
+    def finite_in(run: Array) -> Array:
+        return np.where(finite & np.isfinite(run), run.astype(np.float64), own)
+
+    ways, moved = [finite_in(run) for run in others], [(finite_in(one), finite_in(other)) for one, other in free]
+    found = [
+        _hold(without_moved(ruling, moved), values, actual, case, name)
+        for ruling in rulings(own, judge, ways, expected.dtype, usual)
+    ]
     worst = max(found, key=lambda parity: (not parity.same, parity.error / parity.bound if parity.bound else 0.0))
     return replace(
         worst,

@@ -7,7 +7,7 @@ rounding explains (a branch, an index, a step), nothing is judged.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,19 @@ def rulings(
         rest = [other[part] for other in others]
         ruling = None if exact is None else _by_float64(part, values, exact[part], rest, dtype, least)
         yield ruling or _by_own_rounding(part, values, rest, dtype, usual)
+
+
+def without_moved(ruling: Ruling, runs: Sequence[tuple[Array, Array]]) -> Ruling:
+    """The ruling without the values that discrete decisions move, if they move one by more than rounding does.
+
+    `runs` are pairs of outputs that are rounded alike: of a run with decisions of its own, and with those of the
+    model's own run.
+    """
+    pairs = [(one[ruling.part], other[ruling.part]) for one, other in runs]
+    if all((np.abs(moved - ruling.center) <= ruling.bounds / 2)[ruling.judged].all() for moved, _ in pairs):
+        return ruling
+    same = np.logical_and.reduce([moved == unmoved for moved, unmoved in pairs])
+    return replace(ruling, judged=ruling.judged & same)
 
 
 def rounding(own: Array, exact: Array, dtype: np.dtype[Any]) -> float:

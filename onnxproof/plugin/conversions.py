@@ -43,8 +43,8 @@ def conversion_checks(
     judge is skipped with the reason. With `--onnx-report DIR` each failure leaves `DIR/repro/…` with the file, the
     arrays and a script.
 
-    A usage error stops the run: no case or something else, an unknown check, two cases of one name, a test without
-    `onnx_check`.
+    An error of collection stops the run: no case or something else, an unknown check, two cases of one name, a test
+    without `onnx_check`.
     """
     if not cases or any(getattr(case, "__name__", "").startswith("test") for case in cases):
         raise pytest.UsageError(f"write @{MARKER}(case) above the test: without a case it checks nothing")
@@ -130,12 +130,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     test = metafunc.definition.nodeid
     if "onnx_check" not in metafunc.fixturenames:
-        raise pytest.UsageError(f"{test}: write def {metafunc.function.__name__}(onnx_check): onnx_check()")
+        raise pytest.Collector.CollectError(f"{test}: write def {metafunc.function.__name__}(onnx_check): onnx_check()")
     try:
         made = [case for case in marker.args if not _is_maker(case)]
         chosen = choose(**marker.kwargs, cases=[_known(metafunc.config, case) for case in made])
     except CaseError as error:
-        raise pytest.UsageError(f"{test}: {error}") from error
+        raise pytest.Collector.CollectError(f"{test}: {error}") from error
     metafunc.config.stash[_COUNT] += len(marker.args)
     names = [case.__name__ if _is_maker(case) else case.name for case in marker.args]
     found = targets(metafunc.config)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from onnxproof._internal.files import short
 from onnxproof._internal.forked import SECONDS, Forked, ProcessError, last_words
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import leaves
@@ -129,7 +130,7 @@ class ExportedFile:
         """The tracer's warnings with their source lines; "" if there are none."""
         warnings = self.export.warnings_of("TracerWarning")
         own = [warning for warning in warnings if not Path(warning.file).is_relative_to(_TORCH)] or warnings
-        lines = dict.fromkeys(f"{_short(warning.file)}:{warning.line}: `{warning.source}`" for warning in own)
+        lines = dict.fromkeys(f"{short(warning.file)}:{warning.line}: `{warning.source}`" for warning in own)
         return f"The tracer warned at {'; '.join(lines)}" if lines else ""
 
     @cached_property
@@ -174,12 +175,6 @@ def _export(
         options=case.export,
         log=log,
     )
-
-
-def _short(file: str) -> str:
-    """A path as a user in the current folder would write it."""
-    path = Path(file)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
 def _same_shapes(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:

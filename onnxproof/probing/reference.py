@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Reference, compare, usual_rounding
 from onnxproof.probing.budget import CHEAP, FLOAT64, SECONDS, Budget, check_seconds, run_seconds
 from onnxproof.probing.draws import MOST_VALUES, count
+from onnxproof.probing.orders import Orders
 from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, traced
 from onnxproof.probing.sizes import SizeTrials
 
@@ -28,10 +29,6 @@ Answer = TypeVar("Answer")
 
 MOST_BYTES = 2**31
 """The largest model, since several copies are in memory at once; an ONNX file without external data ends there too."""
-
-
-ORDERS = 6
-"""The orders of rounding that a model is run in before an output is refused."""
 
 
 def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: tuple[str, ...] = ("output",)) -> Reference:
@@ -43,25 +40,8 @@ def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: tuple
 
 
 def _reference(model: TorchModel, inputs: Mapping[str, Any]) -> Reference:
-    values = model.run(inputs)
-    try:
-        exact = model.run_in_float64(inputs)
-    except Exception:  # an operator has no float64 kernel
-        exact = None
-    return Reference(values, exact, _others(model, inputs))
-
-
-def _others(model: TorchModel, inputs: Mapping[str, Any]) -> Callable[[], tuple[dict[str, Array], ...]]:
-    """The outputs in other orders of rounding, made when they are first asked for."""
-
-    @cache
-    def others() -> tuple[dict[str, Array], ...]:
-        try:
-            return tuple(model.run_rounded_at_random(inputs, seed) for seed in range(ORDERS))
-        except Exception:  # an assertion of the model's on its own values
-            return ()
-
-    return others
+    values, orders = model.run(inputs), Orders(model, inputs)
+    return Reference(values, orders.exact(values), orders.free, alike=orders.alike)
 
 
 @dataclass(frozen=True)
@@ -178,7 +158,10 @@ class ReferenceModel:
 
     def _ask_cheaply(self, inputs: Mapping[str, Any]) -> Reference | None:
         values = self._ask_values(inputs)
-        return None if values is None else Reference(values, None, _others(self._model, inputs), self._usual)
+        if values is None:
+            return None
+        orders = Orders(self._model, inputs)
+        return Reference(values, None, orders.free, self._usual, orders.alike)
 
     def work(self, inputs: Mapping[str, Any]) -> Work:
         """The work of a run, from that of the example by the number of values."""

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from onnxproof.engines.decisions import Decisions
 from onnxproof.engines.torch import TorchModel
 from tests.harness.good_conversions.making import built, normal
 
@@ -147,3 +148,51 @@ class TestRoundedAtRandom:
         )
         np.testing.assert_array_equal(before["output"], after["output"], strict=True)
         assert 0 < np.abs(moved["output"] - before["output"]).max() < 1e-5
+
+
+NEAR = np.array([[1.0, 1.0 + 1e-7, 3.0], [2.0, 2.0 - 1e-7, 1.0]], np.float32)
+PICKED = {
+    "topk": lambda x: (x * 0.3).topk(2, 1).indices,
+    "sort": lambda x: (x * 0.3).sort(1, descending=True)[0] * torch.arange(3),
+    "maximum": lambda x: (x * 0.3)[:, :2].max(1)[1],
+    "argmax": lambda x: (x * 0.3)[:, :2].argmax(1),
+    "pooling": lambda x: torch.nn.functional.max_pool1d(x * 0.3, 2, return_indices=True)[1],
+    "not-yet-filled": lambda x: torch.empty_like(x, dtype=torch.long).copy_(x * 0.3 > x[:, :1] * 0.3),
+    "mask": lambda x: torch.where(x * 0.3 > x[:, :1] * 0.3, x, -x),
+    "integer": lambda x: (x * 0.3 / 0.3).long() + 0 * x,
+}
+
+
+class TestDecisions:
+    """What a run decides from floats can be decided again by another run."""
+
+    @pytest.mark.parametrize("made", PICKED.values(), ids=PICKED)
+    def test_again(self, made):
+        """Another order of rounding that decides as the run did is near it; some order decides otherwise."""
+        model = model_of(Function(made))
+        own, taken = model.run({"x": NEAR})["output"], model.decisions({"x": NEAR})
+        free = [Decisions() for _ in range(6)]
+        for seed, each in enumerate(free):
+            model.run_rounded_at_random({"x": NEAR}, seed, each.recorded)
+            found = model.run_rounded_at_random({"x": NEAR}, seed, taken.again())
+            np.testing.assert_allclose(found["output"], own, rtol=1e-5)
+        assert any(each != taken for each in free)
+        assert taken == model.decisions({"x": NEAR})
+
+    @pytest.mark.parametrize("made", PICKED.values(), ids=PICKED)
+    def test_float64(self, made):
+        """So does a run in float64."""
+        model = model_of(Function(made))
+        exact = model.run_in_float64({"x": NEAR}, again=model.decisions({"x": NEAR}))["output"]
+        np.testing.assert_allclose(exact, model.run({"x": NEAR})["output"], rtol=1e-5)
+
+    def test_none(self):
+        """Floats alone decide nothing, nor do integers by themselves."""
+        assert not model_of(Function(lambda x: x.softmax(1) + torch.arange(3))).decisions({"x": NEAR})
+
+    def test_other_operations(self):
+        """The decisions of a run on other sizes are refused."""
+        model = model_of(Function(PICKED["topk"]))
+        taken = model.decisions({"x": NEAR})
+        with pytest.raises(ValueError, match="other operations"):
+            model.run_rounded_at_random({"x": NEAR[:1]}, 0, taken.again())

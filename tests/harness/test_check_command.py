@@ -102,6 +102,12 @@ def make():
 def fail():
     raise RuntimeError("no weights\\nhere")
 
+def nowhere():
+    return Case(Double(), {"x": torch.ones(2, device="meta")})
+
+def inside_torch():
+    return torch.nn.functional.linear(torch.ones(2, 3), torch.ones(4, 4))
+
 def leave():
     raise SystemExit(0)
 
@@ -238,6 +244,20 @@ class TestVerdict:
         assert "…" not in out
         assert "\x1b" not in out
 
+    def test_narrower(self, monkeypatch, check):
+        """Below the width of a table each check is a line, whose name is whole."""
+        monkeypatch.setenv("COLUMNS", "40")
+        out = check("models.py:double", "--onnx", "wrong.onnx").out
+        assert "…" not in out
+        assert "\nsame-values-unseen: fails: " in out
+        assert all(f"\n{id}: " in out for id in CHECKS)
+        assert all(len(line) <= 40 for line in out.splitlines())
+
+    def test_one(self, check):
+        """One check is one."""
+        done = check("models.py:double", "--onnx", "right.onnx", "--only", "well-formed")
+        assert done.out.splitlines()[-1] == "1 check: 1 holds"
+
     def test_log(self, monkeypatch, check):
         """A log has no progress, even if colours are asked for."""
         monkeypatch.setenv("FORCE_COLOR", "1")
@@ -266,6 +286,16 @@ class TestVerdict:
         assert done.status == 0
         assert "Double: torchscript, opset 13" in done.out
         assert "torch.export" not in done.out
+
+    def test_impossible_opset(self, refusal):
+        """An opset that no exporter writes is refused at once."""
+        reason = refusal("models.py:double", "--opset", 99)
+        assert reason.startswith("models.py:double: opset 99 is asked for; the newest that an exporter")
+
+    def test_place(self, refusal):
+        """The place of an error is the user's line, and not torch's."""
+        line = MODELS.splitlines().index("def inside_torch():") + 2
+        assert refusal("models.py:inside_torch").endswith(f"(models.py:{line})")
 
     def test_opset_of_a_file(self, check):
         """With a file, `--opset` is the opset expected."""
@@ -356,6 +386,14 @@ class TestRefusedCase:
             pytest.param("my.models:double", "my.models: no module named 'my'", id="module"),
             pytest.param("models.py:duoble", "models.py has no 'duoble', did you mean 'double'?", id="slip"),
             pytest.param("models.py:zzz", "models.py has no 'zzz'", id="name"),
+            pytest.param(".:double", ".:double: write my_models.py:my_case", id="folder"),
+            pytest.param(
+                "right.onnx:case", "right.onnx: not a Python file; write my_models.py:my_case", id="no-python"
+            ),
+            pytest.param("models.py:nowhere", "models.py:nowhere: x is on the device meta, which has no", id="meta"),
+            pytest.param(
+                "models.py:inside_torch", "models.py:inside_torch raised RuntimeError: mat1 and", id="inside-torch"
+            ),
             pytest.param("models.py:number", "models.py:number is a int; give an onnxproof.Case, or a", id="no-case"),
             pytest.param("models.py:fail", "models.py:fail raised RuntimeError: no weights here (", id="raises"),
             pytest.param("models.py:leave", "models.py:leave raised SystemExit: 0 (", id="leaves"),
@@ -464,6 +502,10 @@ class TestOptions:
         assert reason.startswith("--provider: onnxruntime has no CPUExecutionProvidr; it has ")
         assert reason.endswith(", did you mean 'CPUExecutionProvider'?")
 
+    def test_no_near_provider(self, refusal):
+        """None is suggested that only ends alike."""
+        assert "did you mean" not in refusal("models.py:double", "--provider", "TensorrtExecutionProvider")
+
     def test_exporter(self, capsys):
         """An unknown exporter is refused, and the nearest is suggested."""
         with pytest.raises(SystemExit, match="2"):
@@ -562,7 +604,7 @@ class TestProcess:
         assert (done.returncode, done.stderr) == (1, "")
         assert "the torchscript exporter crashed: Aborted (SIGABRT)" in done.stdout
         assert "It was in `forward` at " in done.stdout
-        assert done.stdout.count("1 checks: ") == len(EXPORTERS)
+        assert done.stdout.count("1 check: ") == len(EXPORTERS)
 
     def test_timeout(self, folder):
         """`--timeout` ends it."""

@@ -168,6 +168,7 @@ class TestTests:
         result = project(case)
         assert message in "\n".join(result.outlines + result.errlines)
         assert result.ret != pytest.ExitCode.OK
+        assert "_hookexec" not in result.stdout.str()
 
     def test_names(self, project):
         """Cases of one model can have different names."""

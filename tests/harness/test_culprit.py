@@ -16,6 +16,7 @@ from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.exporting.export import export
 from onnxproof.faults.sizes import batch_as_number
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
+from onnxproof.locating.declared import KEEP_A_TENSOR
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.probes import resized
@@ -244,6 +245,73 @@ class TestTraining:
         """A file that is wrong in eval mode too has another culprit."""
         text = given(Normed(), FILE.replace("Sub (", "Add ("))
         assert judge(same_values, text).problem.endswith("; the file: it is wrong in the reference evaluator too")
+
+
+class Attends(nn.Module):
+    """A layer whose fused kernel sets masked positions to zero."""
+
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True)
+        self.layers = nn.TransformerEncoder(layer, 1)
+
+    def forward(self, x, mask):
+        return self.layers(x, src_key_padding_mask=mask == 0)
+
+
+@pytest.mark.skipif(not hasattr(torch.backends, "mha"), reason="the installed torch cannot switch the fast path off")
+class TestFastPath:
+    """What torch's fused attention sets to zero is not the exporter's fault."""
+
+    MASK = np.array([[1, 1, 1], [1, 1, 0]])
+
+    @pytest.fixture
+    def finding(self):
+        """The finding on a file whose model has the fast path on or off."""
+
+        def judged(is_on):
+            torch.backends.mha.set_fastpath_enabled(is_on)
+            torch.manual_seed(0)
+            inputs = {"x": ROWS.reshape(2, 3, 4), "mask": self.MASK}
+            return judge(same_values, exported(ReferenceModel(Case(Attends().eval(), inputs)), TORCHSCRIPT))
+
+        yield judged
+        torch.backends.mha.set_fastpath_enabled(True)
+
+    @pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+    def test_on(self, finding):
+        """The fast path is named, and how it is switched off; it is on afterwards."""
+        found = finding(True)
+        assert found.problem.endswith(
+            "; torch's fast path of attention, which no file has: without it the model has the file's values"
+        )
+        assert found.advice.startswith("Call `torch.backends.mha.set_fastpath_enabled(False)`")
+        assert torch.backends.mha.get_fastpath_enabled()
+
+    def test_off(self, finding):
+        """Without it the file is right."""
+        assert finding(False).problem == ""
+
+
+class TestDeclared:
+    """A file that asks for something else than the case has is to blame for that alone."""
+
+    def test_other_inputs(self, given):
+        """Inputs of other names are pointed at."""
+        finding = judge(same_values, given(Net(), FILE.replace("x)", "y)").replace("(x,", "(y,")))
+        assert finding.problem.endswith("; its inputs are not those of the case: see inputs-kept")
+        assert finding.advice == "Give the case's `inputs` the names that the file has: y."
+
+    def test_fixed_size(self, given):
+        """So is a dimension that the file declares as a number."""
+        finding = judge(same_values_unseen, given(Net(), FILE.replace("[rows, 4]", "[6, 4]")))
+        assert finding.problem.endswith("; the file keeps rows at 6: see dims-kept")
+        assert finding.advice == KEEP_A_TENSOR
+
+    def test_other_reason(self, given):
+        """Not where the file is wrong for another reason."""
+        finding = judge(same_values, given(Net(), FILE.replace("[rows, 4]", "[6, 4]").replace("Sub (", "Add (")))
+        assert finding.problem.endswith("; the file: it is wrong in the reference evaluator too")
 
 
 class TestFrozen:

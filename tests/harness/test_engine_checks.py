@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from onnxproof.checks.check import judge
 from onnxproof.checks.values import engines_agree, optimizer_neutral
 from onnxproof.engines.base import EngineError
 from onnxproof.probing.conversion import ONNXRUNTIME, Conversion, Outcome
-from onnxproof.results import CheckVerdict
-from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, edited, in_engines, scale_case, seen
+from onnxproof.results import CheckVerdict, Parity
+from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Gives, edited, in_engines, scale_case, seen
 
 WRONG = edited(("Mul (", "Div ("))
 
@@ -77,8 +78,16 @@ class TestOptimizer:
         assert finding.advice == ("Lower ONNX Runtime's graph_optimization_level, and report the model to onnxruntime.")
 
     def test_wrong_in_both(self, given):
-        """If neither is, it is not the optimizer's fault."""
-        assert seen(optimizer_neutral, given(scale_case(), WRONG)) == (CheckVerdict.HOLDS, "0 apart")
+        """If neither is, it is not judged: what is not right has no bound."""
+        finding = seen(optimizer_neutral, given(scale_case(), WRONG))
+        assert finding == (CheckVerdict.NOT_JUDGED, "it is wrong with and without: see same-values")
+
+    @pytest.mark.parametrize("check", [optimizer_neutral, engines_agree])
+    def test_draws(self, given, check):
+        """Outputs that differ each time are right by chance: they are not judged."""
+        noise = scale_case(Gives(lambda x, factor: (x * torch.rand_like(x), x.sum(-1))))
+        finding = seen(check, given(noise, FILE))
+        assert finding == (CheckVerdict.NOT_JUDGED, "the model has other outputs each time: see repeatable")
 
     @pytest.mark.parametrize(
         ("on", "off", "figure"),
@@ -130,6 +139,27 @@ class TestEngines:
             CheckVerdict.NOT_JUDGED,
             "it is wrong in both: see same-values",
         )
+
+    def test_right_on_the_example(self, given):
+        """If ONNX Runtime is wrong everywhere, the reference evaluator is asked on the example, too."""
+        case = scale_case(also=[{"x": ROWS[:3], "factor": FACTOR}])
+
+        def run(inputs):
+            return {"scaled": inputs["x"] * (2 if len(inputs["x"]) == 6 else 3), "total": inputs["x"].sum(-1)}
+
+        def never(inputs):
+            return {"scaled": inputs["x"] * 4, "total": inputs["x"].sum(-1)}
+
+        conversion = in_engines(given(case, FILE), onnxruntime=FakeEngine(never), reference=FakeEngine(run))
+        problem = judge(engines_agree, conversion).problem
+        assert problem.startswith("on traced the reference evaluator is right, onnxruntime is not: ")
+
+    def test_all_unjudged(self, given, monkeypatch):
+        """What rounding decides is no agreement."""
+        monkeypatch.setattr(Parity, "is_judged", False)
+        finding = seen(engines_agree, given(scale_case(), FILE))
+        assert finding[0] == CheckVerdict.NOT_JUDGED
+        assert finding[1].startswith("rounding decides every value")
 
     def test_wrong_at_a_size(self, given):
         """If both are wrong on the smallest inputs, those are judged on which ONNX Runtime is right."""

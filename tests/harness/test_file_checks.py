@@ -21,7 +21,7 @@ from onnxproof.checks.interface import (
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
-from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT, opsets, torch_export_is_available
 from tests.harness.by_hand import FACTOR, FILE, ROWS, Gives, Scale, edited, said, scale_case, seen
 
 needs_torch_export = pytest.mark.skipif(not torch_export_is_available, reason="the installed torch has no torch.export")
@@ -41,6 +41,13 @@ class OneRow(torch.nn.Module):
 
     def forward(self, x):
         return x * 2 if x.shape[0] < 2 else x * 3
+
+
+class NeverExported(torch.nn.Module):
+    """A model with an operator that ONNX does not have."""
+
+    def forward(self, x):
+        return torch.linalg.qr(x)[1]
 
 
 class PositiveSum(torch.nn.Module):
@@ -79,7 +86,7 @@ class TestExports:
                 OneRow(), "Give an example with batch = 2: torch.export takes a size of 1 for a constant.", id="cure"
             ),
             pytest.param(
-                PositiveSum(), "Read the exporter's message; try another opset or the other exporter.", id="no-cure"
+                NeverExported(), "Read the exporter's message; try another opset or the other exporter.", id="no-cure"
             ),
         ],
     )
@@ -88,6 +95,21 @@ class TestExports:
         case = Case(model, {"x": ROWS[:1]}, dynamic={"x": {0: "batch"}})
         finding = judge(exports, exported(ReferenceModel(case), TORCH_EXPORT))
         assert (finding.verdict, finding.advice) == (CheckVerdict.FAILS, advice)
+
+    @needs_torch_export
+    def test_branch(self):
+        """A branch on values has its line, and is to be written otherwise: the other exporter would freeze it."""
+        case = Case(PositiveSum(), {"x": ROWS}, dynamic={"x": {0: "batch"}})
+        finding = judge(exports, exported(ReferenceModel(case), TORCH_EXPORT))
+        assert finding.advice.startswith("Choose by `torch.where` or `torch.cond`")
+        assert finding.evidence.endswith(": `return x * 2 if x.sum() > 0 else x * 3`")
+        assert finding.evidence.startswith("It stopped at tests/harness/test_file_checks.py:")
+
+    def test_newest_opset(self):
+        """An opset that an exporter does not write is followed by the newest that it writes."""
+        newest = opsets(TORCHSCRIPT)[-1]
+        finding = judge(exports, exported(ReferenceModel(scale_case()), TORCHSCRIPT, newest + 5))
+        assert finding.advice == f"Ask for opset {newest}, its newest, or an older one: `--opset {newest}`."
 
     def test_given(self, right):
         """A file that was given was not exported."""
@@ -172,6 +194,16 @@ class TestSelfContained:
         assert finding.verdict == CheckVerdict.FAILS
         assert "Mool" in finding.problem
         assert finding.advice == "Keep the file, its external data beside it, and a body for each custom operator."
+
+    def test_does_not_run_anywhere(self, given):
+        """A file of known operators that runs nowhere has another fault, which same-values tells."""
+        asks = given(scale_case(), edited(("scaled = Mul (x, factor)", "scaled = Reshape (x, last)")))
+        assert seen(self_contained, asks) == (CheckVerdict.NOT_JUDGED, "the file does not run at all: see same-values")
+
+    def test_runs_here(self, right, monkeypatch):
+        """A file that runs here and not alone fails."""
+        monkeypatch.setattr(interface, "run_without_torch", lambda *_: "it needs torch")
+        assert seen(self_contained, right) == (CheckVerdict.FAILS, "it needs torch")
 
     def test_unknown_input(self, given, asked):
         """An input that the case does not have cannot be fed."""

@@ -8,6 +8,7 @@ from onnx.parser import parse_model
 
 from onnxproof.graph.facts import Value, read_graph
 from onnxproof.graph.load import GraphError
+from onnxproof.graph.record import shape_text
 from tests import facts
 
 EXAMPLE = """
@@ -26,6 +27,11 @@ example (float[N, 4] x, bool flag) => (float[N, 4] y, float[N, 2] z)
 leaky <slope> (given) => (result) { result = LeakyRelu <alpha: float = @slope> (given) }
 """
 
+SHAPES = {
+    "1×8×?": (1, 8, None),
+    "n×my dim": ("n", "my dim"),
+    "n×((height - 1) // 2 + 1)": ("n", "(((height - 1)//2)) + 1"),
+}
 FOUR_BITS = ("UINT4", "INT4") if facts.onnx_has_4_bit_integers else ()
 
 ONE_NODE = '<ir_version: 8, opset_import: ["": 18]> one (float[2] x) => (float[2] y) { y = Neg (x) }'
@@ -211,3 +217,9 @@ class TestReading:
         )
         graph = read_graph(model)
         assert (graph.input_names, list(graph.constants)) == (("x",), ["w"])
+
+
+@pytest.mark.parametrize("text", SHAPES)
+def test_shape_text(text):
+    """A size that is calculated stands in parentheses of its own: × divides the dimensions."""
+    assert shape_text(SHAPES[text]) == text

@@ -1,6 +1,5 @@
 """The checks that a file has the model's inputs, outputs and dimensions."""
 
-import numpy as np
 import onnx
 import pytest
 import torch
@@ -8,16 +7,30 @@ from onnx.parser import parse_model
 
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
-from onnxproof.checks.interface import KEEP_A_TENSOR, dims_kept, inputs_kept, outputs_kept, shapes_honest
+from onnxproof.checks.interface import dims_kept, inputs_kept, outputs_kept, shapes_honest
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.locating.declared import KEEP_A_TENSOR, NO_NUMBER
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
-from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
-from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Scale, edited, in_engines, said, scale_case, seen
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT, torch_export_is_available
+from tests.harness.by_hand import (
+    FACTOR,
+    FILE,
+    ROWS,
+    FakeEngine,
+    Gives,
+    Scale,
+    edited,
+    in_engines,
+    said,
+    scale_case,
+    seen,
+)
 
-WITH_TWO = "Give an example with rows = columns = 2: torch.export takes a size of 1 for a constant."
+WITH_TWO = "Give an example with rows = 2: torch.export takes a size of 1 for a constant."
+PASS_A_TENSOR = "Pass each input as a tensor, and do not take its value out: a Python number is folded into the file."
 
 
 class ItemFactor(Scale):
@@ -49,32 +62,35 @@ class TestInputs:
         assert seen(inputs_kept, right) == (CheckVerdict.HOLDS, "x, factor")
 
     @pytest.mark.parametrize(
-        ("changes", "problem"),
+        ("changes", "problem", "advice"),
         [
-            pytest.param(FOLDED, "the file has no input factor; its inputs are x", id="folded"),
+            pytest.param(FOLDED, "the file has no input factor; its inputs are x", PASS_A_TENSOR, id="folded"),
             pytest.param(
                 [("factor", "scale")],
                 "the file has no input factor; it has an input scale that the model does not have; "
                 "its inputs are x, scale",
+                "Give the case's `inputs` the names that the file has: x, scale.",
                 id="renamed",
             ),
             pytest.param(
                 [("float[1] factor)", "float[1] factor, float gain)")],
                 "it has an input gain that the model does not have; its inputs are x, factor, gain",
+                "Give gain in the case's `inputs` if the model takes it, or export without it.",
                 id="added",
             ),
             pytest.param(
                 [("(float[rows, 4] x, float[1] factor)", "()"), ("x, factor", "two, two"), ("(x, last", "(two, last")],
                 "the file has no input x; the file has no input factor; its inputs are none",
+                PASS_A_TENSOR,
                 id="none",
             ),
         ],
     )
-    def test_others(self, given, changes, problem):
+    def test_others(self, given, changes, problem, advice):
         """Every missing input, and every one that the model lacks, is named."""
         finding = judge(inputs_kept, given(scale_case(), edited(*changes)))
         assert said(finding) == (CheckVerdict.FAILS, problem)
-        assert finding.advice.startswith("Pass each input as a tensor")
+        assert finding.advice == advice
 
     def test_order(self, given):
         """Another order is reported: some callers feed by position."""
@@ -183,29 +199,31 @@ class TestDims:
         assert said(finding) == (CheckVerdict.FAILS, f"the file froze a dimension: {problem}")
         assert finding.advice == KEEP_A_TENSOR
 
+    @pytest.mark.skipif(not torch_export_is_available, reason="the installed torch has no torch.export")
     @pytest.mark.parametrize(
-        ("exporter", "shape", "advice"),
+        ("call", "rows", "advice"),
         [
-            pytest.param(TORCH_EXPORT, (1, 1), WITH_TWO, id="ones"),
-            pytest.param(TORCH_EXPORT, (1, 4), KEEP_A_TENSOR, id="another"),
-            pytest.param(TORCHSCRIPT, (1, 1), KEEP_A_TENSOR, id="torchscript"),
+            pytest.param(lambda x: x.permute(1, 0, 2).contiguous().view(4, -1, 6) + 1, 1, WITH_TWO, id="one"),
+            pytest.param(lambda x: torch.stack([row * 2 for row in x.unbind(0)]), 1, NO_NUMBER, id="anyway"),
+            pytest.param(lambda x: torch.stack([row * 2 for row in x.unbind(0)]), 3, NO_NUMBER, id="three"),
         ],
     )
-    def test_ones(self, given, exporter, shape, advice):
-        """torch.export takes a size of 1 in the example for a constant."""
-        case = Case(Scale(), {"x": np.ones(shape, np.float32), "factor": FACTOR}, dynamic=self.SQUARE.dynamic)
-        conversion = given(case, edited(("[rows, 4] x", f"[{shape[0]}, {shape[1]}] x")))
-        conversion.file.exporter = exporter
-        assert judge(dims_kept, conversion).advice == advice
+    def test_ones(self, call, rows, advice):
+        """Of a size of 1, which torch.export takes for a constant, 2 is advised if it is not frozen then."""
+        case = Case(Gives(call), {"x": ROWS.reshape(1, 4, 6).repeat(rows, 0)}, dynamic={"x": {0: "rows"}})
+        finding = judge(dims_kept, exported(ReferenceModel(case), TORCH_EXPORT))
+        assert said(finding) == (CheckVerdict.FAILS, f"the file froze a dimension: rows of x is {rows}")
+        assert finding.advice == advice
 
-    @pytest.mark.parametrize(
-        "change",
-        [("[rows, 4] x", "[] x"), ("[rows, 4] x", "[?, ?] x"), (" x", " picture")],
-        ids=["rank", "size", "name"],
-    )
+    @pytest.mark.parametrize("change", [("[rows, 4] x", "[] x"), ("[rows, 4] x", "[?, ?] x")], ids=["rank", "size"])
     def test_nothing_said(self, given, change):
-        """If the file does not declare an input's size, or lacks the input, nothing is frozen."""
+        """If the file does not declare an input's size, nothing is frozen."""
         assert judge(dims_kept, given(self.SQUARE, edited(change))).verdict == CheckVerdict.HOLDS
+
+    def test_no_input(self, given):
+        """A file that lacks the input is not judged."""
+        finding = said(judge(dims_kept, given(self.SQUARE, edited((" x", " picture")))))
+        assert finding == (CheckVerdict.NOT_JUDGED, "the file has no input x: see inputs-kept")
 
     def test_traced(self, exported_as):
         """The tracer's warning is the evidence."""

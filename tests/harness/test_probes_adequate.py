@@ -56,6 +56,13 @@ class TestProbes:
                 id="not-finite",
             ),
             pytest.param(
+                lambda x: x * 2,
+                {"x": np.where(ROWS > 3, np.float32("nan"), ROWS)},
+                "the model's own output output is not finite on the example",
+                "Give inputs that the model is made for.",
+                id="not-a-number",
+            ),
+            pytest.param(
                 lambda x, y: torch.arange(3.0) + y,
                 {"x": np.ones(1, np.float32), "y": np.float32(2)},
                 "no input has more than one value",

@@ -66,7 +66,17 @@ class TestRepeatable:
 
         finding = judge(repeatable, given(scale_case(Draws()), FILE))
         assert said(finding) == (CheckVerdict.FAILS, "the model itself has other outputs when it runs again")
-        assert finding.advice == "Call `model.eval()`, or seed it."
+        assert finding.advice == "The model draws random numbers: take them as an input."
+
+    def test_training(self, given):
+        """A model that repeats itself in eval mode is to be in it."""
+
+        class Drops(Scale):
+            def forward(self, x, factor):
+                return super().forward(nn.functional.dropout(x, training=self.training), factor)
+
+        finding = judge(repeatable, given(scale_case(Drops()), FILE))
+        assert finding.advice == "Call `model.eval()` before you make the case."
 
     def test_file(self, given):
         """So is a file that does not."""

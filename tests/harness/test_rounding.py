@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from onnxproof.parity.compare import Reference, compare
+from onnxproof.parity.compare import Alike, Reference, compare
 from onnxproof.parity.rounding import SLACK, parts
 
 RNG = np.random.default_rng(7)
@@ -121,6 +121,41 @@ class TestOthers:
         found = verdict(own + np.float32(3e-4), own, None, others)
         assert (found.same, found.referee) == (True, "rounding")
         assert not verdict(own + np.float32(5e-4), own, None, others).same
+
+    def test_discrete_decisions(self):
+        """What a decision moves is not judged, and the rest is by the runs that decide alike."""
+        own = np.linspace(1, 2, 40, dtype=np.float32)
+        exact = own.astype(np.float64) + 1e-8
+        other = own + np.float32(1e-7)
+        swapped = other.copy()
+        swapped[[3, 4]] = other[[4, 3]]
+        reference = Reference(
+            {"y": own}, {"y": exact}, lambda: ({"y": swapped},), alike=lambda: Alike([{"y": other}], {"y": exact})
+        )
+        off = own.copy()
+        off[3] += 0.04  # which no run was seen to do
+        (found,) = compare({"y": off}, reference, "case")
+        assert (found.same, found.unjudged) == (True, 2)
+        off[5] += 1e-5
+        assert not compare({"y": off}, reference, "case")[0].same
+
+    def test_decisions_that_move_little(self):
+        """A decision that moves values by no more than rounding leaves all of them judged."""
+        own = np.linspace(1, 2, 40, dtype=np.float32)
+        other = own + np.float32(3e-7)
+        moved = other.copy()
+        moved[3] += np.float32(1e-7)
+        reference = Reference(
+            {"y": own},
+            {"y": own.astype(np.float64)},
+            lambda: ({"y": moved},),
+            alike=lambda: Alike([{"y": other}], {"y": own.astype(np.float64)}),
+        )
+        off = own.copy()
+        off[3] += 4e-6
+        assert not compare({"y": off}, reference, "case")[0].same
+        off[3] = own[3] + np.float32(1e-6)
+        assert compare({"y": off}, reference, "case")[0].unjudged == 0
 
     def test_not_asked(self):
         """An output that passes does not cost them."""

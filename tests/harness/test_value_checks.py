@@ -10,9 +10,9 @@ from torch import nn
 
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
-from onnxproof.checks.interface import KEEP_A_TENSOR
 from onnxproof.checks.values import inputs_live, same_values, same_values_unseen
 from onnxproof.graph.diff import Difference
+from onnxproof.locating.declared import KEEP_A_TENSOR
 from onnxproof.probing.conversion import Outcome, exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict, Parity
@@ -171,7 +171,7 @@ class TestSameValues:
         """A file that does not run fails, and the inputs that it refuses are shown."""
         finding = judge(same_values, given(scale_case(), DOES_NOT_RUN))
         assert finding.verdict == CheckVerdict.FAILS
-        assert finding.problem.startswith("on traced: output *: it does not run: ")
+        assert finding.problem.startswith("on traced: it does not run: ")
         assert (list(finding.run.inputs), list(finding.run.expected)) == (["x", "factor"], ["output_0", "output_1"])
         assert finding.run.actual == {}
 

@@ -14,6 +14,10 @@ def run(*findings, exporter="torchscript"):
     return {"name": "net", "package": "timm", "exporter": exporter, "findings": [*findings], **measured}
 
 
+def tried(*trials):
+    return {"name": "net", "package": "timm", "exporter": "torchscript", "trials": [*trials]}
+
+
 HOLDS = finding("exports", "holds")
 REFUSED = finding("exports", "expected", "no operator", "expected: it has no such operator")
 NO_FILE = finding("same-values", "not judged", "there is no file: see exports")
@@ -29,6 +33,17 @@ def test_page_is_made_of_the_record():
 def test_everything_recorded_is_explained():
     """The record has no failure without a reason, and nothing that is not judged without a way out."""
     assert [(run["name"], run["exporter"]) for run in read()["runs"] if unexplained(run)] == []
+
+
+def test_every_fault_is_caught_or_measured():
+    """The record has no fault that is missed."""
+    missed = [
+        (file["name"], trial["fault"])
+        for file in read()["faults"]
+        for trial in file["trials"]
+        if not (trial["caught_by"] or trial["invisible"])
+    ]
+    assert missed == []
 
 
 @pytest.mark.parametrize(
@@ -60,7 +75,11 @@ def test_a_fault_is_told_once():
     assert list(line["checks"]) == ["dims-kept", "inputs-live"]
 
 
-EARLIER = {"versions": {"torch": "2.13.0"}, "runs": [run(WRONG), run(WRONG, exporter="torch.export")]}
+EARLIER = {
+    "versions": {"torch": "2.13.0"},
+    "runs": [run(WRONG), run(WRONG, exporter="torch.export")],
+    "faults": [tried()],
+}
 
 
 class TestMerged:
@@ -68,13 +87,20 @@ class TestMerged:
 
     def test_same_versions(self):
         """The others stay, in the order of package, architecture and exporter."""
-        found = merged(EARLIER, {"versions": {"torch": "2.13.0"}, "runs": [run(HOLDS)]})
+        found = merged(EARLIER, {"versions": {"torch": "2.13.0"}, "runs": [run(HOLDS)], "faults": []})
         assert [(each["exporter"], verdict(each)) for each in found["runs"]] == [
             ("torch.export", "**same-values**"),
             ("torchscript", "✓"),
         ]
+        assert found["faults"] == EARLIER["faults"]
+
+    def test_faults(self):
+        """So do the faults that are tried again."""
+        again = tried({"fault": "dropped-bias", "caught_by": "", "invisible": "the same bits on 7 probes"})
+        found = merged(EARLIER, {"versions": {"torch": "2.13.0"}, "runs": [], "faults": [again]})
+        assert (len(found["runs"]), found["faults"]) == (2, [again])
 
     def test_other_versions(self):
         """Runs of other versions are dropped."""
-        later = {"versions": {"torch": "2.14.0"}, "runs": [run(HOLDS)]}
+        later = {"versions": {"torch": "2.14.0"}, "runs": [run(HOLDS)], "faults": []}
         assert merged(EARLIER, later) == later

@@ -7,7 +7,7 @@ from torch.nn.functional import normalize
 
 from onnxproof.case import Case
 from onnxproof.faults.models import Computed
-from onnxproof.faults.rounding import Detector
+from onnxproof.faults.rounding import Detector, near_ties, picks_case
 from tests.harness.good_conversions.making import GoodConversion, built, normal, on_features
 
 
@@ -54,7 +54,12 @@ def boxes_and_scores() -> Case:
     return Case(SameWhenExported().eval(), {"features": normal(1, 50, 64)}, {"features": {1: "count"}})
 
 
+def picks_by_near_ties() -> Case:
+    return picks_case(near_ties())
+
+
 ROUNDING = (
+    GoodConversion("picks-by-near-ties", picks_by_near_ties),
     GoodConversion("steps", steps),
     GoodConversion("similarity", similarity),
     GoodConversion("boxes-and-scores", boxes_and_scores),

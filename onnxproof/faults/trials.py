@@ -1,0 +1,92 @@
+"""Every fault that suits a right file, put into it: a check fails, or its outputs show that no run can tell."""
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnxproof.checks import CHECKS, judge
+from onnxproof.engines.base import EngineError
+from onnxproof.faults.fault import FAULTS, Fault, Unsuited
+from onnxproof.findings import Finding
+from onnxproof.probing.conversion import Conversion
+from onnxproof.probing.reference import same_bits
+from onnxproof.results import CheckVerdict
+
+OF_VALUES = ("inputs-live", "same-values", "same-values-unseen", "optimizer-neutral", "engines-agree", "repeatable")
+"""Checks that see a fault in the outputs alone."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A fault in a file: the check that fails with it, the one named for it if that does; "" if none fails.
+
+    `invisible` is then what was measured of its outputs, which are the right file's up to rounding; "" for a fault
+    that a check ought to have seen.
+    """
+
+    fault: str
+    caught_by: str = ""
+    invisible: str = ""
+
+
+def trials(good: Conversion, faults: Iterable[Fault] = tuple(FAULTS)) -> Iterator[Trial]:
+    """Puts each fault into a copy of a right file, if the file has what the fault breaks, and runs the checks on it.
+
+    The file is that of `good`, and stays as it is; what does not hold of it catches nothing. Raises `ExportError` or
+    `GraphError` if there is no file.
+    """
+    sound = _Sound(good.of_file(good.file.path))  # which is not exported again
+    for fault in faults:
+        with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder:
+            try:
+                broken = good.of_file(fault.apply(good.file.path, Path(folder)))
+            except Unsuited:
+                continue
+            yield _tried(fault, broken, sound)
+
+
+class _Sound:
+    """A right file, and which checks hold of it."""
+
+    def __init__(self, conversion: Conversion) -> None:
+        self.conversion = conversion
+        self._verdicts: dict[str, CheckVerdict] = {}
+
+    def holds(self, check: str) -> bool:
+        if check not in self._verdicts:
+            self._verdicts[check] = judge(CHECKS[check], self.conversion).verdict
+        return self._verdicts[check] == CheckVerdict.HOLDS
+
+
+def _tried(fault: Fault, broken: Conversion, sound: _Sound) -> Trial:
+    found: dict[str, Finding] = {}
+    for check in dict.fromkeys((fault.caught_by, *CHECKS)):
+        if sound.holds(check):
+            found[check] = judge(CHECKS[check], broken)
+            if found[check].verdict == CheckVerdict.FAILS:
+                return Trial(fault.id, check)
+    own = found.get(fault.caught_by)
+    if own is None:
+        return Trial(fault.id, invisible=f"{fault.caught_by} does not hold of the right file")
+    if fault.caught_by not in OF_VALUES:
+        return Trial(fault.id)
+    if own.verdict == CheckVerdict.NOT_JUDGED:
+        return Trial(fault.id, invisible=f"{fault.caught_by} is not judged: {own.problem}")
+    return Trial(fault.id, invisible=_measured(broken, sound.conversion))
+
+
+def _measured(broken: Conversion, good: Conversion) -> str:
+    """How far the outputs on every probe are from those of the right file; "" if that is more than rounding."""
+    judged = good.model.judged
+    try:
+        pairs = [(broken.outputs(probe), good.outputs(probe)) for probe in judged]
+    except EngineError:
+        return ""
+    if all(same_bits(*pair) for pair in pairs):
+        return f"the same bits on {len(judged)} probes"
+    parities = [parity for probe in judged for parity in broken.outcome(probe).parities]
+    if not all(parity.same for parity in parities):
+        return ""
+    worst = max(parities, key=lambda parity: parity.error / parity.bound if parity.bound else 0.0)
+    return f"on {len(judged)} probes at most {worst.error:.2g} from exact, where rounding explains {worst.bound:.2g}"

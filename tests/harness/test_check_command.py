@@ -251,12 +251,12 @@ class TestVerdict:
         assert "…" not in out
         assert "\nsame-values-unseen: fails: " in out
         assert all(f"\n{id}: " in out for id in CHECKS)
-        assert all(len(line) <= 40 for line in out.splitlines())
+        assert all(len(line) <= 40 for line in out.splitlines()[:-1])
 
     def test_one(self, check):
         """One check is one."""
         done = check("models.py:double", "--onnx", "right.onnx", "--only", "well-formed")
-        assert done.out.splitlines()[-1] == "1 check: 1 holds"
+        assert "\n1 check: 1 holds\n" in done.out
 
     def test_log(self, monkeypatch, check):
         """A log has no progress, even if colours are asked for."""

@@ -226,8 +226,9 @@ def repeatable(conversion: Conversion) -> str:
             if repeats_in_eval_mode(conversion.case)
             else "The model draws random numbers: take them as an input.",
         )
-    base = _run_on_base(conversion)
-    if not same_bits(conversion.run(conversion.model.base.probe.inputs), base):
+    _run_on_base(conversion)
+    base, again = (conversion.run(conversion.model.base.probe.inputs) for _ in range(2))  # in the same session
+    if not same_bits(again, base):
         raise CheckError(
             "the file has other outputs when it runs again",
             "Export in eval mode: the file draws random numbers.",

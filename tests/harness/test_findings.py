@@ -149,11 +149,11 @@ class TestOneLine:
 
     @pytest.mark.parametrize(
         ("said", "line"),
-        [("one\n  two\tthree\r\n", "one two three"), ("x" * 301, "x" * 300), ("", "")],
+        [("one\n  two\tthree\r\n", "one two three"), ("x" * 501, "x" * 500), ("", "")],
         ids=["lines", "long", "nothing"],
     )
     def test_text(self, said, line):
-        """White space becomes a space, and text after 300 characters is cut."""
+        """White space becomes a space, and text after 500 characters is cut."""
         assert one_line(ValueError(said)) == line
 
     @pytest.mark.parametrize(

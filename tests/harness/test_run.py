@@ -134,15 +134,15 @@ class TestFindings:
     """Each check of each conversion has a finding."""
 
     def test_order(self, file):
-        """They come one by one, and `watch` is called before each."""
+        """They come one by one, and `watch` is called before each, and before each step."""
         seen = []
         options = {"only": ["is-small", "opset-kept"], "checks": [is_small], "file": file}
         found = findings(
-            scale_case(), watch=lambda conversion, check: seen.append((repr(conversion), check)), **options
+            scale_case(), watch=lambda conversion, *step: seen.append((repr(conversion), *step)), **options
         )
         assert seen == []
         assert next(found).check == "opset-kept"
-        assert seen == [("Scale-right.onnx", "opset-kept")]
+        assert seen == [("Scale-right.onnx", "opset-kept", "")]
         assert [finding.check for finding in found] == ["is-small"]
         assert [finding.check for finding in run(scale_case(), **options)] == ["opset-kept", "is-small"]
 

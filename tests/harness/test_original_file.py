@@ -6,6 +6,7 @@ import onnxruntime
 import pytest
 from onnx.parser import parse_model
 
+from onnxproof.engines.arithmetic import LOOPS
 from onnxproof.engines.moved import moved
 from onnxproof.engines.original import OnnxModel, RefusalError
 from onnxproof.engines.reference import of_model
@@ -106,11 +107,18 @@ class TestMoved:
 
 
 def test_work():
-    """Products and patches are counted from the shapes of a run."""
+    """Products are counted from the shapes of a run."""
     model = parse_model(LAYERS)
     work = work_of(model, run(with_shapes(model), PICTURE))
     assert work.flops == 2 * (12 * 18 + 4 * 12) + 8 * (12 + 12 + 4 + 36 + 36)
-    assert work.patches == 9 * 2 * 4
+    assert work.loops == 0
+
+
+def test_loops():
+    """Operators that the reference evaluator runs in loops are counted by the values that they make."""
+    body = "(float[1, 2, 6, 6] x) => (float[1, 2, 5, 5] y) { y = AveragePool <kernel_shape = [2, 2]> (x) }"
+    model = parse_model(f'<ir_version: 8, opset_import: ["": 17]> g {body}')
+    assert work_of(model, run(with_shapes(model), PICTURE)).loops == LOOPS["avg_pool2d"] * 50
 
 
 def test_figures():

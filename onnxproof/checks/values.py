@@ -180,6 +180,8 @@ def engines_agree(conversion: Conversion) -> str:
     if theirs.refusal:
         does = "is not asked" if theirs.is_left_out else "does not run it"
         raise NotJudgedError(f"the reference evaluator {does}: {one_line(theirs.refusal)}")
+    if not theirs.is_right and conversion.model.differs_in_reference(judged):
+        raise NotJudgedError("the original itself has another result in the reference evaluator")
     if not theirs.is_right:
         raise CheckError(
             f"on {judged.probe.id} the reference evaluator has another result: {theirs.wrong.problem}",

@@ -46,6 +46,10 @@ class Optimizations:
         except ProcessError as error:
             raise EngineError(f"onnxruntime {error}") from error
 
+    def close(self) -> None:
+        """Ends the process."""
+        self._forked.close()
+
     def _open_and_run(self, inputs: dict[str, Array], level: str, disabled: list[str]) -> dict[str, Array]:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4

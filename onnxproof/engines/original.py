@@ -19,7 +19,7 @@ from onnxproof.engines.base import Engine, EngineError, Session, ask, engine
 from onnxproof.engines.forked import EngineProcess
 from onnxproof.engines.moved import moved
 from onnxproof.engines.onnxruntime import OnnxRuntime
-from onnxproof.engines.reference import of_model
+from onnxproof.engines.reference import ReferenceEvaluator, of_model
 from onnxproof.engines.statistics import with_figures
 from onnxproof.engines.wide import in_float64
 from onnxproof.engines.work import with_shapes, work_of
@@ -60,6 +60,10 @@ class OnnxModel:
         """The outputs in another order of rounding, another one at each call."""
         return self.run_in("moved", inputs)
 
+    def run_in_reference(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs of onnx's reference evaluator."""
+        return self.run_in("reference", inputs)
+
     def runs_in_other_ways(self, inputs: Mapping[str, Array]) -> list[dict[str, Array]]:
         """The outputs with graph optimization, on one thread, and in a second engine if one is installed."""
         found = []
@@ -69,6 +73,11 @@ class OnnxModel:
             except RefusalError:
                 continue
         return found
+
+    def close(self) -> None:
+        """Ends its processes."""
+        self._own.close()
+        self._others.close()
 
     def work(self, inputs: Mapping[str, Array]) -> Work:
         """The work of `run`."""
@@ -135,6 +144,7 @@ _ENGINES: dict[str, Engine] = {
     "one thread": OnnxRuntime(optimize=False, threads=1),
     "openvino": _Second("openvino"),
     "float64": _Float64(),
+    "reference": ReferenceEvaluator(),
     "moved": _Edited(partial(moved, seed=0)),
     "shapes": _Edited(with_shapes),
     "figures": _Edited(with_figures),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,8 +38,15 @@ def first_departing_value(conversion: Conversion, judged: JudgedProbe) -> str:
 
     "" if there is none, and where the values of one of the files cannot be seen.
     """
-    original = OnnxModel(conversion.case.file or "", conversion.timeout)
-    file = OnnxModel(conversion.file.path, conversion.timeout)
+    paths = conversion.case.file or "", conversion.file.path
+    with (
+        closing(OnnxModel(paths[0], conversion.timeout)) as original,
+        closing(OnnxModel(paths[1], conversion.timeout)) as file,
+    ):
+        return _told(conversion, judged, original, file)
+
+
+def _told(conversion: Conversion, judged: JudgedProbe, original: OnnxModel, file: OnnxModel) -> str:
     try:
         with np.errstate(all="ignore"):
             seen = _seen(original, judged.probe.inputs)

@@ -1,6 +1,7 @@
 """What a tool did wrong, which made an ONNX file of another one."""
 
 from collections.abc import Sequence
+from contextlib import closing
 
 from onnx import ModelProto
 
@@ -69,8 +70,11 @@ def _agrees(actual: dict[str, Array], judged: JudgedProbe) -> bool:
 
 def _optimizer(conversion: Conversion, judged: JudgedProbe) -> str:
     """The optimizer of ONNX Runtime without which the original stays right, at the first level that breaks it."""
-    session = Optimizations(conversion.case.file or "", conversion.timeout)
+    with closing(Optimizations(conversion.case.file or "", conversion.timeout)) as session:
+        return _breaking_optimizer(session, judged)
 
+
+def _breaking_optimizer(session: Optimizations, judged: JudgedProbe) -> str:
     def is_right(level: str, disabled: Sequence[str]) -> bool:
         try:
             return _agrees(session.run(judged.probe.inputs, level, disabled), judged)

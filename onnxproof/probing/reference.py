@@ -15,6 +15,7 @@ from onnxproof._internal.trees import Array, leaves
 from onnxproof.case import DATA_SIZE, Case, CaseError
 from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
+from onnxproof.engines.original import RefusalError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Reference, compare, usual_rounding
 from onnxproof.probing.budget import (
@@ -275,6 +276,16 @@ class ReferenceModel:
         own = self.base.reference.values
         again = self._ask_values(self.base.probe.inputs)
         return again is not None and same_bits(again, own)
+
+    def differs_in_reference(self, judged: JudgedProbe) -> bool:
+        """Whether a file that is the model has other outputs in onnx's reference evaluator itself."""
+        if isinstance(self._model, TorchModel):
+            return False
+        try:
+            actual = self._model.run_in_reference(judged.probe.inputs)
+        except RefusalError:
+            return False
+        return not all(parity.same for parity in compare(actual, judged.reference, ""))
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
         """Another probe with the model's outputs; None if the model refuses it."""

@@ -1,5 +1,7 @@
 """The proof of comparisons: right files that tools made of good ones, and every fault of a file."""
 
+import gc
+
 import pytest
 
 from onnxproof.case import Case
@@ -10,6 +12,13 @@ from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, PROVING, failing, good_s
 from tests.harness.tools import TOOLS
 
 pytestmark = pytest.mark.proof
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """Ends the processes of a test's conversions, whose failures hold them in cycles."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,24 @@ class TestOptimizer:
         assert "DivMulFusion" in same_values(Conversion(model, GivenFile(tmp_path / "after.onnx"))).problem
 
 
+class TestOtherEngine:
+    """The original may mean something else in another engine itself, which is no tool's fault."""
+
+    CROPS = """
+    <ir_version: 8, opset_import: ["": 18]>
+    g (float[1, 1, 6, 6] x) => (float[1, 1, 6, 6] y)
+    <float[8] middle = {0, 0, 0.25, 0.25, 1, 1, 0.75, 0.75}, float[4] scales = {1, 1, 1, 1}>
+    { y = Resize <mode = "linear", coordinate_transformation_mode = "tf_crop_and_resize"> (x, middle, scales) }
+    """
+
+    def test_not_judged(self, tmp_path):
+        """`engines-agree` says so."""
+        picture = {"x": np.random.default_rng(0).normal(size=(1, 1, 6, 6)).astype(np.float32)}
+        finding = judge(CHECKS["engines-agree"], compared(tmp_path, lambda model: None, self.CROPS, picture))
+        assert finding.verdict == "not judged"
+        assert finding.problem == "the original itself has another result in the reference evaluator"
+
+
 class TestLoss:
     """A file that computes in less is not equal, and the finding says what to do."""
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from onnxproof.exporting.dynamic import Dim
     from onnxproof.findings import Finding
     from onnxproof.plugin.conversions import conversion_checks
+    from onnxproof.probing.drawn import drawn_inputs
     from onnxproof.results import CheckVerdict
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "NotJudgedError",
     "check",
     "conversion_checks",
+    "drawn_inputs",
 ]
 __version__ = "0.1.0"
 
@@ -35,6 +37,7 @@ _PLACES = {
     "NotJudgedError": "onnxproof.checks.check",
     "check": "onnxproof.checks.run:run",
     "conversion_checks": "onnxproof.plugin.conversions",
+    "drawn_inputs": "onnxproof.probing.drawn",
 }
 
 

@@ -1,17 +1,21 @@
 """A conversion to be checked: a model with example inputs, and what is dynamic in them."""
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from onnxproof._internal.trees import leaves, map_leaves, to_array
-from onnxproof.exporting.dynamic import Dim, Dynamic, as_dim, dims_of
+from onnxproof.exporting.dynamic import Dim, Dynamic, as_dim, dims_of, free_dimensions
 from onnxproof.exporting.export import OWN_OPTIONS
+from onnxproof.graph.declared import as_declared, declared_inputs
+from onnxproof.graph.load import GraphError
 
 DATA_SIZE = 16
 """A vector with more values than this is data, whose values may be changed; a shorter one is a factor or a size, which
@@ -26,6 +30,10 @@ class CaseError(Exception):
 class Case:
     """A model and what its ONNX file is judged on.
 
+    `model` is a PyTorch module, or the path of an ONNX file that another one was made of. A file has `inputs` by name
+    and `dynamic` dimensions of its own, which it declares: inputs are drawn where none are given, and `kwargs`,
+    `export`, `translations` and `output_names` are for a module alone.
+
     `inputs` are the model's positional arguments in order, `kwargs` those that are passed by name, as are inputs that
     `forward` takes by name alone; each has its name in the file as key. Inputs with the names of the model's
     parameters are bound to these, in any order. They
@@ -37,20 +45,20 @@ class Case:
     inputs of other sizes are drawn along them, and judged where the model accepts them. An `onnxproof.Dim` (or a
     `torch.export.Dim`) instead of a name promises the sizes along it; no others are drawn, and the model has to accept
     those. `also` are further inputs to judge on, with all of the same names.
-    `name`, by default the model's class, must be unique within a run. `output_names` are those of the model's outputs,
-    in order, unless the model names them itself (a dict, a named tuple).
+    `name`, by default the model's class or the file's name, must be unique within a run. `output_names` are those of
+    the model's outputs, in order, unless the model names them itself (a dict, a named tuple).
 
     `expected` are checks that are known to fail, with the reason, or a reason for each exporter:
     `{"shapes-honest": {"torchscript": "it ties the dimensions"}}`. `export` are further arguments of torch.onnx.export,
     such as `{"optimize": False}`. `translations` are torch.export's `custom_translation_table`, or a function without
     arguments that makes them.
 
-    Raises `CaseError` for a model that is not a `torch.nn.Module`, and for inputs or dimensions that do not fit
-    together.
+    Raises `CaseError` for a model that is neither a `torch.nn.Module` nor a readable ONNX file, and for inputs or
+    dimensions that do not fit together.
     """
 
-    model: nn.Module
-    inputs: Mapping[str, Any]
+    model: nn.Module | str | os.PathLike[str]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
     dynamic: Dynamic = field(default_factory=dict)
     also: Sequence[Mapping[str, Any]] = ()
     name: str = ""
@@ -61,29 +69,71 @@ class Case:
     export: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, nn.Module):
-            raise CaseError(f"the model is a {type(self.model).__name__}; give a torch.nn.Module")
+        if isinstance(self.model, str | os.PathLike):
+            self._take_file(Path(self.model))
+        elif not isinstance(self.model, nn.Module):
+            raise CaseError(
+                f"the model is a {type(self.model).__name__}; give a torch.nn.Module or the path of an ONNX file"
+            )
         if not isinstance(self.dynamic, Mapping):
             raise CaseError(
                 f"dynamic is {self.dynamic!r:.80}; name inputs and axes, such as {{'image': {{0: 'batch'}}}}"
             )
         for what, inputs in (("inputs", self.inputs), ("kwargs", self.kwargs), *self._named_also()):
-            if not isinstance(inputs, Mapping) or not (inputs or self.kwargs or what == "kwargs"):
+            may_lack = self.kwargs or what == "kwargs" or (self.file and what == "inputs")
+            if not isinstance(inputs, Mapping) or not (inputs or may_lack):
                 raise CaseError(f"{what} is not a mapping of input names to values: {inputs!r:.80}")
-        inputs, kwargs = _bound(self.model, self.inputs, self.kwargs)
+        inputs, kwargs = self._in_order()
         self._set("inputs", _as_arrays(inputs | kwargs))
         self._set("kwargs", {name: self.inputs[name] for name in kwargs})
         for what, inputs in self._named_also():
             _check_fit(what, inputs, self.inputs)
         self._set("also", tuple(_as_arrays({name: more[name] for name in self.inputs}) for more in self.also))
-        self._set("name", self.name or type(self.model).__name__)
-        self._check_dimensions()
+        self._set("name", self.name or (self.file.name if self.file else type(self.model).__name__))
+        if not self.file or self.inputs:
+            self._check_dimensions()
         own = sorted({*self.export} & {*OWN_OPTIONS})
         if own:
             raise CaseError(f"export names {own[0]!r}, which onnxproof sets itself; leave it out")
 
     def _set(self, field: str, value: Any) -> None:
         object.__setattr__(self, field, value)
+
+    @property
+    def file(self) -> Path | None:
+        """The ONNX file that is the model; None for a module."""
+        return self.model if isinstance(self.model, Path) else None
+
+    @property
+    def module(self) -> nn.Module:
+        """The module that is the model. Raises `TypeError` for a file."""
+        if not isinstance(self.model, nn.Module):
+            raise TypeError("the model is a file")
+        return self.model
+
+    def _take_file(self, path: Path) -> None:
+        """Makes the file the model, with the inputs and the free dimensions that it declares."""
+        self._set("model", path)
+        given = [name for name in _OF_A_MODULE if getattr(self, name)]
+        if given:
+            raise CaseError(f"{given[0]} is for a torch.nn.Module; leave it out for an ONNX file")
+        try:
+            declared = declared_inputs(path)
+        except GraphError as error:
+            raise CaseError(str(error)) from error
+        if not self.inputs:
+            return
+        try:
+            self._set("inputs", as_declared("inputs", self.inputs, declared))
+            self._set("also", [as_declared(what, more, declared) for what, more in self._named_also()])
+        except ValueError as error:
+            raise CaseError(str(error)) from error
+        if not self.dynamic:
+            self._set("dynamic", free_dimensions(declared, (self.inputs, *self.also)))
+
+    def _in_order(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The inputs that are passed by position, and those that are passed by name."""
+        return (dict(self.inputs), {}) if self.file else _bound(self.module, self.inputs, self.kwargs)
 
     def _check_dimensions(self) -> None:
         found = leaves(self.inputs)
@@ -160,6 +210,9 @@ class Case:
         """The translations; a function that makes them is called now."""
         made = self.translations
         return made if made is None or isinstance(made, Mapping) else made()
+
+
+_OF_A_MODULE = ("kwargs", "export", "translations", "output_names")
 
 
 def _bound(

@@ -83,7 +83,7 @@ class Forked:
             warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of any thread, as OpenMP's
             self._process.start()
         theirs.close()
-        self._stop = weakref.finalize(self, _end, self._process, self._connection, self._printed)
+        self._stop = weakref.finalize(self, _end, os.getpid(), self._process, self._connection, self._printed)
 
     def _ask(self, args: tuple[Any, ...]) -> Any:
         with suppress(EOFError, OSError):  # it has ended
@@ -125,9 +125,11 @@ def _ending(status: int) -> str:
     return f"crashed: {signal.strsignal(-status)} ({name}{memory})"
 
 
-def _end(process: Any, connection: Connection, printed: TextIO) -> None:
-    process.kill()
-    process.join()
+def _end(parent: int, process: Any, connection: Connection, printed: TextIO) -> None:
+    """Ends the process; a copy of its owner in another forked process, which is collected there, leaves it alone."""
+    if os.getpid() == parent:
+        process.kill()
+        process.join()
     connection.close()
     printed.close()
 

@@ -2,20 +2,27 @@
 
 import contextlib
 import re
+from collections.abc import Sequence
+from pathlib import Path
 
+import numpy as np
 import onnx
 
 from onnxproof._internal.texts import one_line
+from onnxproof._internal.trees import leaves
 from onnxproof.case import Case
 from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.isolated import run_without_torch
 from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun
+from onnxproof.graph.additions import additions
 from onnxproof.graph.dims import SymbolError, bind
+from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import GraphError, external_files, operators_without_body
 from onnxproof.graph.record import shape_text
 from onnxproof.locating.declared import (
+    by_original,
     declared_dims,
     exported_with_two,
     frozen_advice,
@@ -26,6 +33,7 @@ from onnxproof.locating.declared import (
 from onnxproof.locating.weights import default_advice
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import ExportedFile, GivenFile
+from onnxproof.probing.reference import JudgedProbe
 from onnxproof.versions import TORCH_EXPORT, opsets
 
 BODIES_INSIDE = "Keep the file, its external data beside it, and a body for each custom operator."
@@ -82,14 +90,31 @@ def well_formed(conversion: Conversion) -> str:
     try:
         conversion.graph  # noqa: B018
     except GraphError as error:
-        raise CheckError(one_line(error), "Export it again.") from error
+        again = by_original(conversion, "Export it again.", "Make it again, or report the model to the tool.")
+        raise CheckError(one_line(error), again) from error
+    if problem := _checked(conversion.file.path):
+        if conversion.case.file and (own := _checked(conversion.case.file)):
+            raise NotJudgedError(f"onnx's checker refuses the original, too: {own}")
+        again = by_original(conversion, "Export it again", "Make it again, or report the model to the tool")
+        raise CheckError(problem, f"{again}: engines may misread a file that onnx's checker refuses.")
+    return ", ".join(["onnx.checker, strict", *_added(conversion)])
+
+
+def _checked(path: Path) -> str:
+    """Why onnx's checker refuses a file; "" if it does not."""
     try:
-        onnx.checker.check_model(str(conversion.file.path), full_check=True)
+        onnx.checker.check_model(str(path), full_check=True)
     except Exception as error:
-        raise CheckError(
-            one_line(error), "Export it again: engines may misread a file that onnx's checker refuses."
-        ) from error
-    return "onnx.checker, strict"
+        return one_line(error) or type(error).__name__
+    return ""
+
+
+def _added(conversion: Conversion) -> list[str]:
+    """What a tool added to its original that changes no value."""
+    if not conversion.case.file:
+        return []
+    added = additions(conversion.case.file, conversion.file.path)
+    return [f"added: {', '.join(added)}"] if added else []
 
 
 def inputs_kept(conversion: Conversion) -> str:
@@ -103,12 +128,32 @@ def inputs_kept(conversion: Conversion) -> str:
             inputs_advice(conversion),
             evidence=conversion.file.tracer_evidence,
         )
+    if strange_dtypes := _other_dtypes(conversion):
+        raise CheckError("; ".join(strange_dtypes), _keep_dtypes(conversion))
     if tuple(wanted) != tuple(name for name in found if name in wanted):
         raise CheckError(
             f"the inputs are in the order {', '.join(found)}, the model's are {', '.join(wanted)}",
             "Feed the file by name.",
         )
     return ", ".join(found)
+
+
+def _other_dtypes(conversion: Conversion) -> list[str]:
+    """The inputs that a file asks for in another dtype than its original, which is a file, too."""
+    own = leaves(conversion.case.inputs) if conversion.case.file else {}
+    return [
+        f"the input {value.name} is {value.dtype}, the model's is {own[value.name].dtype.name}"
+        for value in conversion.graph.inputs
+        if value.name in own and own[value.name].dtype.name not in (value.dtype, "object")
+    ]
+
+
+def _keep_dtypes(conversion: Conversion) -> str:
+    return by_original(
+        conversion,
+        "Cast it in the model.",
+        "Keep the types of inputs and outputs, such as with `keep_io_types=True` of a float16 converter.",
+    )
 
 
 def outputs_kept(conversion: Conversion) -> str:
@@ -118,22 +163,28 @@ def outputs_kept(conversion: Conversion) -> str:
         names = ", ".join(value.name for value in found)
         raise CheckError(
             f"the file has {len(found)} outputs ({names}), the model {len(wanted)} ({', '.join(wanted)})",
-            "Export every output; a consumer can leave out those that it does not need when it runs the file.",
+            by_original(conversion, "Export every output", "Let the tool keep every output")
+            + "; a consumer can leave out those that it does not need when it runs the file.",
         )
-    names_matter = bool(conversion.file.written_by or conversion.case.output_names)
+    names_matter = conversion.names_outputs
     for value, (name, own) in zip(found, wanted.items(), strict=True):
         if names_matter and value.name != name:
-            raise CheckError(f"output {name} is called {value.name}", "Give the exporter `output_names`.")
+            raise CheckError(f"output {name} is called {value.name}", _keep_names(conversion))
         if value.dtype != own.dtype.name:
             raise CheckError(
-                f"output {name} is {value.dtype}, the model's is {own.dtype.name}", "Cast it in the model."
+                f"output {name} is {value.dtype}, the model's is {own.dtype.name}", _keep_dtypes(conversion)
             )
         if value.shape is not None and len(value.shape) != own.ndim:
             raise CheckError(
                 f"output {name} has {len(value.shape)} dimensions, the model's has {own.ndim}",
-                default_advice(conversion) or "Reshape it in the model.",
+                default_advice(conversion)
+                or by_original(conversion, "Reshape it in the model.", "Leave out the tool's step that reshapes it."),
             )
     return ", ".join(value.name for value in found)
+
+
+def _keep_names(conversion: Conversion) -> str:
+    return by_original(conversion, "Give the exporter `output_names`.", "Let the tool keep the names of the outputs.")
 
 
 def dims_kept(conversion: Conversion) -> str:
@@ -160,22 +211,37 @@ def shapes_honest(conversion: Conversion) -> str:
     outputs = conversion.graph.outputs
     ran = [judged for judged in conversion.model.judged if not conversion.outcome(judged).refusal]
     for judged in ran:
-        fed = (array.shape for array in conversion.feeds(judged.probe.inputs).values())
-        sizes: dict[str, int] = {}
-        try:
-            for value, shape in zip(conversion.graph.inputs, fed, strict=True):
-                bind(value, shape, sizes)
-            for value, shape in zip(outputs, conversion.outcome(judged).shapes, strict=True):
-                bind(value, shape, sizes)
-        except SymbolError as error:
+        fed = [array.shape for array in conversion.feeds(judged.probe.inputs).values()]
+        problem = _dishonest(conversion.graph, fed, conversion.outcome(judged).shapes)
+        if problem and conversion.case.file and (own := _own_problem(conversion.case.file, judged)):
+            raise NotJudgedError(f"the original itself declares a size that a run does not have: {own}")
+        if problem:
             raise CheckError(
-                f"on {judged.probe.id}: {error}",
-                "Try the other exporter: an engine that plans memory by the declared shape fails.",
+                f"on {judged.probe.id}: {problem}",
+                by_original(conversion, "Try the other exporter", "Let the tool infer the shapes again")
+                + ": an engine that plans memory by the declared shape fails.",
                 run=FailingRun(conversion.every_input(judged.probe.inputs), dict(judged.reference.values), {}),
-            ) from error
+            )
     if not ran:
         raise NotJudgedError("the file does not run: see same-values")
     return f"{', '.join(shape_text(value.shape) for value in outputs)} in {len(ran)} runs"
+
+
+def _own_problem(file: Path, judged: JudgedProbe) -> str:
+    """What the original declares wrong on a probe; "" if there is nothing."""
+    shapes = [array.shape for array in judged.reference.values.values()]
+    return _dishonest(read_graph(file), [np.shape(leaf) for leaf in judged.probe.inputs.values()], shapes)
+
+
+def _dishonest(graph: Graph, fed: Sequence[tuple[int, ...]], made: Sequence[tuple[int, ...]]) -> str:
+    """The first size of a run that a file declares otherwise; "" if there is none."""
+    sizes: dict[str, int] = {}
+    try:
+        for value, shape in zip((*graph.inputs, *graph.outputs), (*fed, *made), strict=True):
+            bind(value, shape, sizes)
+    except SymbolError as error:
+        return str(error)
+    return ""
 
 
 def self_contained(conversion: Conversion) -> str:
@@ -188,7 +254,10 @@ def self_contained(conversion: Conversion) -> str:
         if external_files(conversion.file.path):
             raise CheckError(one_line(error), BODIES_INSIDE) from error
         raise
-    problem = run_without_torch(conversion.file.path, inputs, conversion.provider)
+    if conversion.case.file:  # no torch is near it
+        problem = one_line(conversion.outcome(conversion.model.traced).refusal)
+    else:
+        problem = run_without_torch(conversion.file.path, inputs, conversion.provider)
     if not problem:
         return "runs alone"
     if conversion.outcome(conversion.model.traced).refusal and not operators_without_body(conversion.file.path):

@@ -68,7 +68,7 @@ def findings(
     budget: float = BUDGET,
     watch: Callable[[Conversion, str, str], None] = lambda conversion, check, step: None,
 ) -> Iterator[Finding]:
-    """Checks the conversion of a case by each exporter, or a file that is already exported.
+    """Checks the conversion of a case by each exporter, or a file that is already exported, or made of another one.
 
     `exporters` are by default those of the installed torch, `opset` is the one that torch writes by default. With a
     `file` nothing is exported, and `opset` is the one that it is held to. `only` and `skip` choose checks by id;
@@ -129,7 +129,6 @@ def conversions(
     budget: float = BUDGET,
 ) -> Iterator[Conversion]:
     """The conversion of a case by each exporter, or the one of its file; `run` has the arguments."""
-    model = ReferenceModel(case, budget)
     if file and exporters:
         raise CaseError("a file that is given is already exported; leave out the exporters, or the file")
     newest = max(versions.opsets(exporter)[-1] for exporter in versions.EXPORTERS)
@@ -137,6 +136,9 @@ def conversions(
         raise CaseError(
             f"opset {opset} is asked for; the newest that an exporter of the installed torch writes is {newest}"
         )
+    if case.file and not file:
+        raise CaseError(f"{case.file.name} is compared with a file that was made of it; give that as `file`")
+    model = ReferenceModel(case, budget, timeout)
     if file:
         yield Conversion(model, GivenFile(file, opset), engines, timeout)
         return

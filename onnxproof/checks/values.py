@@ -8,11 +8,12 @@ import numpy as np
 from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.checks.check import CheckError, NotJudgedError
+from onnxproof.checks.figures import figure_of
 from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
-from onnxproof.locating.declared import KEEP_A_TENSOR, size_advice
+from onnxproof.locating.declared import KEEP_A_TENSOR, WITHOUT_FOLDING, by_original, size_advice
 from onnxproof.locating.sizes import where_it_is_right
 from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
@@ -38,13 +39,15 @@ def _run_on_base(conversion: Conversion) -> dict[str, Array]:
         return conversion.outputs(conversion.model.base)
     except EngineError as error:
         id = conversion.model.base.probe.id
-        check = "same-values" if id == "traced" else "same-values-unseen"
+        check = "same-values" if conversion.model.base is conversion.model.traced else "same-values-unseen"
         raise NotJudgedError(f"the file does not run on {id} inputs: see {check}") from error
 
 
 def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Change) -> None:
     evidence = conversion.file.tracer_evidence
-    advice = size_advice(conversion) if change.kind == "size" else KEEP_A_TENSOR
+    advice = (
+        size_advice(conversion) if change.kind == "size" else by_original(conversion, KEEP_A_TENSOR, WITHOUT_FOLDING)
+    )
     for inputs, values in conversion.model.reactions[change]:
         try:
             actual = conversion.run(inputs)
@@ -57,7 +60,8 @@ def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Ch
             ) from error
         if same_bits(actual, base):
             raise CheckError(
-                f"the file does not react to {change}: its outputs stay those of the traced inputs, the model's change",
+                f"the file does not react to {change}: its outputs stay those of the "
+                f"{by_original(conversion, 'traced inputs', 'example')}, the model's change",
                 advice,
                 evidence=evidence,
                 run=_two_runs(conversion, inputs, values, actual),
@@ -107,13 +111,13 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
                 f"on {failing.probe.id}: {_told(wrong)}; {culprit.text}{where_it_is_right(conversion, failing)}",
                 culprit.advice,
                 evidence=culprit.evidence,
-                figure=_figure(outcome.parities),
+                figure=figure_of(conversion, outcome.parities),
                 node=culprit.node,
                 run=_failing_run(conversion, failing),
             )
         parities += outcome.parities
     _require_judged(parities)
-    return _figure(parities)
+    return figure_of(conversion, parities)
 
 
 def _require_judged(parities: Sequence[Parity]) -> None:
@@ -129,21 +133,6 @@ def _require_repeats(conversion: Conversion) -> None:
 def _told(wrong: Parity) -> str:
     """What is wrong, and with which output if it is one."""
     return wrong.problem if wrong.output == "*" else f"output {wrong.output}: {wrong.problem}"
-
-
-def _figure(parities: Sequence[Parity]) -> str:
-    """The largest error, and how far the verdict reaches."""
-    worst = max(parities, key=lambda parity: parity.error / parity.bound if parity.bound else parity.difference)
-    figure = "equal" if worst.same else ""
-    if worst.bound:
-        figure = f"{worst.error:.2g} of {worst.bound:.2g} allowed"
-    elif worst.difference:
-        figure = f"{worst.difference:.2g} apart"
-    unjudged, values = (sum(getattr(parity, what) for parity in parities) for what in ("unjudged", "values"))
-    limits = [f"{unjudged} of {values} values not judged: rounding decides them"] if unjudged else []
-    if any(parity.referee not in ("", "float64") for parity in parities):
-        limits.append("float64 cannot judge it")
-    return "; ".join([figure, *limits])
 
 
 def _failing_run(conversion: Conversion, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> FailingRun:
@@ -191,6 +180,8 @@ def engines_agree(conversion: Conversion) -> str:
     if theirs.refusal:
         does = "is not asked" if theirs.is_left_out else "does not run it"
         raise NotJudgedError(f"the reference evaluator {does}: {one_line(theirs.refusal)}")
+    if not theirs.is_right and conversion.model.differs_in_reference(judged):
+        raise NotJudgedError("the original itself has another result in the reference evaluator")
     if not theirs.is_right:
         raise CheckError(
             f"on {judged.probe.id} the reference evaluator has another result: {theirs.wrong.problem}",
@@ -204,7 +195,7 @@ def engines_agree(conversion: Conversion) -> str:
             run=_failing_run(conversion, judged),
         )
     _require_judged(theirs.parities)
-    return _figure(theirs.parities)
+    return figure_of(conversion, theirs.parities)
 
 
 def _smallest(found: Sequence[JudgedProbe]) -> JudgedProbe:
@@ -214,6 +205,11 @@ def _smallest(found: Sequence[JudgedProbe]) -> JudgedProbe:
 
 def repeatable(conversion: Conversion) -> str:
     """The file is the same graph when it is exported again, and has the same bits when it runs again."""
+    if not conversion.model.repeats and conversion.case.file:
+        raise CheckError(
+            "the original itself has other outputs when it runs again",
+            "Take what draws random numbers out of it, or give them as an input.",
+        )
     if not conversion.model.repeats:
         if changed := changed_by_a_run(conversion.case):
             raise CheckError(
@@ -231,7 +227,8 @@ def repeatable(conversion: Conversion) -> str:
     if not same_bits(again, base):
         raise CheckError(
             "the file has other outputs when it runs again",
-            "Export in eval mode: the file draws random numbers.",
+            by_original(conversion, "Export in eval mode", "Report the model to the tool")
+            + ": the file draws random numbers.",
             run=_two_runs(conversion, conversion.model.base.probe.inputs, conversion.model.base.reference.values, base),
         )
     if isinstance(conversion.file, GivenFile):
@@ -271,7 +268,8 @@ def probes_adequate(conversion: Conversion) -> str:
     if all(np.size(leaf) <= 1 for leaf in leaves(case.inputs).values()):
         raise CheckError("no input has more than one value", "Give a larger example.")
     if len(judged) == 1:
-        raise CheckError("the model accepts only the traced inputs", "Give more of them in the case's `also`.")
+        only = by_original(conversion, "the traced inputs", "the example")
+        raise CheckError(f"the model accepts only {only}", "Give more of them in the case's `also`.")
     if not any(value.size and value.min() < value.max() for j in judged for value in j.reference.values.values()):
         raise CheckError("the model's outputs are constant on every probe", "Give inputs that it reacts to.")
     limits = [f"{name} is {example[name].flat[0]} throughout" for name in constant if example[name].size]

@@ -41,6 +41,7 @@ def command_line() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_init(commands)
     _add_check(commands)
+    _add_compare(commands)
     _add_report(commands)
     _add_fetch(commands)
     for each in (parser, *commands.choices.values()):
@@ -102,6 +103,48 @@ def _add_check(commands: Any) -> None:
         metavar="N",
         help="export at this opset, or hold the file to it, for example --opset 18 (default: torch's)",
     )
+    _add_options_of_checks(parser)
+    parser.set_defaults(run=_run("check", "check_case"), onnx_option="--onnx ")
+
+
+def _add_compare(commands: Any) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="check an ONNX file against the one that a tool made it of",
+        description="Checks a file that was simplified, optimized, converted or edited against the file that it was "
+        "made of. The exit status is 0 if every check holds, 1 if one fails, 2 if it could not run, 130 if it was "
+        "interrupted.",
+        epilog="example: onnxproof compare before.onnx after.onnx --inputs example.npz",
+    )
+    parser.add_argument("before", metavar="BEFORE", help="the original, for example before.onnx")
+    parser.add_argument("onnx", metavar="AFTER", help="the file that was made of it, for example after.onnx")
+    parser.add_argument(
+        "--inputs",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="judge on the arrays in this .npz file, one for each input by name, for example --inputs example.npz; may "
+        "be repeated (default: draw them from what the original declares)",
+    )
+    parser.add_argument(
+        "--dim",
+        metavar="NAME=SIZE",
+        action="append",
+        default=[],
+        help="draw inputs of this size along a free dimension, for example --dim height=64; may be repeated (default: "
+        "a size that differs by name)",
+    )
+    parser.add_argument(
+        "--opset",
+        type=int,
+        metavar="N",
+        help="hold the file to this opset, for example --opset 18 (default: any)",
+    )
+    _add_options_of_checks(parser)
+    parser.set_defaults(run=_run("compare", "compare_files"), exporter=None, onnx_option="")
+
+
+def _add_options_of_checks(parser: Any) -> None:
     parser.add_argument(
         "--only",
         metavar="CHECK",
@@ -156,7 +199,6 @@ def _add_check(commands: Any) -> None:
         help="leave results.json, a page about it, and a script that shows each failure in this folder, for example "
         "--report report (default: leave nothing)",
     )
-    parser.set_defaults(run=_run("check", "check_case"))
 
 
 def _add_report(commands: Any) -> None:

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
 from textwrap import TextWrapper
@@ -46,12 +46,17 @@ def check_case(arguments: argparse.Namespace) -> int:
 
     Raises `CommandError` if it cannot run.
     """
+    return run_checks(arguments, arguments.case, lambda: load_case(arguments.case))
+
+
+def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case]) -> int:
+    """Checks the case that is made, which messages call `name`; the rest is `check_case`."""
     _require_arguments(arguments)
     try:
         with stdout_to_stderr() if arguments.json else contextlib.nullcontext():
-            found = list(_shown(load_case(arguments.case), arguments))
+            found = list(_shown(make(), arguments))
     except CaseError as error:
-        raise CommandError(f"{arguments.case}: {one_line(error)}") from error
+        raise CommandError(f"{name}: {one_line(error)}") from error
     page = ""
     graphs = without_copies([finding.graph for finding in found if finding.graph], found)
     checked = [finding.result() for finding in found]
@@ -111,7 +116,7 @@ def _require_arguments(arguments: argparse.Namespace) -> None:
         try:
             load_model(arguments.onnx)
         except GraphError as error:
-            raise CommandError(f"--onnx {one_line(error)}") from error
+            raise CommandError(f"{arguments.onnx_option}{one_line(error)}") from error
     if arguments.report:
         with _writing(arguments.report):
             make_writable(arguments.report)

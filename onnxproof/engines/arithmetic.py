@@ -32,10 +32,8 @@ LOOPS = {
     "avg_pool2d": 1e-5,
     "avg_pool3d": 1e-5,
     "grid_sampler_2d": 1.5e-4,
-    "transposed": 1e-5,
 }
-"""The seconds that onnx's reference evaluator takes for a value of a result that it makes in loops of Python, of a
-transposed convolution too."""
+"""The seconds that onnx's reference evaluator takes for a value of a result that it makes in loops of Python."""
 
 MOST_PATCHES = 2**26
 """The bytes of patches that a float64 convolution lays side by side."""
@@ -158,12 +156,8 @@ def _counted_result(work: Work, func: Any, args: tuple[Any, ...], kwargs: dict[s
     work.flops += count(*args, **kwargs, out_val=found) if count else 0
     values = sum(value.numel() for value in tree_flatten(found)[0] if isinstance(value, Tensor))
     work.flops += PER_VALUE * values
-    work.loops += LOOPS.get("transposed" if _is_transposed(func, args) else str(func).split(".")[1], 0) * values
+    work.loops += LOOPS.get(str(func).split(".")[1], 0) * values
     return found
-
-
-def _is_transposed(func: Any, args: tuple[Any, ...]) -> bool:
-    return func is torch.ops.aten.convolution.default and bool(args[6])
 
 
 def _widened(value: Any) -> Any:

@@ -38,6 +38,10 @@ class EngineProcess:
         self.ask(name, path, None)
         return _Session(self, name, path)
 
+    def close(self) -> None:
+        """Ends the process."""
+        self._run.close()
+
     def ask(self, name: str, path: Place, inputs: dict[str, Array] | None) -> dict[str, Array]:
         """The outputs of a file in an engine, which opens it first; none for no inputs. Raises `EngineError`."""
         try:

@@ -40,10 +40,14 @@ def require_provider(name: str) -> None:
 
 @dataclass(frozen=True)
 class OnnxRuntime:
-    """ONNX Runtime with an execution provider and its graph optimization on or off, on as many threads as torch has."""
+    """ONNX Runtime with an execution provider and its graph optimization on or off.
+
+    By default it has as many threads as torch.
+    """
 
     provider: str = "CPUExecutionProvider"
     optimize: bool = True
+    threads: int = 0
 
     name = "onnxruntime"
     version = onnxruntime.__version__
@@ -53,12 +57,14 @@ class OnnxRuntime:
         """Whether its sessions can be in a forked process: the state of a GPU would not be there."""
         return self.provider == "CPUExecutionProvider"
 
-    def open(self, path: str | os.PathLike[str]) -> Session:
-        """Raises `EngineError` for a file that ONNX Runtime refuses and for a provider that it does not have."""
+    def open(self, path: str | os.PathLike[str] | bytes) -> Session:
+        """A file, or a model's bytes. Raises `EngineError` for what ONNX Runtime refuses, and for a provider that it
+        does not have.
+        """
         require_provider(self.provider)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it logs as an error it raises as well
-        options.intra_op_num_threads = torch.get_num_threads()
+        options.intra_op_num_threads = self.threads or torch.get_num_threads()
         level = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_ALL if self.optimize else level.ORT_DISABLE_ALL
         # at an error, its fallback prints it on stdout and takes the CPU; 1.22 and older have no argument for that

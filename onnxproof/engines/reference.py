@@ -24,7 +24,12 @@ class ReferenceEvaluator:
 
     def open(self, path: str | os.PathLike[str]) -> Session:
         """Raises `EngineError` for a file that the evaluator refuses."""
-        return _Session(ask(self.name, lambda: evaluator(load_model(path))))
+        return ask(self.name, lambda: of_model(load_model(path)))  # type: ignore[no-any-return]
+
+
+def of_model(model: onnx.ModelProto) -> Session:
+    """A model in the evaluator. Raises `EngineError` for one that it refuses."""
+    return _Session(ask(ReferenceEvaluator.name, evaluator, model))
 
 
 def evaluator(model: onnx.ModelProto) -> onnx.reference.ReferenceEvaluator:

@@ -9,6 +9,7 @@ import onnx
 from onnx.reference.op_run import OpRun
 from onnx.reference.ops.op_batch_normalization import BatchNormalization_14
 from onnx.reference.ops.op_conv import Conv as OnnxConv
+from onnx.reference.ops.op_conv_transpose import ConvTranspose as OnnxConvTranspose
 from onnx.reference.ops.op_grid_sample import GridSample as OnnxGridSample
 from onnx.reference.ops.op_max_pool import MaxPool as OnnxMaxPool
 
@@ -61,7 +62,19 @@ class Conv(OnnxConv):
 BLOCK = 2**16
 """The values of a convolution's output that are summed at a time: they stay in the processor's cache."""
 
-OPERATORS = [BatchNormalization, Conv, GatherElements, GridSample, MaxPool]
+
+class ConvTranspose(OnnxConvTranspose):
+    """Adds up whole pictures, one for each place of the kernel: onnx visits every pixel in Python."""
+
+    def _run(self, x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Any:
+        is_plain = (options.get("auto_pad") or "NOTSET") == "NOTSET" and not options.get("output_shape")
+        if not is_plain:
+            return super()._run(x, weight, bias, **options)
+        found = _convolve_transposed(x, weight, **options)
+        return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
+
+
+OPERATORS = [BatchNormalization, Conv, ConvTranspose, GatherElements, GridSample, MaxPool]
 
 
 def _max_pool(
@@ -116,6 +129,40 @@ def _convolve(
             total += grouped[(..., *at)] @ values  # (group, out, in) @ (N, group, in, P)
         part[...] = total.reshape(part.shape)
     return found.reshape(len(x), len(weight), *sizes)
+
+
+def _convolve_transposed(
+    x: Array,
+    weight: Array,
+    dilations: Sequence[int] | None = None,
+    group: int | None = 1,
+    output_padding: Sequence[int] | None = None,
+    pads: Sequence[int] | None = None,
+    strides: Sequence[int] | None = None,
+    **_: Any,
+) -> Array:
+    rank, group = x.ndim - 2, group or 1
+    kernel, sizes = weight.shape[2:], x.shape[2:]
+    strides, dilations, pads = strides or [1] * rank, dilations or [1] * rank, pads or [0] * 2 * rank
+    more = output_padding or [0] * rank
+    reaches = _reaches(kernel, dilations)
+    room = [
+        (size - 1) * step + reach + extra
+        for size, step, reach, extra in zip(sizes, strides, reaches, more, strict=True)
+    ]
+    made = np.zeros((len(x), group * weight.shape[1], *room), x.dtype)
+    columns = x.reshape(len(x), group, -1, math.prod(sizes))  # (N, group, in, P)
+    rows = weight.reshape(group, -1, *weight.shape[1:])  # (group, in, out, *kernel)
+    for at in np.ndindex(kernel):
+        part = rows[(..., *at)].swapaxes(1, 2) @ columns  # (N, group, out, P)
+        places: Any = [
+            slice(first * hole, first * hole + (size - 1) * step + 1, step)
+            for first, hole, size, step in zip(at, dilations, sizes, strides, strict=True)
+        ]
+        made[(..., *places)] += part.reshape(len(x), -1, *sizes)
+    ends = [size - behind for size, behind in zip(room, pads[rank:], strict=True)]
+    kept: Any = map(slice, pads[:rank], ends)
+    return made[(..., *kept)]
 
 
 def _windows(padded: Array, kernel: Sequence[int], dilations: Sequence[int], strides: Sequence[int]) -> Array:

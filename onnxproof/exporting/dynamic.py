@@ -1,8 +1,13 @@
 """The free dimensions of a file, and the sizes that are promised along them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+
+from onnxproof.graph.dims import MULTIPLE
+from onnxproof.graph.facts import Value
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,32 @@ def as_dim(value: Any) -> str | Dim:
         raise ValueError(f"{value!r:.80} names no dimension; give a name, an onnxproof.Dim or a torch.export.Dim")
     most = None if value.max == float("inf") or value.max >= 2**62 else int(value.max)  # torch's own for no largest
     return Dim(name.lstrip("_"), max(1, int(value.min)), most, factor)
+
+
+def as_declared_dim(text: str) -> Dim:
+    """The dimension that a file declares as `text`: `8*_height` promises multiples of 8."""
+    found = MULTIPLE.fullmatch(text)
+    return Dim(text, multiple_of=int(found[1]) if found else 1)
+
+
+def free_dimensions(declared: Sequence[Value], examples: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, Dim]]:
+    """The dimensions that a file declares without a number, by input and axis.
+
+    One without a name, or whose name has two sizes in one of the examples, is named by its input and axis.
+    """
+    named = {
+        (value.name, axis): size
+        for value in declared
+        for axis, size in enumerate(value.shape or ())
+        if not isinstance(size, int)
+    }
+    sizes = [{place: np.shape(example[place[0]])[place[1]] for place in named} for example in examples]
+    free: dict[str, dict[int, Dim]] = {}
+    for (name, axis), symbol in named.items():
+        alike = [place for place, other in named.items() if other == symbol]
+        is_one = symbol is not None and all(len({found[place] for place in alike}) == 1 for found in sizes)
+        free.setdefault(name, {})[axis] = as_declared_dim(str(symbol) if is_one else f"{name}.{axis}")
+    return free
 
 
 def dims_of(dynamic: Dynamic) -> dict[str, Dim]:

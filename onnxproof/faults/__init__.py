@@ -3,7 +3,7 @@
 `FAULTS` break a good ONNX file. `MODEL_FAULTS` are models whose conversion goes wrong by itself.
 """
 
-from onnxproof.faults import interface, layers, models, rounding, values, sizes  # noqa: F401, I001 - in this order
+from onnxproof.faults import interface, layers, models, rounding, values, sizes, tools  # noqa: F401, I001 - in this order
 from onnxproof.faults.fault import FAULTS, MODEL_FAULTS, Fault, ModelFault, Unsuited
 
 __all__ = ["FAULTS", "MODEL_FAULTS", "Fault", "ModelFault", "Unsuited"]

@@ -16,7 +16,7 @@ _OPERATORS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
 }
 
-_MULTIPLE = re.compile(r"([1-9][0-9]{0,8})\*([A-Za-z_]\w*)")
+MULTIPLE = re.compile(r"([1-9][0-9]{0,8})\*([A-Za-z_]\w*)")
 
 
 class SymbolError(Exception):
@@ -37,9 +37,9 @@ def bind(value: Value, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
     for axis, (declared, size) in enumerate(zip(value.shape, shape, strict=True)):
         if declared is None:
             continue
-        if isinstance(declared, str) and (found := _MULTIPLE.fullmatch(declared)) and found[2] not in sizes:
+        if isinstance(declared, str) and (found := MULTIPLE.fullmatch(declared)) and found[2] not in sizes:
             sizes[found[2]] = size // int(found[1])
-        promised = declared if isinstance(declared, int) else _evaluate(declared, sizes)
+        promised = declared if isinstance(declared, int) else evaluate(declared, sizes)
         if promised is None and str(declared).isidentifier():
             sizes[str(declared)] = size
         elif promised is not None and promised != size:
@@ -47,8 +47,8 @@ def bind(value: Value, shape: tuple[int, ...], sizes: dict[str, int]) -> None:
             raise SymbolError(f"dimension {axis} of {value.name} is declared as {said}; the run has {size}")
 
 
-def _evaluate(expression: str, sizes: dict[str, int]) -> int | None:
-    """The value of an expression; None for one with an unknown symbol or of another kind."""
+def evaluate(expression: str, sizes: dict[str, int]) -> int | None:
+    """The value of an expression of symbols; None for one with an unknown symbol or of another kind."""
     if expression in sizes:  # also one that is a word of Python
         return sizes[expression]
     try:

@@ -46,7 +46,7 @@ def load_model(path: str | os.PathLike[str]) -> ModelProto:
     Raises `GraphError` when the file, or its data, cannot be read.
     """
     with reading(path):
-        model = _load(path)
+        model = load_structure(path)
         folder = Path(path).parent
         for name in _locations(model):
             if is_outside(name, folder):
@@ -61,7 +61,7 @@ def external_files(path: str | os.PathLike[str]) -> tuple[Path, ...]:
     Raises `GraphError` when the ONNX file cannot be read; the files that it names may be missing.
     """
     with reading(path):
-        return _locations(_load(path))
+        return _locations(load_structure(path))
 
 
 def is_outside(name: Path, folder: Path) -> bool:
@@ -144,8 +144,8 @@ def _is_of_onnxruntime(node: NodeProto) -> bool:
     return utf8(node.domain).startswith("com.microsoft")
 
 
-def _load(path: str | os.PathLike[str]) -> ModelProto:
-    """The model in a file, without its external data."""
+def load_structure(path: str | os.PathLike[str]) -> ModelProto:
+    """The model in a file, without its external data; call it within `reading`."""
     model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)
     if not (model.graph.output and model.opset_import):
         raise GraphError(f"{path}: not a whole ONNX model, it has no output or no opset; export it again")

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -11,8 +11,10 @@ from onnxproof._internal.trees import Array, leaves
 from onnxproof.engines.base import EngineError
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
+from onnxproof.locating.clause import Culprit
 from onnxproof.locating.declared import frozen_advice, frozen_sizes, inputs_advice, refused_dim, strange_inputs
 from onnxproof.locating.inner import agree, departing_module, values_in_evaluator, values_in_onnxruntime
+from onnxproof.locating.tool import meant_loss, what_the_tool_did
 from onnxproof.locating.weights import other_weights
 from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
@@ -21,19 +23,6 @@ from onnxproof.probing.reference import JudgedProbe, ReferenceModel
 
 SMALLER = (2, 3, 4, 5, 7, 8, 12, 16, 24, 32, 48, 64)
 """The sizes that a failing one is shrunk to, tried from the smallest."""
-
-
-@dataclass(frozen=True)
-class Culprit:
-    """The component responsible for wrong values, in a clause, what to do about it, and a fact behind it.
-
-    `node` is the first output of the node at which they go wrong, "" if it is not known.
-    """
-
-    text: str
-    advice: str
-    evidence: str = ""
-    node: str = ""
 
 
 def smallest_failing(conversion: Conversion, judged: JudgedProbe) -> JudgedProbe:
@@ -67,7 +56,7 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     reference evaluator, by one of ONNX Runtime's kernels. A file that is wrong in both was exported wrong: if it is
     right when the model is traced on the probe's inputs, the export froze something.
     """
-    if found := _declared_otherwise(conversion, judged):
+    if found := _declared_otherwise(conversion, judged) or meant_loss(conversion):
         return found
     if conversion.outcome(judged, UNOPTIMIZED).is_right:
         return Culprit(
@@ -81,6 +70,8 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             "Try another opset or provider, and report the model to onnxruntime.",
             node=node,
         )
+    if conversion.case.file:
+        return what_the_tool_did(conversion, judged, _in_the_evaluator(conversion, judged))
     if _is_right_in_eval_mode(conversion, judged):
         return Culprit(
             "the model is in training mode: the file is what it computes in eval mode",
@@ -149,15 +140,15 @@ def _in_the_evaluator(conversion: Conversion, judged: JudgedProbe) -> str:
 def _is_right_in_eval_mode(conversion: Conversion, judged: JudgedProbe) -> bool:
     """Whether the file is right for a model that is in training mode now, once it is in eval mode."""
     case = conversion.case
-    if not case.model.training:
+    if not case.module.training:
         return False
-    return _is_right_for(ReferenceModel(replace(case, model=copy.deepcopy(case.model).eval())), conversion, judged)
+    return _is_right_for(ReferenceModel(replace(case, model=copy.deepcopy(case.module).eval())), conversion, judged)
 
 
 def _is_right_without_fast_path(conversion: Conversion, judged: JudgedProbe) -> bool:
     """Whether the file is right for the model without torch's fused kernels, which set what is masked to zero."""
     switch = getattr(torch.backends, "mha", None)
-    modules = conversion.case.model.modules()
+    modules = conversion.case.module.modules()
     if switch is None or not any(isinstance(module, nn.MultiheadAttention) for module in modules):
         return False
     was = switch.get_fastpath_enabled()

@@ -25,8 +25,18 @@ NO_NUMBER = (
 )
 
 
+WITHOUT_FOLDING = "Make the file without fixed shapes or inputs, or leave out the tool's step that folds constants."
+
+
+def by_original(conversion: Conversion, of_a_module: str, of_a_file: str) -> str:
+    """One text for a file that was exported from a module, and another for one that a tool made of a file."""
+    return of_a_file if conversion.case.file else of_a_module
+
+
 def size_advice(conversion: Conversion) -> str:
     """What to do about a size of the example that the file keeps."""
+    if conversion.case.file:
+        return WITHOUT_FOLDING
     return NO_NUMBER if conversion.file.written_by == TORCH_EXPORT else KEEP_A_TENSOR
 
 
@@ -38,6 +48,8 @@ def strange_inputs(conversion: Conversion) -> list[str]:
 
 def inputs_advice(conversion: Conversion) -> str:
     """What to do about a file whose inputs are not those of the case."""
+    if conversion.case.file:
+        return "Let the tool keep the inputs and their names."
     found, strange = conversion.graph.input_names, strange_inputs(conversion)
     is_renamed = strange and any(name not in found for name in conversion.case.required_inputs)
     if is_renamed and isinstance(conversion.file, GivenFile):

@@ -107,7 +107,7 @@ class _Known:
 def _calls(conversion: Conversion, judged: JudgedProbe) -> list[_Call]:
     """The calls of all modules within the model, in the order in which they return."""
     case, found = conversion.case, []
-    model = copy.deepcopy(case.model)
+    model = copy.deepcopy(case.module)
 
     def watch(name: str, module: nn.Module) -> None:
         def keep(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:

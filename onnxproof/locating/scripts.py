@@ -181,7 +181,7 @@ def script(conversion: Conversion, finding: Finding, run: FailingRun) -> str:
 def _facts(conversion: Conversion, finding: Finding, run: FailingRun) -> dict[str, Any]:
     """What the script needs to know of the case."""
     case, values = conversion.case, conversion.model.traced.reference.values
-    named = bool(conversion.file.written_by or case.output_names)
+    named = conversion.names_outputs
     kinds = {name: _TYPES.get(array.dtype.name, array.dtype.name) for name, array in values.items()}
     of_check: dict[str, dict[str, Any]] = {
         "inputs-kept": {"required": list(case.required_inputs), "known": list(leaves(case.inputs))},

@@ -1,4 +1,4 @@
-"""What of a model is not as in the file: weights of another checkpoint, state, and arguments left at their default."""
+"""What of an original is not as in the file: other weights, state, and arguments left at their default."""
 
 import copy
 import inspect
@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from torch import Tensor, nn
 
-from onnxproof._internal.trees import leaves, to_array
+from onnxproof._internal.trees import Array, leaves, to_array
 from onnxproof.case import Case
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
@@ -23,9 +23,11 @@ from onnxproof.versions import TORCH_EXPORT
 def default_advice(conversion: Conversion) -> str:
     """What to do about numbers among the defaults of `forward` that became inputs of the file; "" for none."""
     known = leaves(conversion.case.inputs)
+    if conversion.case.file:
+        return ""
     try:
         strange = [name for name in conversion.graph.input_names if name not in known]
-        parameters = inspect.signature(conversion.case.model.forward).parameters.values()
+        parameters = inspect.signature(conversion.case.module.forward).parameters.values()
     except ValueError:
         return ""
     given = conversion.case.inputs
@@ -44,16 +46,23 @@ def other_weights(conversion: Conversion, judged: JudgedProbe) -> list[str]:
 
     Empty otherwise: exporters rename, transpose and fold weights, and values alone prove nothing.
     """
-    own = {name: to_array(value) for name, value in conversion.case.model.state_dict().items()}
+    own = _own_weights(conversion.case)
     model, changed = load_model(conversion.file.path), []
     for tensor in model.graph.initializer:
-        wanted = own.get(tensor.name)
-        if wanted is None or wanted.dtype.kind != "f" or tuple(tensor.dims) != wanted.shape:
+        wanted, found = own.get(tensor.name), onnx.numpy_helper.to_array(tensor)
+        if wanted is None or wanted.shape != found.shape or wanted.dtype != found.dtype:
             continue
-        if not np.array_equal(onnx.numpy_helper.to_array(tensor), wanted):
+        if not np.array_equal(found, wanted, equal_nan=wanted.dtype.kind == "f"):
             tensor.CopyFrom(onnx.numpy_helper.from_array(wanted, tensor.name))
             changed.append(tensor.name)
     return changed if changed and _is_right(model, conversion, judged) else []
+
+
+def _own_weights(case: Case) -> dict[str, Array]:
+    """The model's weights by name; those of a file are its initializers."""
+    if case.file:
+        return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in load_model(case.file).graph.initializer}
+    return {name: to_array(value) for name, value in case.module.state_dict().items()}
 
 
 def _is_right(model: onnx.ModelProto, conversion: Conversion, judged: JudgedProbe) -> bool:
@@ -69,7 +78,7 @@ def _is_right(model: onnx.ModelProto, conversion: Conversion, judged: JudgedProb
 
 def changed_by_a_run(case: Case) -> list[str]:
     """The buffers, parameters and plain attributes of a case's model that a run on the example changes, by name."""
-    model = copy.deepcopy(case.model)
+    model = copy.deepcopy(case.module)
     before = _state(model)
     TorchModel(model, tuple(case.inputs), case.output_names, tuple(case.kwargs)).run(case.inputs)
     after = _state(model)
@@ -78,9 +87,9 @@ def changed_by_a_run(case: Case) -> list[str]:
 
 def repeats_in_eval_mode(case: Case) -> bool:
     """Whether the case's model is in training mode, and has the same outputs each time once it is in eval mode."""
-    if not case.model.training:
+    if not case.module.training:
         return False
-    model = TorchModel(copy.deepcopy(case.model).eval(), tuple(case.inputs), case.output_names, tuple(case.kwargs))
+    model = TorchModel(copy.deepcopy(case.module).eval(), tuple(case.inputs), case.output_names, tuple(case.kwargs))
     return same_bits(model.run(case.inputs), model.run(case.inputs))
 
 

@@ -86,8 +86,10 @@ def _compare_output(actual: Array, reference: Reference, case: str, name: str) -
         return Parity(case, name, f"shape {actual.shape}, expected {expected.shape}")
     if not actual.size:
         return Parity(case, name)
+    if not reference.exact and actual.tobytes() == expected.tobytes():
+        return Parity(case, name, values=actual.size)  # equal bits need no referee
     exact = (reference.exact or {}).get(name)
-    compare_floats = partial(_compare_floats, usual=reference.usual.get(name))
+    compare_floats = partial(_compare_floats, usual=partial(reference.usual.get, name))
     is_float = str(expected.dtype) in TOLERANCES
     compare_values = compare_floats if is_float else _compare_exactly
     found = compare_values(actual, expected, exact, (), case, name)
@@ -136,7 +138,7 @@ def _compare_floats(
     case: str,
     name: str,
     *,
-    usual: float | None,
+    usual: Callable[[], float | None],
     free: Sequence[tuple[Array, Array]] = (),
 ) -> Parity:
     """`free` are pairs of outputs, of a run that decides for itself and of the same with other decisions; what these

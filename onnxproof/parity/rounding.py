@@ -6,7 +6,7 @@ less), so the model itself says what rounding costs: its float64 outputs are tak
 rounding explains (a branch, an index, a step), nothing is judged.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -86,13 +86,17 @@ class Ruling:
 
 
 def rulings(
-    own: Array, exact: Array | None, others: Sequence[Array], dtype: np.dtype[Any], usual: float | None = None
+    own: Array,
+    exact: Array | None,
+    others: Sequence[Array],
+    dtype: np.dtype[Any],
+    usual: Callable[[], float | None] = lambda: None,
 ) -> Iterator[Ruling]:
     """The ruling on each part of an output `own`: parts are slices of one scale.
 
     `own`, `exact` (the same in float64) and `others` (the same in other orders of rounding) are finite float64 arrays
-    of one shape; `dtype` is the one that the output came in, one of `TOLERANCES`. `usual` is the `rounding` seen on
-    other inputs, which serves where there is no `exact`.
+    of one shape; `dtype` is the one that the output came in, one of `TOLERANCES`. `usual` gives the `rounding` seen on
+    other inputs; it is called where there is no `exact`, or none that can judge.
     """
     found = parts(own)
     least = LEAST * _ulp(1.0, dtype) if len(found) > 1 else 0.0
@@ -100,7 +104,7 @@ def rulings(
         values = own[part]
         rest = [other[part] for other in others]
         ruling = None if exact is None else _by_float64(part, values, exact[part], rest, dtype, least)
-        yield ruling or _by_own_rounding(part, values, rest, dtype, usual)
+        yield ruling or _by_own_rounding(part, values, rest, dtype, usual())
 
 
 def without_moved(ruling: Ruling, runs: Sequence[tuple[Array, Array]]) -> Ruling:

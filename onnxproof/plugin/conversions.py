@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
@@ -35,20 +37,21 @@ def conversion_checks(
     only: Iterable[str] | None = None,
     skip: Iterable[str] = (),
     checks: Iterable[Check] = (),
+    file: str | os.PathLike[str] | None = None,
 ) -> pytest.MarkDecorator:
     """Makes a test of each case, exporter and check of `def test_conversion(onnx_check): onnx_check()`.
 
-    A case is a `Case`, or a function that makes one, which is called when its first test runs. `only`, `skip` and
-    `checks` are those of `onnxproof.check`. A check that a case expects to fail is a strict xfail; one that cannot
-    judge is skipped with the reason. With `--onnx-report DIR` each failure leaves `DIR/repro/…` with the file, the
-    arrays and a script.
+    A case is a `Case`, or a function that makes one, which is called when its first test runs. `only`, `skip`,
+    `checks` and `file` are those of `onnxproof.check`. A check that a case expects to fail is a strict xfail; one that
+    cannot judge is skipped with the reason. With `--onnx-report DIR` each failure leaves `DIR/repro/…` with the file,
+    the arrays and a script.
 
     An error of collection stops the run: no case or something else, an unknown check, two cases of one name, a test
     without `onnx_check`.
     """
     if not cases or any(getattr(case, "__name__", "").startswith("test") for case in cases):
         raise pytest.UsageError(f"write @{MARKER}(case) above the test: without a case it checks nothing")
-    return getattr(pytest.mark, MARKER).with_args(*cases, only=only, skip=skip, checks=checks)  # type: ignore[no-any-return]
+    return getattr(pytest.mark, MARKER).with_args(*cases, only=only, skip=skip, checks=checks, file=file)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -131,20 +134,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     test = metafunc.definition.nodeid
     if "onnx_check" not in metafunc.fixturenames:
         raise pytest.Collector.CollectError(f"{test}: write def {metafunc.function.__name__}(onnx_check): onnx_check()")
+    options = dict(marker.kwargs)
+    file = options.pop("file", None)
     try:
         made = [case for case in marker.args if not _is_maker(case)]
-        chosen = choose(**marker.kwargs, cases=[_known(metafunc.config, case) for case in made])
+        chosen = choose(**options, cases=[_known(metafunc.config, case) for case in made])
     except CaseError as error:
         raise pytest.Collector.CollectError(f"{test}: {error}") from error
     metafunc.config.stash[_COUNT] += len(marker.args)
     names = [case.__name__ if _is_maker(case) else case.name for case in marker.args]
-    found = targets(metafunc.config)
+    found = [Path(file)] if file else targets(metafunc.config)
     cases = [
-        pytest.param((case, marker.kwargs), id=name, marks=pytest.mark.xdist_group(name))
+        pytest.param((case, options), id=name, marks=pytest.mark.xdist_group(name))
         for case, name in zip(marker.args, names, strict=True)
     ]
     metafunc.parametrize("onnx_case", cases, scope="session", indirect=True)
-    metafunc.parametrize("onnx_target", found, ids=map(str, found), scope="session", indirect=True)
+    ids = [file.name if isinstance(file, Path) else str(file) for file in found]
+    metafunc.parametrize("onnx_target", found, ids=ids, scope="session", indirect=True)
     metafunc.parametrize("onnx_check", chosen.values(), ids=chosen, indirect=True)
 
 
@@ -159,22 +165,28 @@ def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | Refused:
     try:
         case = _known(request.config, given() if _is_maker(given) else given)
         choose(**options, cases=[case])
+        asked = request.config.option
+        budget = math.inf if asked.onnx_thorough else asked.onnx_budget
+        return ReferenceModel(case, budget, asked.onnx_timeout)
     except CaseError as error:
         return Refused(f"{getattr(given, '__name__', given)}: {error}")
-    asked = request.config.option
-    return ReferenceModel(case, math.inf if asked.onnx_thorough else asked.onnx_budget)
 
 
 @pytest.fixture(scope="session")
 def onnx_conversion(
-    request: pytest.FixtureRequest, onnx_case: ReferenceModel | Refused, onnx_target: Target
+    request: pytest.FixtureRequest, onnx_case: ReferenceModel | Refused, onnx_target: Target | Path
 ) -> Conversion | Refused:
-    """The conversion of a case by an exporter; pytest drops it after its last check."""
+    """The conversion of a case by an exporter, or the file that is given; pytest drops it after its last check."""
     from onnxproof.exporting.export import warm_up
-    from onnxproof.probing.conversion import exported
+    from onnxproof.probing.conversion import Conversion, exported
+    from onnxproof.probing.files import GivenFile
 
     if isinstance(onnx_case, Refused):
         return onnx_case
+    if isinstance(onnx_target, Path):
+        return Conversion(onnx_case, GivenFile(onnx_target), timeout=request.config.option.onnx_timeout)
+    if onnx_case.case.file:
+        return Refused(f"{onnx_case.case.name} is a file; give the one that was made of it as @{MARKER}(..., file=...)")
     if request.config.stash[_COUNT] > 1:
         warm_up(onnx_target.exporter)
     return exported(onnx_case, onnx_target.exporter, onnx_target.opset, timeout=request.config.option.onnx_timeout)

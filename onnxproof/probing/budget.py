@@ -28,6 +28,16 @@ EVALUATOR = 4
 """How many times a float32 run the reference evaluator takes, besides its loops."""
 
 
+OF_A_FILE, LEAST = 3.0, 0.1
+"""An ONNX original costs less than an export: what is judged besides its example may cost so many runs of it, and at
+least so many seconds, by default."""
+
+
+def budget_of_file(budget: float, work: Work) -> float:
+    """The seconds for an ONNX original, of a `budget` that counts as many times the default as it says."""
+    return budget / SECONDS * max(LEAST, OF_A_FILE * run_seconds(work))
+
+
 def run_seconds(work: Work) -> float:
     """What a float32 run costs."""
     return work.flops / FLOPS

@@ -88,6 +88,11 @@ class Conversion:
         return self.file.graph
 
     @property
+    def names_outputs(self) -> bool:
+        """Whether the file's outputs must have the model's names: a module may leave them to whoever exported it."""
+        return bool(self.file.written_by or self.case.output_names or self.case.file)
+
+    @property
     def provider(self) -> str:
         """ONNX Runtime's execution provider."""
         return getattr(self.engines[ONNXRUNTIME], "provider", "CPUExecutionProvider")
@@ -146,7 +151,7 @@ class Conversion:
         case = f"{self!r} on {judged.probe.id}"
         cost = evaluator_seconds(self.model.work(judged.probe.inputs)) if engine == REFERENCE else 0
         if cost > self.model.budget:
-            refusal = f"it would take about {cost:.0f} s, --thorough runs it"
+            refusal = f"it would take about {cost:.2g} s, --thorough runs it"
             return Outcome((Parity(case, "*", refusal),), refusal=refusal, is_left_out=True)
         self.model.watch(f"{self.engines[engine].name} on {judged.probe.id}")
         try:

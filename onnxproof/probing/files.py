@@ -163,7 +163,7 @@ def _export(
 ) -> Export:
     case = model.case
     return export(
-        copy.deepcopy(case.model),
+        copy.deepcopy(case.module),
         inputs,
         path,
         exporter=exporter,

@@ -12,6 +12,7 @@ from onnxproof._internal.trees import Array, leaves, map_leaves
 from onnxproof.case import DATA_SIZE, Case
 
 SEED = 20260214
+TRACED, EXAMPLE = "traced", "the example"
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,12 @@ class Probe:
     @property
     def is_own(self) -> bool:
         """Whether the case gives it."""
-        return self.id == "traced" or self.id.startswith("also")
+        return self.id in (TRACED, EXAMPLE) or self.id.startswith("also")
 
 
 def traced(case: Case) -> Probe:
-    """The example."""
-    return Probe("traced", case.inputs, case.sizes)
+    """The example, which a module is traced on."""
+    return Probe(EXAMPLE if case.file else TRACED, case.inputs, case.sizes)
 
 
 def other_probes(case: Case, base: Probe) -> Iterator[Probe]:

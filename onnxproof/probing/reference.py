@@ -1,9 +1,6 @@
-"""The PyTorch model as reference: its outputs, in float32 and float64, made once."""
+"""The original as reference, a PyTorch model or an ONNX file: its outputs, also in float64, made once."""
 
 import contextlib
-import copy
-import inspect
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,22 +10,39 @@ from typing import Any, TypeVar
 import numpy as np
 from torch import nn
 
+from onnxproof._internal.forked import SECONDS as TIMEOUT
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.case import DATA_SIZE, Case, CaseError
 from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
+from onnxproof.engines.original import RefusalError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Reference, compare, usual_rounding
-from onnxproof.probing.budget import CHEAP, FLOAT64, SECONDS, Budget, check_seconds, run_seconds
+from onnxproof.probing.budget import (
+    CHEAP,
+    FLOAT64,
+    SECONDS,
+    Budget,
+    budget_of_file,
+    check_seconds,
+    evaluator_seconds,
+    run_seconds,
+)
+from onnxproof.probing.drawn import GIVE, drawn_inputs
 from onnxproof.probing.draws import MOST_VALUES, count
-from onnxproof.probing.orders import Orders
+from onnxproof.probing.originals import (
+    Model,
+    hint,
+    model_of,
+    reference_of_file,
+    reference_of_module,
+    require_readable,
+)
 from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, traced
 from onnxproof.probing.sizes import SizeTrials
+from onnxproof.probing.spread import Spread
 
 Answer = TypeVar("Answer")
-
-MOST_BYTES = 2**31
-"""The largest model, since several copies are in memory at once; an ONNX file without external data ends there too."""
 
 
 def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: tuple[str, ...] = ("output",)) -> Reference:
@@ -36,12 +50,7 @@ def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: tuple
 
     `inputs` are arrays by name, in the order of the model's arguments. What the model raises is raised.
     """
-    return _reference(TorchModel(model, tuple(inputs), output_names), inputs)
-
-
-def _reference(model: TorchModel, inputs: Mapping[str, Any]) -> Reference:
-    values, orders = model.run(inputs), Orders(model, inputs)
-    return Reference(values, orders.exact(values), orders.free, alike=orders.alike)
+    return reference_of_module(TorchModel(model, tuple(inputs), output_names), inputs)
 
 
 @dataclass(frozen=True)
@@ -66,28 +75,43 @@ class Change:
 class ReferenceModel:
     """The model of a case, and its outputs.
 
-    `budget` is how many seconds its probes may cost, see `Budget`; `left_out` counts those that it does not pay for.
+    `budget` is how many seconds its probes may cost, see `Budget`, and in proportion less for an ONNX file; `left_out`
+    counts those that it does not pay for.
+    An ONNX file may take `timeout` seconds for a run; where the case has no inputs for it, they are drawn.
 
     Raises `CaseError`, when it is first run, for a model that refuses its example, has outputs that are not tensors, or
-    is too large.
+    is too large; and at once for a file that takes no inputs that are drawn.
     """
 
-    def __init__(self, case: Case, budget: float = SECONDS) -> None:
-        self.case = case
-        self.budget = budget
+    def __init__(self, case: Case, budget: float = SECONDS, timeout: float | None = TIMEOUT) -> None:
+        if case.file:
+            require_readable(case.file)
+        self.is_drawn = bool(case.file) and not case.inputs
+        self.case = replace(case, inputs=drawn_inputs(case.file or "", timeout=timeout)) if self.is_drawn else case
+        self.timeout = timeout
         self.left_out = 0
         self.watch: Callable[[str], None] = lambda step: None
-        self._budget = Budget(budget)
+        self._seconds = budget
         self._example_seconds = 0.0
-        self._usual: dict[str, float] = {}
+        self._usual: Mapping[str, float] | None = None
 
     @cached_property
-    def _model(self) -> TorchModel:
-        size = sum(t.numel() * t.element_size() for t in (*self.case.model.parameters(), *self.case.model.buffers()))
-        if size >= MOST_BYTES:
-            raise CaseError(f"the model holds {size / 2**30:.1f} GiB of weights; up to 2 GiB can be checked")
-        case = self.case
-        return TorchModel(copy.deepcopy(case.model), tuple(case.inputs), case.output_names, tuple(case.kwargs))
+    def budget(self) -> float:
+        """How many seconds its probes may cost."""
+        return budget_of_file(self._seconds, self._example_work) if self.case.file else self._seconds
+
+    @cached_property
+    def _budget(self) -> Budget:
+        return Budget(self.budget)
+
+    @property
+    def _name(self) -> str:
+        """What runs the model."""
+        return "the original" if self.case.file else "torch"
+
+    @cached_property
+    def _model(self) -> Model:
+        return model_of(self.case, self.timeout)
 
     @contextlib.contextmanager
     def watched(self, watch: Callable[[str], None]) -> Iterator[None]:
@@ -100,13 +124,27 @@ class ReferenceModel:
             self.watch = before
 
     def ask(self, inputs: Mapping[str, Any]) -> Reference | None:
-        """Its outputs, and those in float64 if it runs there; None for inputs that it refuses."""
-        return self._accepted(lambda model: _reference(model, inputs))
+        """Its outputs, and those in float64 if it runs there; None for inputs that it refuses.
+
+        A file runs in float64 where the budget pays for the reference evaluator.
+        """
+        in_float64 = not self.case.file or evaluator_seconds(self.work(inputs)) <= self.budget
+        return self._ask(inputs, in_float64)
+
+    def _ask(self, inputs: Mapping[str, Any], in_float64: bool) -> Reference | None:
+        return self._accepted(lambda model: self._reference(model, inputs, in_float64))
+
+    def _reference(self, model: Model, inputs: Mapping[str, Any], in_float64: bool) -> Reference:
+        if isinstance(model, TorchModel):
+            return reference_of_module(model, inputs, None if in_float64 else self._usual or {})
+        if self._usual is None:
+            self._usual = Spread(model, inputs)
+        return reference_of_file(model, inputs, self._usual, in_float64)
 
     def _ask_values(self, inputs: Mapping[str, Any]) -> dict[str, Array] | None:
         return self._accepted(lambda model: model.run(inputs))
 
-    def _accepted(self, call: Callable[[TorchModel], Answer]) -> Answer | None:
+    def _accepted(self, call: Callable[[Model], Answer]) -> Answer | None:
         try:
             return call(self._model)
         except EngineError as error:
@@ -120,13 +158,14 @@ class ReferenceModel:
     def judged(self) -> tuple[JudgedProbe, ...]:
         """The probes that the model accepts, the example first."""
         case, example = self.case, traced(self.case)
-        self.watch("torch on the example")
+        self.watch(f"{self._name} on the example")
         started = time.perf_counter()
         asked = self.ask(case.inputs)
         if asked is None:
             raise self._why_it_refuses()
         self._example_seconds = time.perf_counter() - started
-        self._usual = usual_rounding(asked)
+        if not case.file:
+            self._usual = usual_rounding(asked)
         base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
         others = [(probe, self._ask_within_budget(probe)) for probe in self._affordable(other_probes(case, base))]
         found = [(example, asked), *others, *self.sizes.accepted]
@@ -149,19 +188,14 @@ class ReferenceModel:
 
     def _ask_within_budget(self, probe: Probe) -> Reference | None:
         """Its outputs, in float64 as well if the budget pays for that; None for inputs that it refuses."""
-        self.watch(f"torch on {probe.id}")
-        run = run_seconds(self.work(probe.inputs))
-        pays = self._budget.pays_for((CHEAP + FLOAT64) * run)
-        reference = self.ask(probe.inputs) if pays else self._ask_cheaply(probe.inputs)
-        self._budget.spent += (CHEAP + FLOAT64 * pays) * run if reference else 0
+        self.watch(f"{self._name} on {probe.id}")
+        work = self.work(probe.inputs)
+        cheap = CHEAP * run_seconds(work)
+        in_float64 = evaluator_seconds(work) if self.case.file else FLOAT64 * run_seconds(work)
+        pays = self._budget.pays_for(cheap + in_float64)
+        reference = self.ask(probe.inputs) if pays else self._ask(probe.inputs, in_float64=False)
+        self._budget.spent += cheap + in_float64 * pays if reference else 0
         return reference
-
-    def _ask_cheaply(self, inputs: Mapping[str, Any]) -> Reference | None:
-        values = self._ask_values(inputs)
-        if values is None:
-            return None
-        orders = Orders(self._model, inputs)
-        return Reference(values, None, orders.free, self._usual, orders.alike)
 
     def work(self, inputs: Mapping[str, Any]) -> Work:
         """The work of a run, from that of the example by the number of values."""
@@ -189,23 +223,14 @@ class ReferenceModel:
             self._model.run(self.case.inputs)
         except (Exception, SystemExit) as error:
             reason = str(error).strip().partition("\n")[0]
-            refusal = CaseError(f"the model refuses its inputs: {type(error).__name__}: {reason}{self._hint(error)}")
+            if self.case.file:
+                reason = f"{reason}; {GIVE}" if self.is_drawn else reason
+            else:
+                reason = f"{type(error).__name__}: {reason}{hint(self.case, error)}"
+            refusal = CaseError(f"the model refuses its inputs: {reason}")
             refusal.__cause__ = error
             return refusal
         return CaseError("the model refused its inputs once, and takes them now: it keeps state")
-
-    def _hint(self, error: BaseException) -> str:
-        """What to do about arguments that do not fit, and inputs in another dtype than the weights; "" if they do."""
-        if isinstance(error, TypeError) and re.search(r"forward\(\) (missing|takes|got)", str(error)):
-            arguments = inspect.signature(self.case.model.forward)
-            return f"; it takes {arguments}: give each by its name in `inputs`, or wrap the model"
-        dtypes = {str(weight.dtype).removeprefix("torch.") for weight in self.case.model.parameters()}
-        others = [
-            f"{name} is {leaf.dtype}"
-            for name, leaf in leaves(self.case.inputs).items()
-            if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" and dtypes and leaf.dtype.name not in dtypes
-        ]
-        return f"; {', '.join(others)}, the weights are {' and '.join(sorted(dtypes))}: convert one" if others else ""
 
     @cached_property
     def reactions(self) -> dict[Change, list[tuple[dict[str, Any], Mapping[str, Array]]]]:
@@ -251,6 +276,16 @@ class ReferenceModel:
         own = self.base.reference.values
         again = self._ask_values(self.base.probe.inputs)
         return again is not None and same_bits(again, own)
+
+    def differs_in_reference(self, judged: JudgedProbe) -> bool:
+        """Whether a file that is the model has other outputs in onnx's reference evaluator itself."""
+        if isinstance(self._model, TorchModel):
+            return False
+        try:
+            actual = self._model.run_in_reference(judged.probe.inputs)
+        except RefusalError:
+            return False
+        return not all(parity.same for parity in compare(actual, judged.reference, ""))
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
         """Another probe with the model's outputs; None if the model refuses it."""

@@ -62,14 +62,25 @@ _CLASSIFIER = (
         "random-op",
     }
 )
-_SRCNN = _ONE_OUTPUT | _NO_TWIN_INPUTS | _FIXED_BATCH | _NO_MATRIX
+_NOT_OF_TOOLS = {
+    "slice-eliminated",
+    "shared-weight-scaled",
+    "reduced-axis-dropped",
+    "softmax-of-opset-12",
+    "batch-norm-folded-without-epsilon",
+    "mean-in-float16",
+}
+_ONE_INPUT = {"unused-input", "input-dropped"}
+_NO_BIAS = {"dropped-bias"}
+_SRCNN = _ONE_OUTPUT | _NO_TWIN_INPUTS | _FIXED_BATCH | _NO_MATRIX | _NOT_OF_TOOLS
 
 UNSUITED = {
     "srcnn-torchscript-opset17": _SRCNN | _BELOW_OPSET_18,
     "srcnn-torch.export-opset18": _SRCNN,
-    "two-heads-torch.export-opset18": _NO_RESIZE,
+    "two-heads-torch.export-opset18": _NO_RESIZE | _NOT_OF_TOOLS,
     "fixed-srcnn-torchscript-opset17": _SRCNN | _BELOW_OPSET_18 | _FIXED_SIZES,
-    "classifier-torch.export-opset18": _NO_RESIZE | _CLASSIFIER,
+    "classifier-torch.export-opset18": _NO_RESIZE | _CLASSIFIER | _NOT_OF_TOOLS,
+    "gated-torchscript-opset17": _NO_RESIZE | _NO_TWIN_INPUTS | _ONE_INPUT | _NO_BIAS | {"outputs-exchanged"},
 }
 """The faults that do not suit a subject, by its id."""
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import relu, softmax
 
 import srcnn_models
 from onnxproof.case import Case
@@ -43,6 +44,7 @@ class Subject:
             output_names=case.output_names,
             dynamic=case.dynamic,
             translations=case.custom_translations(),
+            options=case.export,
         )
 
 
@@ -108,6 +110,39 @@ def two_heads_case(**more: Any) -> Case:
     )
 
 
+class Gated(nn.Module):
+    """A normalized convolution, a softmax over channels, one matrix that is used twice, and the energy of a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, kernel_size=3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(8, eps=1e-3)
+        self.norm.running_mean.normal_()
+        self.norm.running_var.uniform_(1e-3, 5e-3)
+        nn.init.normal_(self.norm.weight)
+        nn.init.normal_(self.norm.bias)
+        self.mix = nn.Parameter(torch.randn(8, 8))
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        features = self.norm(self.conv(image / 400))[:, :, 1:]  # (N, 8, H - 1, W)
+        shares = softmax(features, dim=1).permute(0, 2, 3, 1)  # (N, H - 1, W, 8)
+        mixed = (relu(shares @ self.mix) @ self.mix).permute(0, 3, 1, 2)  # (N, 8, H - 1, W)
+        return mixed, (image * image).mean((2, 3), keepdim=True)  # the last (N, 3, 1, 1)
+
+
+def gated_case(**more: Any) -> Case:
+    """`Gated` on a picture, exported as in training, which leaves the normalization a node of its own."""
+    return Case(
+        built(Gated),
+        {"image": noise(2, 3, 9, 8, low=-400, high=400)},
+        dynamic={"image": {0: "batch", 2: "height", 3: "width"}},
+        name="gated",
+        output_names=["mixed", "energy"],
+        export={"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False},
+        **more,
+    )
+
+
 OPSETS = {TORCHSCRIPT: (11, 17), TORCH_EXPORT: (18,)}
 TIED = {"shapes-honest": {TORCHSCRIPT: "torchscript declares output dimensions of different size with one symbol"}}
 KNOWN = TIED if torchscript_ties_output_dims else {}
@@ -118,4 +153,4 @@ SUBJECTS = tuple(
     for name, make in (("srcnn", srcnn_case), ("two-heads", two_heads_case))
     for exporter in EXPORTERS
     for opset in OPSETS[exporter]
-)
+) + tuple(Subject("gated-torchscript-opset17", gated_case, exporter, 17) for exporter in EXPORTERS[:1])

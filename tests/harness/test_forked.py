@@ -72,6 +72,13 @@ class TestCall:
         """Without a limit it runs here."""
         assert Forked(os.getpid, None)() == os.getpid()
 
+    def test_collected_elsewhere(self):
+        """A copy that is collected in another forked process leaves the process alone."""
+        first = [Forked(os.getpid)]
+        own = first[0]()
+        assert Forked(lambda: first.clear())() is None
+        assert first[0]() == own
+
     def test_ends(self):
         """The process ends with the object."""
         call = Forked(os.getpid)

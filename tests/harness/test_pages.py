@@ -18,7 +18,10 @@ from tests.harness.pages import ROOT, TABLES, Block, Reader, blocks, commands, i
 
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
-RUN = [README, *sorted(page for page in DOCS.glob("*.md") if page.name not in {*TABLES, "srcnn.md"})]
+TOOLS = "compare.md"
+"""The page that runs tools which `tox -e proof` alone installs."""
+
+RUN = [README, *sorted(page for page in DOCS.glob("*.md") if page.name not in {*TABLES, "srcnn.md", TOOLS})]
 CHECKS = (
     "exports",
     "inputs-kept",
@@ -67,7 +70,9 @@ def forget_modules(folder):
 
 
 @pytest.mark.skipif(not torch_export_is_available, reason="the pages show both exporters")
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [*RUN, pytest.param(DOCS / TOOLS, marks=pytest.mark.proof)], ids=lambda page: page.stem
+)
 def test_page(page, reader):
     """Each block runs, and each case that a block makes holds with every exporter."""
     for _ in reader.follow(blocks(page)):

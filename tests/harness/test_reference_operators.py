@@ -68,6 +68,15 @@ POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
             {"dilations": [7, 7], "pads": [7, 6, 7, 8], "strides": [2, 1]},
             id="conv-pads-strides",
         ),
+        pytest.param([IMAGES, floats(4, 3, 3, 2)], "ConvTranspose", 11, {}, id="transposed"),
+        pytest.param(
+            [IMAGES, floats(4, 3, 3, 2), floats(6)],
+            "ConvTranspose",
+            11,
+            {"strides": [2, 3], "pads": [1, 0, 1, 1], "output_padding": [1, 2], "group": 2},
+            id="transposed-strides",
+        ),
+        pytest.param([IMAGES, floats(4, 3, 3, 2)], "ConvTranspose", 11, {"dilations": [2, 3]}, id="transposed-dilated"),
         pytest.param([floats(2, 4, 20), floats(6, 4, 3)], "Conv", 11, {"dilations": [4]}, id="conv-1d"),
     ],
 )

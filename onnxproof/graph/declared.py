@@ -1,0 +1,55 @@
+"""The inputs that a file declares, and values for them."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+from onnxproof._internal.trees import Array, to_array
+from onnxproof.graph.facts import Value, value_of
+from onnxproof.graph.load import load_structure, reading
+
+
+def declared_inputs(path: str | os.PathLike[str]) -> tuple[Value, ...]:
+    """The inputs that a file asks for; its external data is not read. Raises `GraphError`."""
+    with reading(path):
+        graph = load_structure(path).graph
+        held = {tensor.name for tensor in graph.initializer}
+        return tuple(value_of(info) for info in graph.input if info.name not in held)
+
+
+def as_declared(what: str, inputs: Mapping[str, Any], declared: Sequence[Value]) -> dict[str, Array]:
+    """The inputs as arrays, in the file's order; numbers and lists get the declared dtype.
+
+    Raises `ValueError`, which names them `what`, for inputs of other names or ranks than the file's.
+    """
+    asked = [value.name for value in declared]
+    if not isinstance(inputs, Mapping) or set(inputs) != set(asked):
+        raise ValueError(f"{what} has {_names(inputs)}; the file asks for {_names(asked)}")
+    found = {value.name: _as_array(inputs[value.name], value) for value in declared}
+    for value in declared:
+        rank = found[value.name].ndim
+        if value.shape is not None and rank != len(value.shape):
+            raise ValueError(f"{value.name} has {rank} dimensions in {what}, the file declares {len(value.shape)}")
+    return found
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """The numpy dtype of a tensor, by its name here. Raises `TypeError` if numpy has none."""
+    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+
+
+def _as_array(given: Any, value: Value) -> Array:
+    array = to_array(given)
+    if isinstance(array, np.ndarray | np.generic):
+        return np.asarray(array)
+    try:
+        return np.asarray(array, numpy_dtype(value.dtype))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{value.name} is {given!r:.80}; give an array of {value.dtype}") from error
+
+
+def _names(found: Any) -> str:
+    return ", ".join(map(str, found)) or "none"

@@ -1,0 +1,93 @@
+"""What a tool did wrong, which made an ONNX file of another one."""
+
+from collections.abc import Sequence
+from contextlib import closing
+
+from onnx import ModelProto
+
+from onnxproof._internal.trees import Array
+from onnxproof.engines.base import EngineError
+from onnxproof.engines.optimizers import LEVELS, OPTIMIZERS, Optimizations
+from onnxproof.graph.inference import inferred
+from onnxproof.graph.load import load_model
+from onnxproof.locating.clause import Culprit
+from onnxproof.locating.departing import first_departing_value
+from onnxproof.locating.weights import other_weights
+from onnxproof.probing.conversion import Conversion, by_position
+from onnxproof.probing.reference import JudgedProbe
+
+_NARROW = ("float16", "bfloat16")
+_QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "DequantizeLinear", "MatMulInteger", "ConvInteger")
+NOT_EQUAL = (
+    "Keep float32 where values must be equal. If the loss is meant, leave out `same-values` and `same-values-unseen` "
+    "with `--skip`, or name them in the case's `expected`, and judge the loss by a measure of yours."
+)
+
+
+def what_the_tool_did(conversion: Conversion, judged: JudgedProbe, in_the_evaluator: str) -> Culprit:
+    """The part of a file that is responsible for values other than its original's.
+
+    `in_the_evaluator` is what the reference evaluator says of the file, as a further clause.
+    """
+    where = first_departing_value(conversion, judged)
+    if changed := other_weights(conversion, judged):
+        return Culprit(
+            f"the constants are not the original's: with its own {', '.join(changed[:3])} the file is right",
+            "Make the file again of this original, or report the model to the tool.",
+            where,
+        )
+    if optimizer := _optimizer(conversion, judged):
+        return Culprit(
+            optimizer,
+            "Disable it with `disabled_optimizers` of the InferenceSession that saves the file, and report the model "
+            "to onnxruntime.",
+            where,
+        )
+    return Culprit(f"the file{in_the_evaluator}", "Leave out the tool's step that did it, and report the model.", where)
+
+
+def meant_loss(conversion: Conversion) -> Culprit | None:
+    """That a file computes in less than its original; None if it does not."""
+    if not conversion.case.file:
+        return None
+    loss = _loss(load_model(conversion.case.file), load_model(conversion.file.path))
+    return Culprit(f"the file {loss}, unlike the original: they cannot be equal", NOT_EQUAL) if loss else None
+
+
+def _loss(before: ModelProto, after: ModelProto) -> str:
+    """What the file computes in, and the original does not, at the cost of accuracy; "" if there is nothing."""
+    dtypes = [{value.dtype for value in inferred(model).values()} for model in (before, after)]
+    operators = [{node.op_type for node in model.graph.node} for model in (before, after)]
+    narrow = [dtype for dtype in _NARROW if dtype in dtypes[1] - dtypes[0]]
+    if narrow:
+        return f"computes in {narrow[0]}"
+    return "is quantized" if {*_QUANTIZED} & (operators[1] - operators[0]) else ""
+
+
+def _agrees(actual: dict[str, Array], judged: JudgedProbe) -> bool:
+    return all(parity.same for parity in by_position(actual, judged.reference, ""))
+
+
+def _optimizer(conversion: Conversion, judged: JudgedProbe) -> str:
+    """The optimizer of ONNX Runtime without which the original stays right, at the first level that breaks it."""
+    with closing(Optimizations(conversion.case.file or "", conversion.timeout)) as session:
+        return _breaking_optimizer(session, judged)
+
+
+def _breaking_optimizer(session: Optimizations, judged: JudgedProbe) -> str:
+    def is_right(level: str, disabled: Sequence[str]) -> bool:
+        try:
+            return _agrees(session.run(judged.probe.inputs, level, disabled), judged)
+        except EngineError:
+            return False
+
+    level = next((level for level in LEVELS if not is_right(level, ())), None)
+    if level is None or not is_right(level, OPTIMIZERS):
+        return ""
+    suspects = list(OPTIMIZERS)
+    while len(suspects) > 1:
+        half = suspects[: len(suspects) // 2]
+        suspects = half if is_right(level, half) else suspects[len(half) :]
+    if not is_right(level, suspects):
+        return ""  # it takes several
+    return f"ONNX Runtime's optimizer {suspects[0]}: at the level {level} the original is right without it alone"

@@ -1,0 +1,279 @@
+"""An ONNX file is the original of a case: in Python, on the command line and in pytest."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx.parser import parse_model
+
+import onnxproof
+from onnxproof import Case, CaseError
+from onnxproof.checks import CHECKS
+from onnxproof.cli import main
+from onnxproof.faults import edits
+from onnxproof.results import read_results
+from tests.harness import test_hostile_onnx as hostile
+from tests.harness.two_files import BEFORE, EXAMPLE, compared, write
+
+NOT_OF_A_FILE = {"exports": "not judged", "opset-kept": "not judged"}
+
+
+def weaker(model) -> None:
+    """One weight is 1 % larger."""
+    edits.set_array(model, "weight", edits.array(model, "weight") * np.float32(1.01))
+
+
+def noted(model) -> None:
+    """What a tool may add."""
+    model.metadata_props.add(key="tool", value="1")
+    model.graph.value_info.append(helper.make_tensor_value_info("mixed", TensorProto.FLOAT, ["batch", 4]))
+    model.producer_name = "a tool"
+
+
+@pytest.fixture
+def files(monkeypatch, tmp_path):
+    """before.onnx, a right after.onnx and a wrong one in the current folder, and an example."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "400")
+    write(Path("before.onnx"))
+    write(Path("after.onnx"), edit=noted)
+    write(Path("wrong.onnx"), edit=weaker)
+    np.savez("example.npz", **EXAMPLE)
+    np.savez("other.npz", image=EXAMPLE["image"][:1] + 1, label=np.array([9]))
+
+
+def verdicts(findings) -> dict[str, str]:
+    return {finding.check: str(finding.verdict) for finding in findings}
+
+
+class TestPython:
+    """`Case(path, inputs)` and `check(..., file=...)`."""
+
+    def test_right(self, files):
+        """Every check that does not need an exporter holds, and what was added is named."""
+        found = onnxproof.check(Case("before.onnx", EXAMPLE), file="after.onnx")
+        assert verdicts(found) == dict.fromkeys(CHECKS, "holds") | NOT_OF_A_FILE
+        figures = {finding.check: finding.figure for finding in found}
+        assert figures["well-formed"] == (
+            "onnx.checker, strict, added: metadata tool, producer a tool, 1 declared inner values"
+        )
+        assert figures["dims-kept"] == "batch, height, width"
+        assert {figures[check].partition("; ")[2] for check in ("same-values", "same-values-unseen")} == {
+            "judged by the original in float64"
+        }
+
+    def test_wrong(self, files):
+        """A wrong constant is named."""
+        found = onnxproof.check(Case("before.onnx", EXAMPLE), file="wrong.onnx", only=["same-values"])
+        assert "with its own weight the file is right" in found[0].problem
+        assert found[0].case == "before.onnx"
+
+    def test_drawn(self, files):
+        """Inputs are drawn where none are given."""
+        found = onnxproof.check(Case("before.onnx"), file="after.onnx")
+        assert verdicts(found) == dict.fromkeys(CHECKS, "holds") | NOT_OF_A_FILE
+
+    def test_opset(self, files):
+        """The file can be held to an opset."""
+        found = onnxproof.check(Case("before.onnx", EXAMPLE), opset=18, file="after.onnx", only=["opset-kept"])
+        assert "opset 18 was asked for, the file has 17" in found[0].problem
+
+    def test_expected(self, files):
+        """A loss that is meant can be named."""
+        case = Case("before.onnx", EXAMPLE, expected={"same-values": "it is meant"})
+        assert verdicts(onnxproof.check(case, file="wrong.onnx", only=["same-values"])) == {"same-values": "expected"}
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            pytest.param(lambda: Case("none.onnx", EXAMPLE), "none.onnx: no such file", id="file"),
+            pytest.param(lambda: Case("before.onnx", {"image": 1}), "inputs has image; the file asks", id="names"),
+            pytest.param(
+                lambda: Case("before.onnx", EXAMPLE | {"label": np.array([[3]])}),
+                "label has 2 dimensions in inputs, the file declares 1",
+                id="rank",
+            ),
+            pytest.param(
+                lambda: Case("before.onnx", EXAMPLE, output_names=["a"]),
+                "output_names is for a torch",
+                id="names-given",
+            ),
+            pytest.param(
+                lambda: onnxproof.check(Case("before.onnx", EXAMPLE)), "before.onnx is compared with a file", id="after"
+            ),
+            pytest.param(
+                lambda: onnxproof.check(Case("before.onnx", EXAMPLE | {"label": np.array([3, 99])}), file="after.onnx"),
+                "the model refuses its inputs: onnxruntime: .*out of data bounds",
+                id="refused",
+            ),
+        ],
+    )
+    def test_mistakes(self, files, make, message):
+        """A case that cannot be checked says why."""
+        with pytest.raises(CaseError, match=message):
+            make()
+
+
+class TestCommand:
+    """`onnxproof compare` parses, prints, and exits with the status of `check`."""
+
+    def test_right(self, files, capsys):
+        """The status is 0."""
+        assert main(["compare", "before.onnx", "after.onnx", "--inputs", "example.npz", "--inputs", "other.npz"]) == 0
+        assert "before.onnx: after.onnx" in capsys.readouterr().out
+
+    def test_same_findings(self, files, capsys):
+        """The findings are those of Python, and the folder has a page, results and a script for each failure."""
+        own = onnxproof.check(Case("before.onnx", EXAMPLE), file="wrong.onnx", report="python")
+        assert main(["compare", "before.onnx", "wrong.onnx", "--inputs=example.npz", "--json", "--report=report"]) == 1
+        assert json.loads(capsys.readouterr().out)["findings"] == [finding.as_dict() for finding in own]
+        assert Path("report/index.html").is_file()
+        assert {result.check for result in read_results("report/results.json").findings} == set(CHECKS)
+        script = next(Path("report").rglob("same-values/repro.py"))
+        assert subprocess.run([sys.executable, script], capture_output=True).returncode == 1
+        write(script.with_name("model.onnx"))
+        assert subprocess.run([sys.executable, script], capture_output=True).returncode == 0
+
+    def test_drawn_size(self, files, capsys):
+        """`--dim` chooses a size."""
+        assert main(["compare", "before.onnx", "after.onnx", "--dim", "height=1", "--only", "probes-adequate"]) == 0
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["none.onnx", "after.onnx"], "none.onnx: no such file"),
+            (["before.onnx", "none.onnx"], "none.onnx: no such file"),
+            (["before.onnx", "after.onnx", "--inputs", "none.npz"], "--inputs none.npz: no such file"),
+            (
+                ["before.onnx", "after.onnx", "--inputs", "before.onnx"],
+                "--inputs before.onnx: .*write it with numpy.savez",
+            ),
+            (["before.onnx", "after.onnx", "--dim", "height"], "--dim height: write a free dimension and its size"),
+            (["before.onnx", "after.onnx", "--dim", "hieght=3"], "'hieght' is unknown.*height"),
+            (["before.onnx", "after.onnx", "--dim", "height=3", "--inputs", "example.npz"], "--dim: the files that"),
+            (["before.onnx", "after.onnx", "--inputs", "part.npz"], "before.onnx: inputs has image; the file asks for"),
+        ],
+    )
+    def test_mistakes(self, files, capsys, options, message):
+        """One line says what to change, and the status is 2."""
+        np.savez("part.npz", image=EXAMPLE["image"])
+        status = main(["compare", *options])
+        out, err = capsys.readouterr()
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert re.search(message, err), err
+
+    @pytest.mark.parametrize("place", ["before", "after"])
+    def test_hostile(self, files, capfd, place):
+        """What `check` refuses is refused as either file."""
+        Path(f"{place}.onnx").write_bytes(hostile.TestNesting.nested(5000))
+        assert main(["compare", "before.onnx", "after.onnx"]) == 2
+        assert f"{place}.onnx: not a readable ONNX file" in capfd.readouterr().err
+
+    @pytest.mark.parametrize("damage", hostile.DAMAGES.values(), ids=list(hostile.DAMAGES))
+    def test_damaged(self, tmp_path, monkeypatch, capfd, damage):
+        """A damaged original is one line, a damaged file fails `well-formed`; there is no traceback."""
+        monkeypatch.chdir(tmp_path)
+        model = parse_model(hostile.RIGHT)
+        Path("right.onnx").write_bytes(model.SerializeToString())
+        damage(model)
+        Path("damaged.onnx").write_bytes(model.SerializeToString())
+        assert main(["compare", "right.onnx", "damaged.onnx"]) in (1, 2)
+        assert main(["compare", "damaged.onnx", "right.onnx"]) in (1, 2)
+        out, err = capfd.readouterr()
+        assert "Traceback" not in out + err
+
+
+class TestPytest:
+    """`conversion_checks(case, file=...)` makes a test of each check."""
+
+    def test_findings(self, pytester):
+        """The findings are those of Python."""
+        write(Path("before.onnx"))
+        write(Path("wrong.onnx"), edit=weaker)
+        np.savez("example.npz", **EXAMPLE)
+        pytester.makepyfile(
+            "import numpy as np\n"
+            "from onnxproof import Case, conversion_checks\n"
+            "case = Case('before.onnx', dict(np.load('example.npz')))\n"
+            "@conversion_checks(case, file='wrong.onnx')\n"
+            "def test_tool(onnx_check):\n    onnx_check()\n"
+        )
+        own = verdicts(onnxproof.check(Case("before.onnx", EXAMPLE), file="wrong.onnx"))
+        result = pytester.runpytest_inprocess("--onnx-report=report")
+        result.assert_outcomes(
+            **{kind: list(own.values()).count(verdict) for kind, verdict in (("passed", "holds"), ("failed", "fails"))},
+            skipped=list(own.values()).count("not judged"),
+        )
+        assert verdicts(read_results("report/results.json").findings) == own
+
+    def test_without_a_file(self, pytester):
+        """A case of a file alone says what to give."""
+        write(Path("before.onnx"))
+        pytester.makepyfile(
+            "from onnxproof import Case, conversion_checks\n"
+            "@conversion_checks(Case('before.onnx'), only=['same-values'])\n"
+            "def test_tool(onnx_check):\n    onnx_check()\n"
+        )
+        pytester.runpytest_inprocess().stdout.fnmatch_lines(
+            ["*before.onnx is a file; give the one that was made of it*"]
+        )
+
+
+class TestInterface:
+    """What a tool must keep, and what an original already does wrong."""
+
+    @pytest.mark.parametrize(
+        ("edit", "check", "message"),
+        [
+            pytest.param(
+                lambda model: edits.dims(model.graph.input[0])[2].__setattr__("dim_value", 9),
+                "dims-kept",
+                "height of image is 9",
+                id="dim",
+            ),
+            pytest.param(
+                lambda model: model.graph.input[1].type.tensor_type.__setattr__("elem_type", TensorProto.INT32),
+                "inputs-kept",
+                "the input label is int32, the model's is int64",
+                id="dtype",
+            ),
+            pytest.param(
+                lambda model: (edits.rename(model, "mean", "mean.1"), setattr(model.graph.output[1], "name", "mean.1")),
+                "outputs-kept",
+                "output mean is called mean.1",
+                id="name",
+            ),
+            pytest.param(lambda model: model.graph.output.pop(), "outputs-kept", "the file has 1 outputs", id="count"),
+        ],
+    )
+    def test_lost(self, tmp_path, edit, check, message):
+        """The finding names it, and its advice is for a tool."""
+        finding = onnxproof.checks.judge(CHECKS[check], compared(tmp_path, edit))
+        assert message in finding.problem
+        assert "model" not in finding.advice.replace("the model", "") or "tool" in finding.advice
+
+    def test_dishonest_before(self, tmp_path):
+        """A shape that the original declares wrong, too, is not the tool's."""
+        text = BEFORE.replace("float[batch, 4] scores", "float[batch, 5] scores")
+        finding = onnxproof.checks.judge(CHECKS["shapes-honest"], compared(tmp_path, noted, text))
+        assert (finding.verdict, finding.problem[:36]) == ("not judged", "the original itself declares a size ")
+        wrong = compared(tmp_path, lambda model: edits.dims(model.graph.output[0])[1].__setattr__("dim_value", 5))
+        assert onnxproof.checks.judge(CHECKS["shapes-honest"], wrong).verdict == "fails"
+
+    def test_ill_formed_before(self, tmp_path):
+        """So is what onnx's checker says of both."""
+
+        def break_type(model) -> None:
+            model.graph.value_info.append(helper.make_tensor_value_info("mixed", TensorProto.INT64, None))
+
+        both = compared(tmp_path, break_type)
+        onnx.save(onnx.load(both.file.path), tmp_path / "before.onnx")
+        finding = onnxproof.checks.judge(CHECKS["well-formed"], both)
+        assert (finding.verdict, finding.problem[:41]) == ("not judged", "onnx's checker refuses the original, too:")
+        assert onnxproof.checks.judge(CHECKS["well-formed"], compared(tmp_path, break_type)).verdict == "fails"

@@ -1,0 +1,66 @@
+"""The proof of comparisons: right files that tools made of good ones, and every fault of a file."""
+
+import gc
+
+import pytest
+
+from onnxproof.case import Case
+from onnxproof.probing.conversion import Conversion, exported
+from onnxproof.probing.files import GivenFile
+from onnxproof.probing.reference import ReferenceModel
+from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, PROVING, failing, good_subjects
+from tests.harness.tools import TOOLS
+
+pytestmark = pytest.mark.proof
+
+
+@pytest.fixture(autouse=True)
+def collected():
+    """Ends the processes of a test's conversions, whose failures hold them in cycles."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(scope="session")
+def originals():
+    """The good file of each subject as an original, with its case's inputs."""
+    good = good_subjects()
+    return {subject: (good(subject), as_original(good(subject))) for subject in PROVING}
+
+
+def as_original(conversion) -> ReferenceModel:
+    """The file of a conversion as the original of a case, on the same inputs."""
+    given = [conversion.feeds(inputs) for inputs in (conversion.case.inputs, *conversion.case.also)]
+    return ReferenceModel(Case(conversion.file.path, given[0], also=given[1:]))
+
+
+def test_there_are_enough():
+    """At least a hundred right pairs are judged."""
+    assert len(GOOD_PAIRS) * len(TOOLS) >= 100
+
+
+@pytest.mark.parametrize(
+    ("good", "exporter"), [pytest.param(*pair, id=f"{pair[0].id}-{pair[1]}") for pair in GOOD_PAIRS]
+)
+def test_no_false_alarm(good, exporter, tmp_path):
+    """No check fails on what a tool makes of a good file."""
+    conversion = exported(ReferenceModel(good.make()), exporter, good.opset)
+    original = as_original(conversion)
+    for name, tool in TOOLS.items():
+        after = tmp_path / f"{name}.onnx"
+        tool(conversion.file.path, after)
+        assert (name, failing(Conversion(original, GivenFile(after)))) == (name, [])
+
+
+@pytest.mark.parametrize(
+    ("subject", "fault"),
+    [
+        pytest.param(*pair, id=f"{pair[1].id}-{pair[0].id}", marks=pytest.mark.xdist_group(pair[0].id))
+        for pair in FILE_PAIRS
+    ],
+)
+def test_file_fault(originals, tmp_path, subject, fault):
+    """A fault in the file that was made is caught by the check named for it."""
+    good, original = originals[subject]
+    after = fault.apply(good.file.path, tmp_path)
+    assert fault.caught_by in failing(Conversion(original, GivenFile(after, subject.opset)))

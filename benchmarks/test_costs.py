@@ -48,6 +48,7 @@ def _bytes(process: psutil.Process) -> int:
     return found
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("cost", [pytest.param(cost, id=cost.id) for cost in COSTS])
 def test_cost(benchmark, capsys, tmp_path, cost):
     """A check takes no more times a bare conversion, and no more memory above it, than is promised."""

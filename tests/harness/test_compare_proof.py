@@ -11,7 +11,7 @@ from onnxproof.probing.reference import ReferenceModel
 from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, PROVING, failing, good_subjects
 from tests.harness.tools import TOOLS
 
-pytestmark = pytest.mark.proof
+pytestmark = pytest.mark.comparison
 
 
 @pytest.fixture(autouse=True)

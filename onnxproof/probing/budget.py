@@ -28,7 +28,7 @@ EVALUATOR = 4
 """How many times a float32 run the reference evaluator takes, besides its loops."""
 
 
-OF_A_FILE, LEAST = 3.0, 0.1
+OF_A_FILE, LEAST = 5.0, 0.1
 """An ONNX original costs less than an export: what is judged besides its example may cost so many runs of it, and at
 least so many seconds, by default."""
 

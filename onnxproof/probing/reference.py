@@ -15,7 +15,6 @@ from onnxproof._internal.trees import Array, leaves
 from onnxproof.case import DATA_SIZE, Case, CaseError
 from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
-from onnxproof.engines.original import RefusalError
 from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Reference, compare, usual_rounding
 from onnxproof.probing.budget import (
@@ -32,6 +31,7 @@ from onnxproof.probing.drawn import GIVE, drawn_inputs
 from onnxproof.probing.draws import MOST_VALUES, count
 from onnxproof.probing.originals import (
     Model,
+    differs_in_reference,
     hint,
     model_of,
     reference_of_file,
@@ -279,13 +279,7 @@ class ReferenceModel:
 
     def differs_in_reference(self, judged: JudgedProbe) -> bool:
         """Whether a file that is the model has other outputs in onnx's reference evaluator itself."""
-        if isinstance(self._model, TorchModel):
-            return False
-        try:
-            actual = self._model.run_in_reference(judged.probe.inputs)
-        except RefusalError:
-            return False
-        return not all(parity.same for parity in compare(actual, judged.reference, ""))
+        return differs_in_reference(self._model, judged.probe.inputs, judged.reference)
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
         """Another probe with the model's outputs; None if the model refuses it."""

@@ -19,7 +19,7 @@ from tests.harness.pages import ROOT, TABLES, Block, Reader, blocks, commands, i
 DOCS = ROOT / "docs"
 README = ROOT / "README.md"
 TOOLS = "compare.md"
-"""The page that runs tools which `tox -e proof` alone installs."""
+"""The page that runs tools which `tox -e comparisons` alone installs."""
 
 RUN = [README, *sorted(page for page in DOCS.glob("*.md") if page.name not in {*TABLES, "srcnn.md", TOOLS})]
 CHECKS = (
@@ -71,7 +71,7 @@ def forget_modules(folder):
 
 @pytest.mark.skipif(not torch_export_is_available, reason="the pages show both exporters")
 @pytest.mark.parametrize(
-    "page", [*RUN, pytest.param(DOCS / TOOLS, marks=pytest.mark.proof)], ids=lambda page: page.stem
+    "page", [*RUN, pytest.param(DOCS / TOOLS, marks=pytest.mark.comparison)], ids=lambda page: page.stem
 )
 def test_page(page, reader):
     """Each block runs, and each case that a block makes holds with every exporter."""

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.costs import COSTS
 from onnxproof.latency import ratio
 
-ROUNDS = 5
+ROUNDS = 3
 GIGABYTE = 2**30
 ROOT = Path(__file__).parents[1]
 

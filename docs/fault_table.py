@@ -35,7 +35,7 @@ from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import ExportedFile
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import TORCH_EXPORT
-from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, MODEL_PAIRS, PROVING, failing, good_subjects
+from tests.harness.proof import GOOD_PAIRS, MODEL_PAIRS, TABLED, TABLED_PAIRS, failing, good_subjects
 
 Item = TypeVar("Item")
 
@@ -206,7 +206,7 @@ def file_faults() -> list[dict[str, Any]]:
     good = good_subjects()
     programs = functools.cache(lambda subject: verified(good(subject))[0] if subject.exporter == TORCH_EXPORT else None)
     rows = []
-    for subject, fault in tracked(FILE_PAIRS, "faults of a file"):
+    for subject, fault in tracked(TABLED_PAIRS, "faults of a file"):
         with tempfile.TemporaryDirectory() as folder:
             broken = good(subject).of_file(fault.apply(good(subject).file.path, Path(folder)))
             found = {"checks": failing(broken), "peers": ask(broken, good(subject), programs(subject))}
@@ -227,7 +227,7 @@ def described(fault: Any, kind: str, on: str) -> dict[str, Any]:
 
 
 def good_conversions() -> list[dict[str, Any]]:
-    made = [(subject.id, subject.make, subject.exporter, subject.opset) for subject in PROVING]
+    made = [(subject.id, subject.make, subject.exporter, subject.opset) for subject in TABLED]
     made += [(f"{good.id}-{exporter}", good.make, exporter, good.opset) for good, exporter in GOOD_PAIRS]
     rows = []
     for id, make, exporter, opset in tracked(made, "good conversions"):

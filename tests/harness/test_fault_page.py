@@ -7,7 +7,7 @@ import pytest
 from docs.fault_page import PAGE, RESULTS, is_unseen, render
 from onnxproof.report.faults import fault_table, mark
 from onnxproof.versions import torch_export_is_available
-from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, MODEL_PAIRS, PROVING
+from tests.harness.proof import GOOD_PAIRS, MODEL_PAIRS, TABLED, TABLED_PAIRS
 
 needs_both_exporters = pytest.mark.skipif(
     not torch_export_is_available, reason="the page is about both exporters, and this torch has one"
@@ -28,14 +28,14 @@ def test_page_is_made_of_the_results(found):
 def test_every_fault_is_there(found):
     """The results have each fault on each file and exporter, with its current sentence."""
     rows = [(row["on"], row["id"], row["sentence"], row["caught_by"]) for row in found["faults"]]
-    pairs = [*((subject.id, fault) for subject, fault in FILE_PAIRS), *((on, fault) for fault, on in MODEL_PAIRS)]
+    pairs = [*((subject.id, fault) for subject, fault in TABLED_PAIRS), *((on, fault) for fault, on in MODEL_PAIRS)]
     assert rows == [(on, fault.id, fault.sentence, fault.caught_by) for on, fault in pairs]
 
 
 @needs_both_exporters
 def test_every_good_conversion_is_there(found):
     """The results have each good conversion."""
-    expected = [subject.id for subject in PROVING] + [f"{good.id}-{exporter}" for good, exporter in GOOD_PAIRS]
+    expected = [subject.id for subject in TABLED] + [f"{good.id}-{exporter}" for good, exporter in GOOD_PAIRS]
     assert [row["id"] for row in found["good"]] == expected
 
 

@@ -27,7 +27,9 @@ MARKER = "conversion_checks"
 GRAPHS = pytest.StashKey[dict[str, dict[str, Any]]]()
 """The graphs of this process for results.json, by the name of the file."""
 
-_CASES = pytest.StashKey["dict[str, Case]"]()
+_CASES = pytest.StashKey["dict[str, tuple[Any, str]]"]()
+"""What gives the case of a name, itself or the function that makes it, and the case's name as it is written."""
+
 _COUNT = pytest.StashKey[int]()
 _REFUSALS = pytest.StashKey[dict[str, str]]()
 
@@ -138,7 +140,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     file = options.pop("file", None)
     try:
         made = [case for case in marker.args if not _is_maker(case)]
-        chosen = choose(**options, cases=[_known(metafunc.config, case) for case in made])
+        chosen = choose(**options, cases=[_known(metafunc.config, case, case) for case in made])
     except CaseError as error:
         raise pytest.Collector.CollectError(f"{test}: {error}") from error
     metafunc.config.stash[_COUNT] += len(marker.args)
@@ -163,7 +165,7 @@ def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | Refused:
 
     given, options = request.param
     try:
-        case = _known(request.config, given() if _is_maker(given) else given)
+        case = _known(request.config, given() if _is_maker(given) else given, given)
         choose(**options, cases=[case])
         asked = request.config.option
         budget = math.inf if asked.onnx_thorough else asked.onnx_budget
@@ -229,9 +231,10 @@ def _is_maker(case: Any) -> bool:
     return callable(case) and not isinstance(case, Case)
 
 
-def _known(config: pytest.Config, case: Any) -> Case:
+def _known(config: pytest.Config, case: Any, given: Any) -> Case:
     """`case`, if it is a Case with a unique name: it tells apart ids, results and folders.
 
+    A function that is `given` may make its case again: pytest sets up a fixture anew where other tests came between.
     Raises `CaseError` otherwise.
     """
     from onnxproof.case import Case, CaseError
@@ -239,7 +242,7 @@ def _known(config: pytest.Config, case: Any) -> Case:
 
     if not isinstance(case, Case):
         raise CaseError(f"expected an onnxproof.Case, got {type(case).__name__}")
-    other = config.stash[_CASES].setdefault(folder_name(case.name), case)
-    if other is not case:
-        raise CaseError(f"two cases have the names {other.name} and {case.name}; give one another `name`")
+    giver, name = config.stash[_CASES].setdefault(folder_name(case.name), (given, case.name))
+    if giver is not given:
+        raise CaseError(f"two cases have the names {name} and {case.name}; give one another `name`")
     return case

@@ -175,6 +175,22 @@ class TestTests:
         result = project('case(Good(), name="plain"), case(Good(), name="again")')
         result.assert_outcomes(passed=8, deselected=22)
 
+    def test_made_again(self, pytester):
+        """A function may make its case again, where tests of another case came between."""
+        made = "def first(): return case(Good(), name='first')\ndef second(): return case(Good(), name='second')\n\n"
+        decorated = "@conversion_checks(CASE)"
+        pytester.makepyfile(SPEC.replace(decorated, f"{made}{decorated}").replace("CASE", "first, second"))
+        pytester.makeconftest("""
+            import pytest
+
+            @pytest.hookimpl(trylast=True)
+            def pytest_collection_modifyitems(items):
+                items.sort(key=lambda item: item.name.split("-")[-2:])
+        """)
+        asked = "--onnx-exporter=torchscript", "-pno:randomly", "-k", "inputs-kept or outputs-kept"
+        result = pytester.runpytest_inprocess(*asked)
+        result.assert_outcomes(passed=4, deselected=26)
+
     @pytest.mark.parametrize(("own", "is_refused"), [("CASE", False), ("case(Good())", True)], ids=["same", "other"])
     def test_other_module(self, pytester, own, is_refused):
         """One case may serve several modules, but another one of its name is refused."""

@@ -223,7 +223,7 @@ class TestFigures:
     def test_faults(self):
         """The README's table of faults is on the page that is made of them, row by row."""
         text = README.read_text(encoding="utf-8")
-        table = re.search(r"^\| \| asked \| caught \|.*?\n\n", text, re.MULTILINE | re.DOTALL)[0]
+        table = re.search(r"^\| tool \| asked \| caught \|.*?\n\n", text, re.MULTILINE | re.DOTALL)[0]
         assert table.count("\n") > 5
         assert table in fault_page.PAGE.read_text(encoding="utf-8")
         broken, good = re.search(r"Each of (\d+) deliberately broken .* and (\d+) good ones", text).groups()

@@ -6,7 +6,7 @@ from torch import nn
 
 from onnxproof import Case, Dim
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
-from zoo.architecture import ONE_NAME, SEED, architecture, tokens, wrong
+from zoo.architecture import ENCODER_DECODER, ONE_NAME, SEED, architecture, tokens, wrong
 
 
 def sound(*shape: int):
@@ -39,13 +39,7 @@ def wav2vec2():
 
 WHISPER = {
     "vocab_size": 200,
-    "d_model": 32,
-    "encoder_layers": 2,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 4,
-    "decoder_attention_heads": 4,
-    "encoder_ffn_dim": 64,
-    "decoder_ffn_dim": 64,
+    **ENCODER_DECODER,
     "num_mel_bins": 16,
     "max_source_positions": 50,
     "max_target_positions": 32,

@@ -24,6 +24,17 @@ def map_leaves(change: Callable[[str, Any], Any], values: Mapping[str, Any]) -> 
     return {key: _mapped(change, str(key), value) for key, value in values.items()}
 
 
+def count_values(values: Mapping[str, Any]) -> int:
+    """The number of values in all leaves."""
+    return sum(map(np.size, leaves(values).values()))
+
+
+def widened(leaf: Any) -> Any:
+    """An array of narrower floats in float64. Anything else stays as it is."""
+    is_narrow = isinstance(leaf, np.ndarray) and leaf.dtype.name in ("float16", "float32", "bfloat16")
+    return leaf.astype(np.float64) if is_narrow else leaf
+
+
 def is_named_tuple(value: Any) -> bool:
     """Whether a value is a tuple whose fields have names."""
     return isinstance(value, tuple) and hasattr(value, "_fields")

@@ -60,9 +60,8 @@ def judge(check: Check, conversion: Conversion) -> Finding:
             "problem": f"the check holds, and was expected to fail: {reason}",
             "advice": "Take it out of the case's `expected`.",
         }
-    shown: dict[str, Any] = {
-        name: printable(text) for name, text in texts.items()
-    }  # names in a file may command the terminal
+    # names in a file may command the terminal
+    shown: dict[str, Any] = {name: printable(text) for name, text in texts.items()}
     return Finding(conversion.case.name, file.exporter, file.given, file.opset, id, verdict, run=run, **shown)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from onnxproof._internal.texts import one_line
-from onnxproof._internal.trees import Array, leaves
+from onnxproof._internal.trees import Array, count_values, leaves
 from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.checks.figures import figure_of
 from onnxproof.checks.sizes import judged_sizes
@@ -200,7 +200,7 @@ def engines_agree(conversion: Conversion) -> str:
 
 def _smallest(found: Sequence[JudgedProbe]) -> JudgedProbe:
     """The probe with the fewest values, if possible without a size of 1."""
-    return min(found, key=lambda j: (1 in j.probe.sizes.values(), sum(map(np.size, leaves(j.probe.inputs).values()))))
+    return min(found, key=lambda j: (1 in j.probe.sizes.values(), count_values(j.probe.inputs)))
 
 
 def repeatable(conversion: Conversion) -> str:

@@ -29,10 +29,10 @@ _DRAWN = dict.fromkeys(_EPS, TensorProto.FLOAT) | {"float64": TensorProto.DOUBLE
 """The dtype that random numbers are drawn in: ONNX Runtime draws no narrow ones."""
 
 
-def moved(model: ModelProto, seed: int) -> ModelProto:
+def moved(model: ModelProto) -> ModelProto:
     """A copy in which each node's floating-point result is moved by up to `ROUNDINGS` halves of its last place.
 
-    `seed` chooses by how much. Integral results stay from opset 11 on; what is in subgraphs and functions stays.
+    Integral results stay from opset 11 on; what is in subgraphs and functions stays.
     """
     dtypes = {name: value.dtype for name, value in inferred(model).items()}
     keeps_integers = opsets_of(model).get("", 0) >= 11
@@ -49,7 +49,7 @@ def moved(model: ModelProto, seed: int) -> ModelProto:
         for place, name in enumerate(node.output if node.op_type not in EXACT else ()):
             if dtypes.get(name, "") in _EPS:
                 copy.output[place] = f"{name}/exact"
-                number = float(1000 * index + 10 * place + seed)
+                number = float(1000 * index + 10 * place)
                 made.graph.node.extend(_move(name, dtypes[name], number, keeps_integers))
     return made
 

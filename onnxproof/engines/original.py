@@ -3,17 +3,16 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 import onnx
 import onnxruntime
 from onnx import ModelProto
 
 from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.memo import Memo
-from onnxproof._internal.trees import Array
+from onnxproof._internal.trees import Array, widened
 from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import Engine, EngineError, Session, ask, engine
 from onnxproof.engines.forked import EngineProcess
@@ -26,7 +25,6 @@ from onnxproof.engines.work import with_shapes, work_of
 from onnxproof.graph.load import load_model
 
 OWN = "own"
-NARROW = ("float16", "float32", "bfloat16")
 
 
 class RefusalError(Exception):
@@ -51,12 +49,9 @@ class OnnxModel:
 
     def run_in_float64(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs of onnx's reference evaluator, with every float in float64."""
-        wide = {
-            name: array.astype(np.float64) if array.dtype.name in NARROW else array for name, array in inputs.items()
-        }
-        return self.run_in("float64", wide)
+        return self.run_in("float64", {name: widened(array) for name, array in inputs.items()})
 
-    def run_rounded_at_random(self, inputs: Mapping[str, Array], seed: int) -> dict[str, Array]:
+    def run_rounded_at_random(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs in another order of rounding, another one at each call."""
         return self.run_in("moved", inputs)
 
@@ -145,8 +140,8 @@ _ENGINES: dict[str, Engine] = {
     "openvino": _Second("openvino"),
     "float64": _Float64(),
     "reference": ReferenceEvaluator(),
-    "moved": _Edited(partial(moved, seed=0)),
+    "moved": _Edited(moved),
     "shapes": _Edited(with_shapes),
     "figures": _Edited(with_figures),
-    "moved figures": _Edited(lambda model: with_figures(moved(model, seed=0))),
+    "moved figures": _Edited(lambda model: with_figures(moved(model))),
 }

@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-from onnxproof._internal.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor
+from onnxproof._internal.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor, widened
 from onnxproof.engines.arithmetic import Work, as_it_is, counted, in_float64, rounded_at_random
 from onnxproof.engines.base import EngineError, require_names
 from onnxproof.engines.decisions import Call, Decisions, plain
@@ -54,7 +53,7 @@ class TorchModel:
 
         `taken` gets the decisions of this run; with those of another one in `again`, this one decides as it did.
         """
-        wide = map_leaves(lambda _, leaf: _in_float64(leaf), inputs)
+        wide = map_leaves(lambda _, leaf: widened(leaf), inputs)
         taken = Decisions() if taken is None else taken
         try:
             found = self._run(self.model, wide, in_float64(taken.recorded if again is None else again.again()))
@@ -63,7 +62,7 @@ class TorchModel:
                 raise
             taken.clear()
             found = self._run(self._copy_in_float64, wide, contextlib.nullcontext())
-        return {name: _in_float64(array) for name, array in found.items()}
+        return {name: widened(array) for name, array in found.items()}
 
     def work(self, inputs: Mapping[str, Any]) -> Work:
         """The work of `run`. What the model raises is raised."""
@@ -92,11 +91,6 @@ class TorchModel:
         with torch.inference_mode(), arithmetic:
             outputs = model(*positional, **{name: tensors[name] for name in tensors if name in self.keywords})
         return {name: to_array(value) for name, value in named_outputs(outputs, self.output_names).items()}
-
-
-def _in_float64(leaf: Any) -> Any:
-    is_narrow = isinstance(leaf, np.ndarray) and leaf.dtype.name in ("float16", "float32", "bfloat16")
-    return leaf.astype(np.float64) if is_narrow else leaf
 
 
 def named_outputs(outputs: Any, names: Sequence[str] = ()) -> dict[str, torch.Tensor]:

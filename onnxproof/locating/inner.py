@@ -12,7 +12,7 @@ import onnx
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten
 
-from onnxproof._internal.trees import Array, leaves, to_array
+from onnxproof._internal.trees import Array, count_values, to_array
 from onnxproof.engines.reference import evaluator
 from onnxproof.engines.torch import TorchModel
 from onnxproof.graph.load import load_model
@@ -53,7 +53,7 @@ def departing_module(conversion: Conversion, judged: JudgedProbe) -> str:
     "" if there is none: what departs is then in no module, or in many. A module that an exporter has merged with the
     next one is not taken for it.
     """
-    if sum(map(np.size, leaves(judged.probe.inputs).values())) > MOST_INPUTS:
+    if count_values(judged.probe.inputs) > MOST_INPUTS:
         return ""
     try:
         feeds = conversion.feeds(judged.probe.inputs)

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from onnxproof._internal.forked import SECONDS as TIMEOUT
-from onnxproof._internal.trees import Array, leaves
+from onnxproof._internal.trees import Array, count_values, leaves
 from onnxproof.case import DATA_SIZE, Case, CaseError
 from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
@@ -193,13 +193,13 @@ class ReferenceModel:
         cheap = CHEAP * run_seconds(work)
         in_float64 = evaluator_seconds(work) if self.case.file else FLOAT64 * run_seconds(work)
         pays = self._budget.pays_for(cheap + in_float64)
-        reference = self.ask(probe.inputs) if pays else self._ask(probe.inputs, in_float64=False)
+        reference = self._ask(probe.inputs, in_float64=pays)
         self._budget.spent += cheap + in_float64 * pays if reference else 0
         return reference
 
     def work(self, inputs: Mapping[str, Any]) -> Work:
         """The work of a run, from that of the example by the number of values."""
-        share = _values(inputs) / max(1, _values(self.case.inputs))
+        share = count_values(inputs) / max(1, count_values(self.case.inputs))
         return Work(share * self._example_work.flops, share * self._example_work.loops)
 
     def check_seconds(self, is_first: bool = True) -> float:
@@ -266,9 +266,11 @@ class ReferenceModel:
     @property
     def base(self) -> JudgedProbe:
         """The probe that changes are made to: the example or, where that is large, one of other sizes."""
-        cheap = [judged for judged in self.judged if _values(judged.probe.inputs) <= MOST_VALUES]
+        cheap = [judged for judged in self.judged if count_values(judged.probe.inputs) <= MOST_VALUES]
         cheap = [judged for judged in cheap if 1 not in judged.probe.sizes.values()]
-        return self.traced if self.traced in cheap or not cheap else max(cheap, key=lambda j: _values(j.probe.inputs))
+        if self.traced in cheap or not cheap:
+            return self.traced
+        return max(cheap, key=lambda judged: count_values(judged.probe.inputs))
 
     @cached_property
     def repeats(self) -> bool:
@@ -285,11 +287,6 @@ class ReferenceModel:
         """Another probe with the model's outputs; None if the model refuses it."""
         found = self.ask(probe.inputs)
         return JudgedProbe(probe, found) if found else None
-
-
-def _values(inputs: Mapping[str, Any]) -> int:
-    """The number of values in the inputs."""
-    return sum(map(np.size, leaves(inputs).values()))
 
 
 def same_bits(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:

@@ -36,7 +36,7 @@ class Spread(Mapping[str, float]):
     def _shares(self) -> dict[str, float]:
         values = self._model.run(self._inputs)
         try:
-            return shares(values, self._model.run_rounded_at_random(self._inputs, 0))
+            return shares(values, self._model.run_rounded_at_random(self._inputs))
         except RefusalError:  # an operator of another domain
             ways = [shares(values, way) for way in self._model.runs_in_other_ways(self._inputs)]
             return {name: max(way.get(name, 0.0) for way in ways) for name in (values if ways else ())}
@@ -59,7 +59,7 @@ def other_ways(
     @cache
     def others() -> tuple[Mapping[str, Array], ...]:
         try:
-            moved = [model.run_rounded_at_random(inputs, seed) for seed in range(ORDERS)]
+            moved = [model.run_rounded_at_random(inputs) for _ in range(ORDERS)]
         except RefusalError:
             moved = []
         more = [way for way in model.runs_in_other_ways(inputs) if _is_rounding(values, way, usual)]

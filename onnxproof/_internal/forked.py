@@ -11,6 +11,7 @@ import os
 import pickle
 import re
 import signal
+import stat
 import sys
 import tempfile
 import threading
@@ -76,9 +77,11 @@ class Forked:
 
     def _start(self) -> None:
         context = multiprocessing.get_context("fork")
+        pipes = _pipes()
         self._connection, theirs = context.Pipe()
         self._printed = tempfile.TemporaryFile("w+", buffering=1, errors="replace")  # noqa: SIM115
-        self._process = context.Process(target=_serve, args=(self._call, theirs, self._printed), daemon=True)
+        args = (self._call, theirs, self._printed, pipes)
+        self._process = context.Process(target=_serve, args=args, daemon=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of any thread, as OpenMP's
             self._process.start()
@@ -134,13 +137,19 @@ def _end(parent: int, process: Any, connection: Connection, printed: TextIO) -> 
     printed.close()
 
 
-def _serve(call: Callable[..., Any], connection: Connection, printed: TextIO) -> None:
-    """Answers until the parent ends; what is printed goes to a file, and a crash is dumped there."""
+def _serve(call: Callable[..., Any], connection: Connection, printed: TextIO, pipes: list[int]) -> None:
+    """Answers until the parent ends; what is printed goes to a file, and a crash is dumped there.
+
+    The parent's `pipes` are let go: who reads one waits until its last copy is closed.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends this process
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")  # the first to be killed when memory runs out
     for stream in (1, 2):
         os.dup2(printed.fileno(), stream)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for pipe in pipes:
+        os.dup2(nothing, pipe)  # the number stays taken: the object that has it may still close it
     gc.freeze()  # a collection would copy the parent's memory, page by page
     sys.stdout = sys.stderr = printed
     faulthandler.enable(printed)
@@ -148,6 +157,17 @@ def _serve(call: Callable[..., Any], connection: Connection, printed: TextIO) ->
     threading.Thread(target=_answer_all, args=(call, connection), daemon=True).start()
     parent = multiprocessing.parent_process()
     wait([parent.sentinel] if parent else [])
+
+
+def _pipes() -> list[int]:
+    """The descriptors of this process's pipes and sockets, besides those of its three streams."""
+    found = []
+    for descriptor in (int(path.name) for path in Path("/proc/self/fd").iterdir()):
+        with suppress(OSError):  # that of the listing is closed
+            mode = os.fstat(descriptor).st_mode
+            if descriptor > 2 and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+                found.append(descriptor)
+    return found
 
 
 def _answer_all(call: Callable[..., Any], connection: Connection) -> None:

@@ -4,6 +4,7 @@ import ctypes
 import gc
 import multiprocessing
 import os
+import subprocess
 import sys
 import time
 
@@ -50,6 +51,17 @@ class TestCall:
         seen = []
         call = Forked(lambda value: seen.append(value) or list(seen))
         assert (call(1), call(2), seen) == ([1], [1, 2], [])
+
+    def test_pipes(self):
+        """A process that reads until its pipe ends is not kept waiting."""
+        with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as reader:
+            call = Forked(lambda: 1)
+            call()
+            try:
+                reader.stdin.close()
+                assert reader.wait(20) == 0
+            finally:
+                call.close()
 
     def test_raises(self):
         """What it raises is raised."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from onnxproof import Case
+from onnxproof.engines.torch import TorchModel
 
 SEED = 20260214
 
@@ -38,7 +39,7 @@ def architecture(package: str, *, quick: bool = False) -> Callable[[Callable[[],
         def seeded() -> Case:
             torch.manual_seed(SEED)
             case = make()
-            enliven(case.model.eval())
+            enliven(case)
             return replace(case, name=make.__name__)
 
         place = f"{make.__module__}:{make.__name__}"
@@ -49,19 +50,30 @@ def architecture(package: str, *, quick: bool = False) -> Callable[[Callable[[],
 
 
 @torch.no_grad()
-def enliven(model: nn.Module) -> None:
-    """Moves the weights that start as one constant, as training does.
+def enliven(case: Case) -> None:
+    """Gives the model weights with which its inputs reach its outputs, as training does.
 
-    A branch whose scale starts at zero, or norms that do nothing, would hide what an exporter makes of them.
+    Scales that start at zero, norms that do nothing and weights that are tiny would hide what an exporter makes of
+    them. The statistics of batch norms become those of the case's example.
     """
-    for weight in model.parameters():
-        if weight.ndim and weight.is_floating_point() and len(weight.unique()) == 1:
+    model = case.model.eval()
+    for weight in filter(torch.is_floating_point, model.parameters()):
+        if weight.ndim and len(weight.unique()) == 1:
             weight += 0.2 * torch.randn_like(weight)
-    for name, buffer in model.named_buffers():
-        if name.endswith("running_mean"):
-            buffer += 0.2 * torch.randn_like(buffer)
-        elif name.endswith("running_var"):
-            buffer *= 0.5 + torch.rand_like(buffer)
+        elif weight.ndim > 1:
+            weight *= max(1.0, float(weight[0].numel() ** -0.5 / weight.std()))
+    norms = [module for module in model.modules() if getattr(module, "running_mean", None) is not None]
+    hooks = [norm.register_forward_pre_hook(_settle) for norm in norms]
+    TorchModel(model, tuple(case.inputs), case.output_names, tuple(case.kwargs)).run(case.inputs)
+    for hook in hooks:
+        hook.remove()
+
+
+def _settle(norm: nn.Module, args: tuple[torch.Tensor]) -> None:
+    """Sets the statistics of a batch norm to those of its input."""
+    channels = args[0].transpose(0, 1).flatten(1)
+    norm.running_mean.copy_(channels.mean(1))
+    norm.running_var.copy_(channels.var(1))
 
 
 def wrong(exporter: str, checks: str, reason: str) -> Callable[[Callable[[], Case]], Callable[[], Case]]:

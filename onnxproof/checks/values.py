@@ -18,7 +18,8 @@ from onnxproof.locating.sizes import where_it_is_right
 from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
 from onnxproof.probing.files import GivenFile
-from onnxproof.probing.reference import Change, JudgedProbe, same_bits
+from onnxproof.probing.reactions import Change
+from onnxproof.probing.reference import JudgedProbe, same_bits
 from onnxproof.results import Parity
 
 
@@ -272,7 +273,13 @@ def probes_adequate(conversion: Conversion) -> str:
         raise CheckError(f"the model accepts only {only}", "Give more of them in the case's `also`.")
     if not any(value.size and value.min() < value.max() for j in judged for value in j.reference.values.values()):
         raise CheckError("the model's outputs are constant on every probe", "Give inputs that it reacts to.")
+    if not conversion.model.reacts_to_values:
+        raise CheckError(
+            f"no other values of {', '.join(case.required_inputs)} change the model's outputs by more than rounding",
+            "Give weights and inputs with which it reacts: a file that ignores them would hold, too.",
+        )
     limits = [f"{name} is {example[name].flat[0]} throughout" for name in constant if example[name].size]
+    limits += [f"no reaction to {name} seen" for name in conversion.model.ignored_inputs if name not in constant]
     if conversion.model.left_out:
         limits.append(f"{conversion.model.left_out} more with --thorough")
     return "; ".join([f"{len(judged)} probes", *limits, *judged_sizes(conversion)])

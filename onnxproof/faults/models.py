@@ -292,5 +292,11 @@ def single_pixel() -> Case:
     return Case(Computed(_smoothed).eval(), {"image": picture(1, 1, 1, 1)}, output_names=["output"])
 
 
+@model_fault(caught_by="probes-adequate", exporters=BOTH)
+def dead_network() -> Case:
+    """The network's features vanish beside what it adds to them: a file that ignores its picture would look right."""
+    return on_images(lambda image: 1e-9 * _smoothed(image) + torch.arange(1, image.shape[3] + 1))
+
+
 def _smoothed(image: Tensor) -> Tensor:
     return functional.avg_pool2d(image, 3, stride=1, padding=1)

@@ -7,16 +7,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
-import numpy as np
 from torch import nn
 
 from onnxproof._internal.forked import SECONDS as TIMEOUT
-from onnxproof._internal.trees import Array, count_values, leaves
-from onnxproof.case import DATA_SIZE, Case, CaseError
+from onnxproof._internal.trees import Array, count_values
+from onnxproof.case import Case, CaseError
 from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel
-from onnxproof.parity.compare import Reference, compare, usual_rounding
+from onnxproof.parity.compare import Reference, usual_rounding
 from onnxproof.probing.budget import (
     CHEAP,
     FLOAT64,
@@ -38,7 +37,8 @@ from onnxproof.probing.originals import (
     reference_of_module,
     require_readable,
 )
-from onnxproof.probing.probes import Probe, other_probes, other_values, replaced, resized, traced
+from onnxproof.probing.probes import Probe, other_probes, traced
+from onnxproof.probing.reactions import Reactions, differ, reactions
 from onnxproof.probing.sizes import SizeTrials
 from onnxproof.probing.spread import Spread
 
@@ -59,17 +59,6 @@ class JudgedProbe:
 
     probe: Probe
     reference: Reference
-
-
-@dataclass(frozen=True)
-class Change:
-    """A change that the model reacts to: of the values of an input, or of the size of a dimension."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"the input {self.name}" if self.kind == "input" else f"the size of {self.name}"
 
 
 class ReferenceModel:
@@ -233,35 +222,28 @@ class ReferenceModel:
         return CaseError("the model refused its inputs once, and takes them now: it keeps state")
 
     @cached_property
-    def reactions(self) -> dict[Change, list[tuple[dict[str, Any], Mapping[str, Array]]]]:
-        """The inputs that change one input's values or one dimension's size, with outputs that differ from the
-        base's, by what is changed.
-        """
-        base = self.base.probe
-        case = replace(self.case, inputs=base.inputs, kwargs={name: base.inputs[name] for name in self.case.kwargs})
-        away = {s: base.sizes[s] - size for s, size in self.case.sizes.items()}
-        changes = {
-            Change("input", name): [replaced(case.inputs, name, value) for value in other_values(case, name)]
-            for name in case.required_inputs
-        } | {
-            Change("size", symbol): [
-                dict(resized(case, {**base.sizes, symbol: size + away[symbol]}).inputs) for size in sizes
-            ]
-            for symbol, sizes in self.sizes.beside.items()
-        }
-        return {change: list(self._reacting(change, inputs)) for change, inputs in changes.items()}
+    def reactions(self) -> Reactions:
+        """The inputs that change one input's values or one dimension's size, to which the model reacts."""
+        base = self.base
+        return reactions(self.case, base.probe, base.reference.values, self.sizes.beside, self._ask_values)
 
-    def _reacting(
-        self, change: Change, found: list[dict[str, Any]]
-    ) -> Iterator[tuple[dict[str, Any], Mapping[str, Array]]]:
-        """The inputs that the model reacts to: each of a parameter's, one of data and of sizes."""
-        own = Reference(self.base.reference.values)
-        for inputs in found:
-            values = self._ask_values(inputs)
-            if values and not all(parity.same for parity in compare(values, own, "")):
-                yield inputs, values
-                if change.kind == "size" or np.size(leaves(self.base.probe.inputs)[change.name]) > DATA_SIZE:
-                    return
+    @property
+    def ignored_inputs(self) -> tuple[str, ...]:
+        """The inputs of which no other values that were tried change an output by more than rounding."""
+        changes = self.reactions.items()
+        return tuple(change.name for change, shown in changes if change.kind == "input" and not shown)
+
+    @property
+    def reacts_to_values(self) -> bool:
+        """Whether other values of its inputs change an output by more than rounding, at the same sizes."""
+        if len(self.ignored_inputs) < len(self.case.required_inputs):
+            return True
+        firsts: dict[tuple[int, ...], JudgedProbe] = {}
+        for judged in self.judged:
+            first = firsts.setdefault(tuple(judged.probe.sizes.values()), judged)
+            if differ(judged.reference.values, first.reference.values):
+                return True
+        return False
 
     @property
     def base(self) -> JudgedProbe:

@@ -198,7 +198,7 @@ class TestPytest:
         write(Path("wrong.onnx"), edit=weaker)
         np.savez("example.npz", **EXAMPLE)
         pytester.makepyfile(
-            test_tool="import numpy as np\n"
+            test_compared="import numpy as np\n"
             "from onnxproof import Case, conversion_checks\n"
             "case = Case('before.onnx', dict(np.load('example.npz')))\n"
             "@conversion_checks(case, file='wrong.onnx')\n"

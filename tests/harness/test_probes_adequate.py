@@ -83,6 +83,13 @@ class TestProbes:
                 "Give inputs that it reacts to.",
                 id="constant-outputs",
             ),
+            pytest.param(
+                lambda x, y: x * 1e-9 + y * 1e-9 + torch.arange(1.0, 5.0),
+                {"x": ROWS, "y": ROWS},
+                "no other values of x, y change the model's outputs by more than rounding",
+                "Give weights and inputs with which it reacts: a file that ignores them would hold, too.",
+                id="no-reaction",
+            ),
         ],
     )
     def test_inadequate(self, asked, make, inputs, problem, advice):
@@ -104,6 +111,17 @@ class TestProbes:
     def test_adequate(self, asked, make, inputs):
         """Parameters may be constant, and so may be one of the outputs."""
         assert asked(make, inputs).verdict == CheckVerdict.HOLDS
+
+    def test_ignored(self, asked):
+        """The figure names an input that the model does not react to, where it reacts to another one."""
+        finding = asked(lambda x, y: x * 1e-9 + y, {"x": ROWS, "y": ROWS})
+        assert (finding.verdict, finding.figure.split("; ")[1:]) == (CheckVerdict.HOLDS, ["no reaction to x seen"])
+
+    @pytest.mark.parametrize(("other", "verdict"), [(ROWS + 90, CheckVerdict.HOLDS), (ROWS + 9, CheckVerdict.FAILS)])
+    def test_reaction_to_also(self, asked, other, verdict):
+        """A reaction to `also` alone counts."""
+        finding = asked(lambda x: x * (x.sum() > 1000) + torch.arange(4.0), {"x": ROWS}, also=[{"x": other}])
+        assert finding.verdict == verdict
 
     def test_two_values(self, asked):
         """Two values are enough if `also` has other ones."""

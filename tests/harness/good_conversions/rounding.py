@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from onnxproof.case import Case
-from onnxproof.faults.models import Computed
+from onnxproof.faults.models import Computed, picture
 from onnxproof.faults.rounding import Detector, near_ties, picks_case
 from tests.harness.good_conversions.making import GoodConversion, built, normal, on_features
 
@@ -35,6 +35,13 @@ def steps() -> Case:
     return Case(model, {"image": tenths}, {"image": {0: "batch"}}, also=[{"image": tenths[::2] + np.float32(0.05)}])
 
 
+def bright_alone() -> Case:
+    """A model that other values of the example do not move, those of `also` do."""
+    model = Computed(lambda image: image * (image.mean() > 5) + torch.arange(image.shape[3])).eval()
+    dark = picture(2, 3, 6, 8)
+    return Case(model, {"image": dark}, {"image": {0: "batch", 3: "width"}}, also=[{"image": dark + 8}])
+
+
 def similarity() -> Case:
     return Case(
         built(Similarity),
@@ -61,6 +68,7 @@ def picks_by_near_ties() -> Case:
 ROUNDING = (
     GoodConversion("picks-by-near-ties", picks_by_near_ties),
     GoodConversion("steps", steps),
+    GoodConversion("bright-alone", bright_alone),
     GoodConversion("similarity", similarity),
     GoodConversion("boxes-and-scores", boxes_and_scores),
     GoodConversion("float32-table", on_features(Float32Table)),

@@ -33,7 +33,7 @@ Reactions: TypeAlias = Mapping[Change, Sequence[Shown]]
 def reactions(
     case: Case,
     base: Probe,
-    own: Mapping[str, Array],
+    own: Reference,
     beside: Mapping[str, Sequence[int]],
     ask: Callable[[Mapping[str, Any]], Mapping[str, Array] | None],
 ) -> Reactions:
@@ -66,6 +66,7 @@ def reactions(
     return {change: list(reacting(change, found)) for change, found in changes.items()}
 
 
-def differ(values: Mapping[str, Array], own: Mapping[str, Array]) -> bool:
-    """Whether outputs differ by more than rounding."""
-    return not all(parity.same for parity in compare(values, Reference(own), ""))
+def differ(values: Mapping[str, Array], own: Reference) -> bool:
+    """Whether outputs differ by more than the rounding that is seen in one run."""
+    own = Reference(own.values, own.exact, usual=own.usual)
+    return not all(parity.same for parity in compare(values, own, ""))

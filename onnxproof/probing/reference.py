@@ -225,7 +225,7 @@ class ReferenceModel:
     def reactions(self) -> Reactions:
         """The inputs that change one input's values or one dimension's size, to which the model reacts."""
         base = self.base
-        return reactions(self.case, base.probe, base.reference.values, self.sizes.beside, self._ask_values)
+        return reactions(self.case, base.probe, base.reference, self.sizes.beside, self._ask_values)
 
     @property
     def ignored_inputs(self) -> tuple[str, ...]:
@@ -241,7 +241,7 @@ class ReferenceModel:
         firsts: dict[tuple[int, ...], JudgedProbe] = {}
         for judged in self.judged:
             first = firsts.setdefault(tuple(judged.probe.sizes.values()), judged)
-            if differ(judged.reference.values, first.reference.values):
+            if differ(judged.reference.values, first.reference):
                 return True
         return False
 

@@ -46,7 +46,7 @@ def segformer():
 @architecture("transformers")
 @wrong(TORCHSCRIPT, "shapes-honest", ONE_NAME)
 @wrong(TORCHSCRIPT, "same-values-unseen", "the size that the depth is scaled to is a number in the file")
-@wrong(TORCH_EXPORT, "dims-kept, same-values-unseen", "the size of the example is in the file")
+@wrong(TORCH_EXPORT, STATIC, "the size of the example is in the file")
 def depth_anything():
     backbone = hf.Dinov2Config(
         **SMALL | {"num_hidden_layers": 4},

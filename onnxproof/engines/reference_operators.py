@@ -49,6 +49,31 @@ class MaxPool(OnnxMaxPool):
         return (_max_pool(x, **options),) if is_plain else super()._run(x, **options)
 
 
+class Pad(OpRun):
+    """Takes away what a negative padding says: `numpy.pad` takes none."""
+
+    def _run(
+        self,
+        data: Array,
+        pads: Sequence[int] = (),
+        constant_value: Array | float | None = None,
+        axes: Sequence[int] | None = None,
+        mode: str | None = None,
+        value: float | None = None,
+    ) -> tuple[Array]:
+        added = np.zeros((data.ndim, 2), np.int64)
+        added[list(range(data.ndim) if axes is None else axes)] = np.reshape(pads, (2, -1)).T
+        kept = tuple(
+            slice(max(0, -before), size - max(0, -after))
+            for (before, after), size in zip(added, data.shape, strict=True)
+        )
+        more = np.maximum(added, 0)
+        if mode and mode != "constant":
+            return (np.pad(data[kept], more, mode),)  # type: ignore[call-overload]
+        fill = constant_value if constant_value is not None else value or 0
+        return (np.pad(data[kept], more, constant_values=np.asarray(fill).astype(data.dtype)),)
+
+
 class Conv(OnnxConv):
     """Convolves without laying all patches side by side, and without zeros in a dilated kernel."""
 
@@ -74,7 +99,7 @@ class ConvTranspose(OnnxConvTranspose):
         return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
 
 
-OPERATORS = [BatchNormalization, Conv, ConvTranspose, GatherElements, GridSample, MaxPool]
+OPERATORS = [BatchNormalization, Conv, ConvTranspose, GatherElements, GridSample, MaxPool, Pad]
 
 
 def _max_pool(

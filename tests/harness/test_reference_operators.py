@@ -40,12 +40,17 @@ def run(inputs, operator, opset, **attributes):
 IMAGES, GRID = floats(2, 4, 9, 11), 2.2 * floats(2, 5, 6, 2) - 1.1
 NORM = [IMAGES, *(floats(4) + 0.5 for _ in range(4))]
 TABLE, FEW = floats(70, 3), DRAW.integers(-70, 70, (5, 2))
+TWO = np.array(2, np.float32)
 POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
 
 
 @pytest.mark.parametrize(
     ("inputs", "operator", "opset", "attributes"),
     [
+        pytest.param([IMAGES], "Pad", 2, {"pads": [0, 0, 1, -2, 0, 1, -3, 4], "value": 0.5}, id="pad-attribute"),
+        pytest.param([IMAGES, np.array([0, -1, 1, -2, 0, 0, -3, 4]), TWO], "Pad", 11, {}, id="pad-constant"),
+        pytest.param([IMAGES, np.array([0, 0, 3, -2, 0, 0, -1, 4])], "Pad", 13, {"mode": "reflect"}, id="pad-reflect"),
+        pytest.param([IMAGES, np.array([0, 0, 3, 2, 0, 0, 1, 4])], "Pad", 13, {"mode": "edge"}, id="pad-edge"),
         pytest.param(NORM, "BatchNormalization", 9, {"momentum": 0.9}, id="norm-momentum"),
         pytest.param(NORM, "BatchNormalization", 15, {"momentum": 0.9}, id="norm"),
         pytest.param([TABLE, FEW], "GatherElements", 13, {"axis": 0}, id="gather-many"),

@@ -19,7 +19,7 @@ SEED = 20260214
 class Architecture:
     """A function that makes a case, at `place` as the command takes it, and the package that has the model.
 
-    The ten that are `quick` take a few seconds each: `tox -e zoo -- -m quick`.
+    The ten that are `quick` take a few seconds each, and run in .ci/run: `tox -e zoo -- -m quick`.
     """
 
     place: str

@@ -91,7 +91,7 @@ def verdict(run: Run) -> str:
 
 def _outcome(trial: dict[str, str]) -> str:
     """What became of a fault in a file."""
-    return "caught" if trial["caught_by"] else "invisible" if trial["invisible"] else "missed"
+    return next((kind for kind in ("caught_by", "invisible", "untried") if trial.get(kind)), "missed")
 
 
 def checks_with(run: Run, verdict: CheckVerdict) -> list[str]:

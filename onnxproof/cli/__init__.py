@@ -42,6 +42,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_init(commands)
     _add_check(commands)
     _add_compare(commands)
+    _add_faults(commands)
     _add_report(commands)
     _add_fetch(commands)
     for each in (parser, *commands.choices.values()):
@@ -81,6 +82,30 @@ def _add_check(commands: Any) -> None:
         "status is 0 if every check holds, 1 if one fails, 2 if it could not run, 130 if it was interrupted.",
         epilog="example: onnxproof check my_models.py:my_case --onnx model.onnx",
     )
+    _add_conversion(parser)
+    _add_options_of_checks(parser)
+    parser.set_defaults(run=_run("check", "check_case"), onnx_option="--onnx ")
+
+
+def _add_faults(commands: Any) -> None:
+    parser = commands.add_parser(
+        "faults",
+        help="see which faults a case would notice",
+        description="Puts every known fault that suits it into a case's file, which must be right, and checks each. "
+        "What no check sees is tried on other inputs, which the case may need. The exit status is 0 if nothing is to "
+        "be added, 1 if other inputs show a fault that the case's do not, 2 if it could not run, 130 if it was "
+        "interrupted.",
+        epilog="example: onnxproof faults my_models.py:my_case --exporter torchscript",
+    )
+    _add_conversion(parser)
+    _add_limits(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, for example --json > faults.json (default: a table)"
+    )
+    parser.set_defaults(run=_run("faults", "try_faults"), onnx_option="--onnx ", report=None)
+
+
+def _add_conversion(parser: Any) -> None:
     parser.add_argument(
         "case",
         metavar="CASE",
@@ -103,8 +128,6 @@ def _add_check(commands: Any) -> None:
         metavar="N",
         help="export at this opset, or hold the file to it, for example --opset 18 (default: torch's)",
     )
-    _add_options_of_checks(parser)
-    parser.set_defaults(run=_run("check", "check_case"), onnx_option="--onnx ")
 
 
 def _add_compare(commands: Any) -> None:
@@ -165,6 +188,21 @@ def _add_options_of_checks(parser: Any) -> None:
         default=[],
         help="run a check of yours too, for example --check my_checks.py:no_float64; may be repeated (default: none)",
     )
+    _add_limits(parser)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a results.json, for example --json > results.json (default: a table)",
+    )
+    parser.add_argument(
+        "--report",
+        metavar="DIR",
+        help="leave results.json, a page about it, and a script that shows each failure in this folder, for example "
+        "--report report (default: leave nothing)",
+    )
+
+
+def _add_limits(parser: Any) -> None:
     parser.add_argument(
         "--provider",
         default="CPUExecutionProvider",
@@ -188,17 +226,6 @@ def _add_options_of_checks(parser: Any) -> None:
         "same, for example --budget 60 (default: %(default)g)",
     )
     parser.add_argument("--thorough", action="store_true", help="leave nothing out, whatever it costs (default: off)")
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="print a results.json, for example --json > results.json (default: a table)",
-    )
-    parser.add_argument(
-        "--report",
-        metavar="DIR",
-        help="leave results.json, a page about it, and a script that shows each failure in this folder, for example "
-        "--report report (default: leave nothing)",
-    )
 
 
 def _add_report(commands: Any) -> None:

@@ -51,7 +51,7 @@ def check_case(arguments: argparse.Namespace) -> int:
 
 def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case]) -> int:
     """Checks the case that is made, which messages call `name`; the rest is `check_case`."""
-    _require_arguments(arguments)
+    require_arguments(arguments)
     try:
         with stdout_to_stderr() if arguments.json else contextlib.nullcontext():
             found = list(_shown(make(), arguments))
@@ -103,7 +103,8 @@ def load_case(text: str) -> Case:
     return found
 
 
-def _require_arguments(arguments: argparse.Namespace) -> None:
+def require_arguments(arguments: argparse.Namespace) -> None:
+    """Raises `CommandError` for options that do not go together, or a file that cannot be read."""
     if arguments.onnx and arguments.exporter:
         raise CommandError("--exporter: the file that --onnx names is already exported; leave one of them out")
     if arguments.opset is not None and arguments.opset < 1:

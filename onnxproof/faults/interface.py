@@ -246,10 +246,10 @@ def external_data_outside(good: Path, folder: Path) -> Path:
 
 
 def with_external_data(good: Path, folder: Path) -> tuple[Path, Path]:
-    """Copies a good file and moves its weights to a second file. Raises `Unsuited` if the file has no weights."""
+    """Copies a good file and moves its weights to a second file. Raises `Unsuited` if there are none to move."""
     model = load_model(good)
-    if not model.graph.initializer:
-        raise Unsuited("the file has no weights")
+    if not any(tensor.HasField("raw_data") for tensor in model.graph.initializer):
+        raise Unsuited("the file has no weights that a second one could hold")
     copy = folder / good.name
     location = f"{good.name}.data"
     onnx.save(model, copy, save_as_external_data=True, location=location, size_threshold=0)

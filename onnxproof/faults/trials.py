@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from onnxproof.checks import CHECKS, judge
@@ -10,7 +11,8 @@ from onnxproof.engines.base import EngineError
 from onnxproof.faults.fault import FAULTS, Fault, Unsuited
 from onnxproof.findings import Finding
 from onnxproof.probing.conversion import Conversion
-from onnxproof.probing.reference import same_bits
+from onnxproof.probing.probes import wider_probes
+from onnxproof.probing.reference import JudgedProbe, same_bits
 from onnxproof.results import CheckVerdict
 
 OF_VALUES = ("inputs-live", "same-values", "same-values-unseen", "optimizer-neutral", "engines-agree", "repeatable")
@@ -22,12 +24,20 @@ class Trial:
     """A fault in a file: the check that fails with it, the one named for it if that does; "" if none fails.
 
     `invisible` is then what was measured of its outputs, which are the right file's up to rounding; "" for a fault
-    that a check ought to have seen.
+    that a check ought to have seen. `shown_by` are other inputs on which they are not, "" if none were found.
+    `untried` is why the check named for it could not see it, "" if it could.
     """
 
     fault: str
     caught_by: str = ""
     invisible: str = ""
+    shown_by: str = ""
+    untried: str = ""
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether a check ought to have seen it."""
+        return not (self.caught_by or self.invisible or self.untried)
 
 
 def trials(good: Conversion, faults: Iterable[Fault] = tuple(FAULTS)) -> Iterator[Trial]:
@@ -58,6 +68,13 @@ class _Sound:
             self._verdicts[check] = judge(CHECKS[check], self.conversion).verdict
         return self._verdicts[check] == CheckVerdict.HOLDS
 
+    @cached_property
+    def wider(self) -> list[JudgedProbe]:
+        """Inputs beyond those of the checks, on which it is right, too."""
+        model = self.conversion.model
+        found = [model.judge(probe) for probe in wider_probes(model.case)]
+        return [judged for judged in found if judged and self.conversion.outcome(judged).is_right]
+
 
 def _tried(fault: Fault, broken: Conversion, sound: _Sound) -> Trial:
     found: dict[str, Finding] = {}
@@ -68,12 +85,14 @@ def _tried(fault: Fault, broken: Conversion, sound: _Sound) -> Trial:
                 return Trial(fault.id, check)
     own = found.get(fault.caught_by)
     if own is None:
-        return Trial(fault.id, invisible=f"{fault.caught_by} does not hold of the right file")
+        return Trial(fault.id, untried=f"{fault.caught_by} does not hold of the right file")
     if fault.caught_by not in OF_VALUES:
         return Trial(fault.id)
     if own.verdict == CheckVerdict.NOT_JUDGED:
-        return Trial(fault.id, invisible=f"{fault.caught_by} is not judged: {own.problem}")
-    return Trial(fault.id, invisible=_measured(broken, sound.conversion))
+        return Trial(fault.id, untried=f"{fault.caught_by} is not judged: {own.problem}")
+    measured = _measured(broken, sound.conversion)
+    shown = (each.probe.id for each in sound.wider if not broken.outcome(each).is_right) if measured else iter(())
+    return Trial(fault.id, invisible=measured, shown_by=next(shown, ""))
 
 
 def _measured(broken: Conversion, good: Conversion) -> str:

@@ -63,6 +63,17 @@ def resized(case: Case, sizes: Mapping[str, int]) -> Probe:
     return Probe(text, map_leaves(resize, case.inputs), dict(sizes))
 
 
+def wider_probes(case: Case) -> Iterator[Probe]:
+    """Inputs beyond those that a file is judged on: a larger range, another mean, other parameters, doubled sizes."""
+    for id, change in _WIDER.items():
+        yield Probe(id, _with_data(case, case.inputs, change), case.sizes)
+    for name, leaf in leaves(case.inputs).items():
+        if isinstance(leaf, np.ndarray) and _is_float(leaf) and name not in case.data_inputs:
+            yield Probe(f"{name} × 1.5", replaced(case.inputs, name, _scaled(leaf, 1.5)), case.sizes)
+    if case.sizes:
+        yield resized(case, {symbol: 2 * size for symbol, size in case.sizes.items()})
+
+
 def replaced(inputs: Mapping[str, Any], name: str, value: Any) -> dict[str, Any]:
     """The inputs with one leaf replaced."""
     return map_leaves(lambda leaf_name, leaf: value if leaf_name == name else leaf, inputs)
@@ -139,6 +150,13 @@ _CHANGES: Mapping[str, Callable[[Array], Array]] = {
     "flipped": _flipped,
 }
 """Other values for the same shape: one probe can hide a fault under its own rounding."""
+
+
+_WIDER: Mapping[str, Callable[[Array], Array]] = {
+    "values × 16": partial(_scaled, factor=16),
+    "values around 0": lambda leaf: (leaf - leaf.mean()).astype(leaf.dtype) if _is_float(leaf) and leaf.size else leaf,
+    "values without sign": lambda leaf: np.abs(leaf) if _is_float(leaf) else leaf,
+}
 
 
 def _with_data(case: Case, inputs: Mapping[str, Any], change: Callable[[Array], Array]) -> dict[str, Any]:

@@ -136,4 +136,24 @@ class TestMeasured:
         """What fails on the file as it is catches no fault in it."""
         onnx.save(parse_model(FILE.replace("Mul (", "Div (")), right.file.path)
         found = trials(Conversion(right.model, right.file), [each for each in FAULTS if each.id == "opset-raised"])
-        assert list(found) == [Trial("opset-raised", "", "opset-kept does not hold of the right file")]
+        assert list(found) == [Trial("opset-raised", untried="opset-kept does not hold of the right file")]
+
+    @pytest.mark.parametrize(("bound", "shown_by"), [(100, "values × 16"), (1000, "")])
+    def test_shown_by_others(self, right, bound, shown_by):
+        """Inputs that the case does not have show it: values as large as those of the case stay below the bound."""
+
+        def clipped(model):
+            """Large values are clipped."""
+            clip_output(model, bound)
+
+        (trial,) = trials(right, changed(clipped))
+        assert (trial.caught_by, trial.shown_by) == ("", shown_by)
+        assert trial.invisible.startswith("the same bits on ")
+
+
+def clip_output(model, bound):
+    """Clips the first output of `FILE` to -bound..bound."""
+    for name, value in (("low", -bound), ("high", bound)):
+        model.graph.initializer.append(onnx.helper.make_tensor(name, onnx.TensorProto.FLOAT, [], [value]))
+    model.graph.node[0].output[0] = "before"
+    model.graph.node.insert(1, onnx.helper.make_node("Clip", ["before", "low", "high"], ["scaled"]))

@@ -247,19 +247,22 @@ def _dishonest(graph: Graph, fed: Sequence[tuple[int, ...]], made: Sequence[tupl
 def self_contained(conversion: Conversion) -> str:
     """The file loads and runs without torch, from the files that it names alone."""
     try:
-        inputs = conversion.feeds(conversion.case.inputs)
+        conversion.feeds(conversion.case.inputs)
     except EngineError as error:
         raise NotJudgedError(f"{error}: see inputs-kept") from error
     except GraphError as error:
         if external_files(conversion.file.path):
             raise CheckError(one_line(error), BODIES_INSIDE) from error
         raise
+    judged = conversion.model.base  # which is cheap; a file that refuses its sizes may run on the example
+    judged = conversion.model.traced if conversion.outcome(judged).refusal else judged
     if conversion.case.file:  # no torch is near it
-        problem = one_line(conversion.outcome(conversion.model.traced).refusal)
+        problem = one_line(conversion.outcome(judged).refusal)
     else:
+        inputs = conversion.feeds(judged.probe.inputs)
         problem = run_without_torch(conversion.file.path, inputs, conversion.provider)
     if not problem:
         return "runs alone"
-    if conversion.outcome(conversion.model.traced).refusal and not operators_without_body(conversion.file.path):
+    if conversion.outcome(judged).refusal and not operators_without_body(conversion.file.path):
         raise NotJudgedError("the file does not run at all: see same-values")
     raise CheckError(problem, BODIES_INSIDE)

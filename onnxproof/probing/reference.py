@@ -44,6 +44,9 @@ from onnxproof.probing.spread import Spread
 
 Answer = TypeVar("Answer")
 
+ENOUGH_VALUES = 2**12
+"""Inputs of so many values show what larger ones do: what changes one thing at a time has about as many, if it can."""
+
 
 def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: tuple[str, ...] = ("output",)) -> Reference:
     """The outputs of `model` on `inputs`, and the same in float64.
@@ -252,7 +255,9 @@ class ReferenceModel:
         cheap = [judged for judged in cheap if 1 not in judged.probe.sizes.values()]
         if self.traced in cheap or not cheap:
             return self.traced
-        return max(cheap, key=lambda judged: count_values(judged.probe.inputs))
+        telling = [judged for judged in cheap if count_values(judged.probe.inputs) >= ENOUGH_VALUES]
+        choose = min if telling else max
+        return choose(telling or cheap, key=lambda judged: count_values(judged.probe.inputs))
 
     @cached_property
     def repeats(self) -> bool:

@@ -72,9 +72,7 @@ class Case:
         if isinstance(self.model, str | os.PathLike):
             self._take_file(Path(self.model))
         elif not isinstance(self.model, nn.Module):
-            raise CaseError(
-                f"the model is a {type(self.model).__name__}; give a torch.nn.Module or the path of an ONNX file"
-            )
+            raise CaseError(_no_model(self.model))
         if not isinstance(self.dynamic, Mapping):
             raise CaseError(
                 f"dynamic is {self.dynamic!r:.80}; name inputs and axes, such as {{'image': {{0: 'batch'}}}}"
@@ -210,6 +208,12 @@ class Case:
         """The translations; a function that makes them is called now."""
         made = self.translations
         return made if made is None or isinstance(made, Mapping) else made()
+
+
+def _no_model(given: Any) -> str:
+    if given is ...:
+        return "the model is to be filled in: give a torch.nn.Module instead of the dots"
+    return f"the model is of type {type(given).__name__}; give a torch.nn.Module or the path of an ONNX file"
 
 
 _OF_A_MODULE = ("kwargs", "export", "translations", "output_names")

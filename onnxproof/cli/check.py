@@ -99,7 +99,9 @@ def load_case(text: str) -> Case:
     if callable(found) and not isinstance(found, Case):
         found = of_the_user(text, require_no_arguments(text, found))
     if not isinstance(found, Case):
-        raise CommandError(f"{text} is a {type(found).__name__}; give an onnxproof.Case, or a function that makes one")
+        raise CommandError(
+            f"{text} is of type {type(found).__name__}; give an onnxproof.Case, or a function that makes one"
+        )
     return found
 
 

@@ -106,7 +106,7 @@ def named_outputs(outputs: Any, names: Sequence[str] = ()) -> dict[str, torch.Te
         if not isinstance(value, torch.Tensor):
             what = f"output {name.lstrip('.')}".strip()
             raise EngineError(
-                f"torch: the model's {what} is a {type(value).__name__}; an ONNX file has tensors alone: "
+                f"torch: the model's {what} is of type {type(value).__name__}; an ONNX file has tensors alone: "
                 "return them, or tuples or dicts of them, from a wrapper"
             )
     if not names and named:

@@ -96,8 +96,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("forward", "message"),
         [
-            pytest.param(lambda x: (x, None), "output 1 is a NoneType; .* from a wrapper", id="none"),
-            pytest.param(lambda x: {"x": x, "n": 3}, "output n is a int; .* from a wrapper", id="number"),
+            pytest.param(lambda x: (x, None), "output 1 is of type NoneType; .* from a wrapper", id="none"),
+            pytest.param(lambda x: {"x": x, "n": 3}, "output n is of type int; .* from a wrapper", id="number"),
         ],
     )
     def test_model(self, forward, message):

@@ -178,9 +178,8 @@ class TestMistakes:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            pytest.param(
-                {"model": len}, "the model is a builtin_function_or_method; give a torch.nn.Module", id="model"
-            ),
+            pytest.param({"model": 3}, "the model is of type int; give a torch.nn.Module", id="model"),
+            pytest.param({"model": ...}, "the model is to be filled in: give a torch.nn.Module", id="dots"),
             pytest.param({"inputs": [IMAGE]}, "inputs is not a mapping of input names to values", id="list"),
             pytest.param({"inputs": {}}, "inputs is not a mapping of input names to values", id="no-inputs"),
             pytest.param(

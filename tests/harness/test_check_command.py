@@ -394,13 +394,15 @@ class TestRefusedCase:
             pytest.param(
                 "models.py:inside_torch", "models.py:inside_torch raised RuntimeError: mat1 and", id="inside-torch"
             ),
-            pytest.param("models.py:number", "models.py:number is a int; give an onnxproof.Case, or a", id="no-case"),
+            pytest.param(
+                "models.py:number", "models.py:number is of type int; give an onnxproof.Case, or a", id="no-case"
+            ),
             pytest.param("models.py:fail", "models.py:fail raised RuntimeError: no weights here (", id="raises"),
             pytest.param("models.py:leave", "models.py:leave raised SystemExit: 0 (", id="leaves"),
-            pytest.param("models.py:X", "models.py:X is a ndarray", id="array"),
+            pytest.param("models.py:X", "models.py:X is of type ndarray", id="array"),
             pytest.param("models.py:needs", "models.py:needs is called without arguments: missing a", id="arguments"),
             pytest.param("models.py:listed", "models.py:listed: dynamic has [0] for 'x'; name its axes", id="axes"),
-            pytest.param("models.py:no_case", "models.py:no_case: the model is a builtin_function", id="no-model"),
+            pytest.param("models.py:no_case", "models.py:no_case: the model is of type builtin_f", id="no-model"),
             pytest.param(
                 "models.py:expecting",
                 "models.py:expecting: Double: expected: the check 'same-valeus' is unknown, did you mean 'same-v",
@@ -431,8 +433,8 @@ class TestRefusedCase:
         ("name", "reason"),
         [
             pytest.param("raises", "the model refuses its inputs: ArithmeticError: no way", id="raises"),
-            pytest.param("gives_number", "torch: the model's output is a int; an ONNX file has", id="number"),
-            pytest.param("gives_text", "torch: the model's output y is a str", id="text"),
+            pytest.param("gives_number", "torch: the model's output is of type int; an ONNX file has", id="number"),
+            pytest.param("gives_text", "torch: the model's output y is of type str", id="text"),
             pytest.param("wide", "the model refuses its inputs: RuntimeError: mat1 and mat2", id="float64"),
             pytest.param("leaves", "the model refuses its inputs: SystemExit: 0", id="exits"),
             pytest.param("large", "the model holds 2.0 GiB of weights; up to 2 GiB can be checked", id="large"),

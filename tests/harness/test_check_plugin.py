@@ -219,7 +219,9 @@ class TestTests:
         ("case", "message"),
         [
             pytest.param("lambda: X", "<lambda>: expected an onnxproof.Case, got ndarray", id="no-case"),
-            pytest.param("lambda: case(X)", "<lambda>: the model is a ndarray; give a torch.nn.Module", id="refused"),
+            pytest.param(
+                "lambda: case(X)", "<lambda>: the model is of type ndarray; give a torch.nn.Module", id="refused"
+            ),
             pytest.param(
                 'lambda: case(Good(), expected={"slip": "x"})', "Good: expected: the check 'slip'", id="expected"
             ),
@@ -315,7 +317,9 @@ class TestFailures:
         ("case", "reason"),
         [
             pytest.param("case(Raises())", "Raises: the model refuses its inputs: ArithmeticError: no way", id="model"),
-            pytest.param("lambda: case(X)", "<lambda>: the model is a ndarray; give a torch.nn.Module", id="case"),
+            pytest.param(
+                "lambda: case(X)", "<lambda>: the model is of type ndarray; give a torch.nn.Module", id="case"
+            ),
         ],
     )
     def test_refused(self, project, case, reason):

@@ -145,7 +145,7 @@ class TestJudged:
 
     def test_no_tensor(self):
         """Its outputs have to be tensors."""
-        with pytest.raises(CaseError, match="the model's output is a str; an ONNX file has tensors alone"):
+        with pytest.raises(CaseError, match="the model's output is of type str; an ONNX file has tensors alone"):
             _ = ReferenceModel(Case(Gives("text"), {"x": ROWS})).traced
 
     @pytest.mark.parametrize("kind", ["parameter", "buffer"])

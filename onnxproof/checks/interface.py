@@ -93,7 +93,7 @@ def well_formed(conversion: Conversion) -> str:
         again = by_original(conversion, "Export it again.", "Make it again, or report the model to the tool.")
         raise CheckError(one_line(error), again) from error
     if problem := _checked(conversion.file.path):
-        if conversion.case.file and (own := _checked(conversion.case.file)):
+        if conversion.original and (own := _checked(conversion.original)):
             raise NotJudgedError(f"onnx's checker refuses the original, too: {own}")
         again = by_original(conversion, "Export it again", "Make it again, or report the model to the tool")
         raise CheckError(problem, f"{again}: engines may misread a file that onnx's checker refuses.")
@@ -213,7 +213,7 @@ def shapes_honest(conversion: Conversion) -> str:
     for judged in ran:
         fed = [array.shape for array in conversion.feeds(judged.probe.inputs).values()]
         problem = _dishonest(conversion.graph, fed, conversion.outcome(judged).shapes)
-        if problem and conversion.case.file and (own := _own_problem(conversion.case.file, judged)):
+        if problem and conversion.original and (own := _own_problem(conversion.original, judged)):
             raise NotJudgedError(f"the original itself declares a size that a run does not have: {own}")
         if problem:
             raise CheckError(

@@ -62,7 +62,7 @@ def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Ch
         if same_bits(actual, base):
             raise CheckError(
                 f"the file does not react to {change}: its outputs stay those of the "
-                f"{by_original(conversion, 'traced inputs', 'example')}, the model's change",
+                f"{'example' if conversion.case.file else 'traced inputs'}, the model's change",
                 advice,
                 evidence=evidence,
                 run=_two_runs(conversion, inputs, values, actual),
@@ -181,7 +181,7 @@ def engines_agree(conversion: Conversion) -> str:
     if theirs.refusal:
         does = "is not asked" if theirs.is_left_out else "does not run it"
         raise NotJudgedError(f"the reference evaluator {does}: {one_line(theirs.refusal)}")
-    if not theirs.is_right and conversion.model.differs_in_reference(judged):
+    if not theirs.is_right and conversion.original and conversion.model.differs_in_reference(judged):
         raise NotJudgedError("the original itself has another result in the reference evaluator")
     if not theirs.is_right:
         raise CheckError(
@@ -269,7 +269,7 @@ def probes_adequate(conversion: Conversion) -> str:
     if all(np.size(leaf) <= 1 for leaf in leaves(case.inputs).values()):
         raise CheckError("no input has more than one value", "Give a larger example.")
     if len(judged) == 1:
-        only = by_original(conversion, "the traced inputs", "the example")
+        only = "the example" if conversion.case.file else "the traced inputs"
         raise CheckError(f"the model accepts only {only}", "Give more of them in the case's `also`.")
     if not any(value.size and value.min() < value.max() for j in judged for value in j.reference.values.values()):
         raise CheckError("the model's outputs are constant on every probe", "Give inputs that it reacts to.")

@@ -30,7 +30,7 @@ WITHOUT_FOLDING = "Make the file without fixed shapes or inputs, or leave out th
 
 def by_original(conversion: Conversion, of_a_module: str, of_a_file: str) -> str:
     """One text for a file that was exported from a module, and another for one that a tool made of a file."""
-    return of_a_file if conversion.case.file else of_a_module
+    return of_a_file if conversion.original else of_a_module
 
 
 def size_advice(conversion: Conversion) -> str:

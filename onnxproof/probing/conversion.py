@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,12 @@ class Conversion:
     def case(self) -> Case:
         """What is converted."""
         return self.model.case
+
+    @property
+    def original(self) -> Path | None:
+        """The other file that this one was made of; None for a module's, and for one that is judged by itself."""
+        own = self.case.file
+        return own if own and own.resolve() != self.file.path.resolve() else None
 
     @property
     def graph(self) -> Graph:

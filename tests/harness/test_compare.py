@@ -21,6 +21,9 @@ from onnxproof.results import read_results
 from tests.harness import test_hostile_onnx as hostile
 from tests.harness.two_files import BEFORE, EXAMPLE, compared, write
 
+MIXED = helper.make_tensor_value_info("mixed", TensorProto.INT64, None)
+"""A declared inner value that onnx's checker refuses."""
+
 NOT_OF_A_FILE = {"exports": "not judged", "opset-kept": "not judged"}
 
 
@@ -270,10 +273,46 @@ class TestInterface:
         """So is what onnx's checker says of both."""
 
         def break_type(model) -> None:
-            model.graph.value_info.append(helper.make_tensor_value_info("mixed", TensorProto.INT64, None))
+            model.graph.value_info.append(MIXED)
 
         both = compared(tmp_path, break_type)
         onnx.save(onnx.load(both.file.path), tmp_path / "before.onnx")
         finding = onnxproof.checks.judge(CHECKS["well-formed"], both)
         assert (finding.verdict, finding.problem[:41]) == ("not judged", "onnx's checker refuses the original, too:")
         assert onnxproof.checks.judge(CHECKS["well-formed"], compared(tmp_path, break_type)).verdict == "fails"
+
+
+class TestByItself:
+    """A file that is compared with itself has no original to excuse it."""
+
+    @pytest.fixture
+    def own(self, tmp_path):
+        """The finding of a check on a file that is compared with itself by another path."""
+
+        def judged(check: str, text: str, edit=noted):
+            model = parse_model(text)
+            edit(model)
+            path = tmp_path / "own.onnx"
+            onnx.save(model, path)
+            (tmp_path / "folder").mkdir()
+            (found,) = onnxproof.check(Case(path, EXAMPLE), file=tmp_path / "folder" / ".." / "own.onnx", only=[check])
+            return found
+
+        return judged
+
+    @pytest.mark.parametrize(
+        "check", ["well-formed", "shapes-honest", "same-values", "optimizer-neutral", "engines-agree", "self-contained"]
+    )
+    def test_holds(self, own, check):
+        """A right file holds."""
+        assert own(check, BEFORE).verdict == "holds"
+
+    def test_shape(self, own):
+        """A shape that it declares wrong fails."""
+        found = own("shapes-honest", BEFORE.replace("float[batch, 4] scores", "float[batch, 5] scores"))
+        assert (found.verdict, "tool" in found.advice) == ("fails", False)
+
+    def test_form(self, own):
+        """What onnx's checker refuses fails."""
+        found = own("well-formed", BEFORE, lambda model: model.graph.value_info.append(MIXED))
+        assert (found.verdict, "tool" in found.advice) == ("fails", False)

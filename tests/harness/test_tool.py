@@ -68,6 +68,9 @@ class TestOptimizer:
         assert "DivMulFusion" in same_values(Conversion(model, GivenFile(tmp_path / "after.onnx"))).problem
 
 
+PICTURE = {"x": np.random.default_rng(0).normal(size=(1, 1, 6, 6)).astype(np.float32)}
+
+
 class TestOtherEngine:
     """The original may mean something else in another engine itself, which is no tool's fault."""
 
@@ -80,10 +83,16 @@ class TestOtherEngine:
 
     def test_not_judged(self, tmp_path):
         """`engines-agree` says so."""
-        picture = {"x": np.random.default_rng(0).normal(size=(1, 1, 6, 6)).astype(np.float32)}
-        finding = judge(CHECKS["engines-agree"], compared(tmp_path, lambda model: None, self.CROPS, picture))
+        finding = judge(CHECKS["engines-agree"], compared(tmp_path, lambda model: None, self.CROPS, PICTURE))
         assert finding.verdict == "not judged"
         assert finding.problem == "the original itself has another result in the reference evaluator"
+
+    def test_by_itself(self, tmp_path):
+        """A file that is compared with itself fails."""
+        path = write(tmp_path / "own.onnx", self.CROPS)
+        finding = judge(CHECKS["engines-agree"], Conversion(ReferenceModel(Case(path, PICTURE)), GivenFile(path)))
+        assert "the reference evaluator has another result" in finding.problem
+        assert finding.verdict == "fails"
 
 
 class TestLoss:

@@ -53,9 +53,9 @@ def command_line() -> argparse.ArgumentParser:
 def _add_init(commands: Any) -> None:
     parser = commands.add_parser(
         "init",
-        help="write a starting case for a model",
-        description="Writes a case for the model that a Python file defines, with inputs that it was seen to take, or "
-        "for an ONNX file, with the inputs that it declares. Nothing is asked, and no file is replaced. The exit "
+        help="write a starting case for a model or an ONNX file",
+        description="Writes a case for the model that a Python file defines, or for an ONNX file, which is judged by "
+        "itself, with inputs that it was seen to take. Nothing is asked, and no file is replaced. The exit "
         "status is 0 if the case is written, 2 if it could not run, 130 if it was interrupted.",
         epilog="example: onnxproof init my_models.py",
     )

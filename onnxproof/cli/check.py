@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from textwrap import TextWrapper
 
 from rich.console import Console
@@ -54,7 +55,8 @@ def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case
     require_arguments(arguments)
     try:
         with stdout_to_stderr() if arguments.json else contextlib.nullcontext():
-            found = list(_shown(make(), arguments))
+            case = make()
+            found = list(_shown(case, arguments))
     except CaseError as error:
         raise CommandError(f"{name}: {one_line(error)}") from error
     page = ""
@@ -69,7 +71,7 @@ def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case
     if arguments.json and arguments.report:
         print(page, file=sys.stderr)
     elif not arguments.json:
-        print(_next_step(found, page))
+        print(_next_step(found, page) + _alone(case, arguments.onnx))
     return int(any(finding.verdict == CheckVerdict.FAILS for finding in found))
 
 
@@ -82,6 +84,13 @@ def _next_step(found: Sequence[Finding], page: str) -> str:
         return f"Next: fix {failing[0].check} of {failing[0].conversion}; {evidence}."
     verdict = f"No check fails; {unjudged} could not judge, as the table says" if unjudged else "Every check holds"
     return f"{verdict}{f': {page}' if page else '.'}"
+
+
+def _alone(case: Case, file: str | None) -> str:
+    """What a file that is judged by itself does not show; "" for others."""
+    if not (case.file and file and case.file.resolve() == Path(file).resolve()):
+        return ""
+    return f"\n{case.file.name} was judged by itself, not by the model that it was made from."
 
 
 def _shown(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:

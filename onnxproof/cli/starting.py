@@ -2,22 +2,26 @@
 
 import inspect
 import itertools
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from onnxproof._internal.texts import one_line
-from onnxproof.case import Case
+from onnxproof._internal.trees import Array
+from onnxproof.case import Case, CaseError
 from onnxproof.cli.error import CommandError
-from onnxproof.cli.guess import BATCH, LENGTH, Inputs, expressions, free_dimensions, made
+from onnxproof.cli.guess import Inputs, expressions, free_dimensions, made
 from onnxproof.cli.load import load_module, of_the_user
 from onnxproof.graph.facts import Value, read_graph
 from onnxproof.graph.load import GraphError
+from onnxproof.probing.drawn import drawn_inputs
 
 MOST_TRIED = 200
 """The most combinations of inputs that a model is tried on."""
@@ -30,13 +34,13 @@ DYNAMIC = "in `dynamic` the dimensions that must stay dynamic."
 class Start:
     """The parts of a starting case, as source; `todo` is what the user has to fill in."""
 
-    subject: str
+    question: str
     model: str
     todo: str
     inputs: Mapping[str, str]
     imports: str = ""
     dynamic: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    options: str = ""
+    options: Sequence[str] = ()
 
 
 def of_module(place: str, name: str = "") -> Start:
@@ -58,19 +62,36 @@ def of_module(place: str, name: str = "") -> Start:
 
 
 def of_file(place: str) -> Start:
-    """The start of a case for an ONNX file, whose model is to be filled in. Raises `CommandError` for a broken file."""
+    """The start of a case for an ONNX file, which is judged by itself. Raises `CommandError` for a broken file."""
     try:
-        graph = read_graph(place)
+        inputs = read_graph(place).inputs
     except GraphError as error:
         raise CommandError(one_line(error)) from error
-    return Start(
-        Path(place).name,
-        "...",
-        f"Fill in: instead of the dots the torch.nn.Module that {Path(place).name} was made from, in eval mode.",
-        {value.name: _drawn(value) for value in graph.inputs},
-        dynamic={value.name: axes for value in graph.inputs if (axes := _symbols(value))},
-        options=f" --onnx {place}",
+    todo = (
+        f"Fill in: the inputs that you ship; to judge {Path(place).name} by the torch.nn.Module that it was made from, "
     )
+    todo += "give that in eval mode instead of the path."
+    try:
+        drawn: Mapping[str, Array] = drawn_inputs(place)
+    except CaseError as error:
+        drawn, todo = {}, f"Fill in: {one_line(error)}."
+    return Start(
+        f"Whether {Path(place).name} is complete, and computes the same in each engine.",
+        quoted(place),
+        todo,
+        {value.name: _like(drawn[value.name]) if drawn else "..." for value in inputs},
+        dynamic={value.name: axes for value in inputs if (axes := _symbols(value))},
+        options=("--onnx", place),
+    )
+
+
+def quoted(text: str) -> str:
+    """Source of a text, which may come from a file."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _question(name: str) -> str:
+    return f"Whether the ONNX file of {name} does what the model does."
 
 
 def _models(module: ModuleType) -> dict[str, Any]:
@@ -113,7 +134,7 @@ def _of_model(module: str, name: str, found: Any, model: nn.Module | None) -> St
         given = ", ".join(f"{gap}=..." for gap in gaps)
         names = [each.name for each in _parameters(found.forward)][1:]
         return Start(
-            f"the ONNX file of {name}",
+            _question(name),
             f"{name}({given}).eval()",
             f"Fill in: instead of the dots {', '.join(gaps)} of {name}, inputs that it takes, and {DYNAMIC}",
             dict.fromkeys(names, "random.random((2, 3, 64, 64), np.float32)"),
@@ -121,7 +142,7 @@ def _of_model(module: str, name: str, found: Any, model: nn.Module | None) -> St
         )
     inputs, problem = _accepted(model.eval())
     return Start(
-        f"the ONNX file of {name}",
+        _question(name),
         f"{name}.eval()" if isinstance(found, nn.Module) else f"{name}().eval()",
         f"Fill in: {f'inputs that {name} takes (it refuses these: {problem})' if problem else SHIPPED}, and {DYNAMIC}",
         inputs,
@@ -168,14 +189,11 @@ def _dynamic(value: Value) -> Iterator[tuple[int, str | None]]:
     return ((axis, size) for axis, size in enumerate(value.shape or ()) if not isinstance(size, int))
 
 
-def _drawn(value: Value) -> str:
-    """Random values of a file's input."""
-    free = itertools.chain([BATCH], itertools.repeat(LENGTH))
-    shape = tuple(
-        size if isinstance(size, int) else other for size, other in zip(value.shape or (), free, strict=False)
-    )
-    if value.dtype.startswith(("int", "uint")):
-        return f"random.integers(0, 2, {shape}).astype(np.{value.dtype})"
-    if value.dtype == "bool":
-        return f"random.random({shape}) < 0.5"
-    return f"random.random({shape}).astype(np.{value.dtype})"
+def _like(drawn: Array) -> str:
+    """Source of values like those that were drawn."""
+    shape, dtype = drawn.shape, drawn.dtype.name
+    if dtype != "bool" and np.unique(drawn).size > 1:
+        if drawn.dtype.kind in "iu":
+            return f'random.integers(0, {drawn.max() + 1}, {shape}).astype("{dtype}")'
+        return f'random.{"random" if drawn.min() >= 0 else "normal"}(size={shape}).astype("{dtype}")'
+    return f'np.ones({shape}, "{dtype}")'

@@ -1,5 +1,6 @@
 """`onnxproof init` writes a case that `onnxproof check` takes, or says in it what is to be filled in."""
 
+import ast
 import errno
 import os
 import shlex
@@ -79,6 +80,19 @@ FILE = """
 <ir_version: 8, opset_import: ["" : 17]>
 double (float[batch, 3, N] x, int32 flag) => (float[batch, 3, N] y) { y = Add (x, x) }
 """
+
+TABLE = """
+<ir_version: 8, opset_import: ["" : 17]>
+table (int64[batch, length] ids) => (float[batch, length] y)
+<float[4] weights = {1, 2, 3, 4}> { y = Gather <axis = 0> (weights, ids) }
+"""
+
+SQUARE_ROOT = """
+<ir_version: 8, opset_import: ["" : 17]>
+root (float[batch, length] x) => (float[batch, length] y) { y = Sqrt (x) }
+"""
+
+BFLOAT16 = SQUARE_ROOT.replace("float[", "bfloat16[").replace("Sqrt", "Identity")
 
 
 @pytest.fixture(autouse=True)
@@ -193,26 +207,88 @@ class TestModule:
 
 
 class TestFile:
-    """The case of an ONNX file has the inputs that it declares."""
+    """The case of an ONNX file has inputs that it takes, and judges it by itself."""
 
-    def test_inputs(self, start):
-        """The model is to be filled in, and then it can be checked."""
+    def test_holds(self, start, capfd):
+        """It can be checked as it is, and the last line says what that does not show."""
         text, command = start("double.onnx")
-        assert "# Fill in: instead of the dots the torch.nn.Module that double.onnx was made from" in text
-        assert '"x": random.random((2, 3, 16)).astype(np.float32),' in text
-        assert '"flag": random.integers(0, 2, ()).astype(np.int32),' in text
+        assert '"x": random.normal(size=(2, 3, 64)).astype("float32"),' in text
+        assert '"flag": np.ones((), "int32"),' in text
         assert 'dynamic={"x": {0: "batch", 2: "N"}}' in text
+        assert main(command) == 0
+        *_, last = capfd.readouterr().out.splitlines()
+        assert last == "double.onnx was judged by itself, not by the model that it was made from."
+
+    def test_fails(self, start, capfd):
+        """A file that declares a size that its output does not have fails."""
+        onnx.save(parse_model(FILE.replace("N] y", "7] y")), "double.onnx")
+        _, command = start("double.onnx")
+        assert main(command) == 1
+        assert "double.onnx-double.onnx: shapes-honest: " in capfd.readouterr().out
+
+    def test_model(self, start, capfd):
+        """The model that it was made from may stand in its place, and judges it."""
+        text, command = start("double.onnx")
+        assert "by the torch.nn.Module that it was made\n# from, give that in eval mode instead of the path." in text
+        for factor, status in ((2, 0), (3, 1)):
+            model = MULTIPLE + text.replace('    "double.onnx",', f"    Multiple({factor}).eval(),")
+            Path(f"multiple{factor}_case.py").write_text(model)
+            own = [command[0], f"multiple{factor}_case.py:case", *command[2:]]
+            assert main([*own, "--only=same-values-unseen"]) == status
+            assert "by itself" not in capfd.readouterr().out
+
+    @pytest.mark.parametrize(
+        ("file", "input"),
+        [
+            pytest.param(TABLE, 'random.integers(0, 4, (2, 12)).astype("int64")', id="ids"),
+            pytest.param(SQUARE_ROOT, 'random.random(size=(2, 12)).astype("float32")', id="positive"),
+            pytest.param(BFLOAT16, 'random.normal(size=(2, 12)).astype("bfloat16")', id="bfloat16"),
+        ],
+    )
+    def test_inputs(self, start, file, input):
+        """Numbers are below the size of the table that they index, and values in the range that it takes."""
+        onnx.save(parse_model(file), "other file.onnx")
+        text, command = start("other file.onnx")
+        assert input in text
+        assert command[:2] == ["check", "other_file_case.py:case"]
+        assert main([*command, "--only=inputs-kept"]) == 0
+
+    def test_refused(self, start):
+        """If it takes nothing that is drawn, the comment says why, and the command what is to be filled in."""
+        onnx.save(
+            parse_model(FILE.replace("float[batch, 3, N] x", "string[N] x").replace("Add (x, x)", "Identity (x)")),
+            "double.onnx",
+        )
+        text, command = start("double.onnx")
+        assert "# Fill in: the input x is string; give an example" in text
         assert main(command) == 2
-        Path("double_case.py").write_text(DOUBLE + text.replace("    ...,", "    Double(),"))
-        assert main([*command, "--only=same-values-unseen"]) == 0
+
+    def test_names(self, start, monkeypatch):
+        """Names of the file are texts of the case, whatever they are."""
+        model = parse_model(FILE)
+        strange = """x', print("ran") or '"""
+        model.graph.input[0].name = model.graph.node[0].input[0] = model.graph.node[0].input[1] = strange
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = strange
+        onnx.save(model, "strange.onnx")
+        text, _ = start("strange.onnx")
+        (made,) = [
+            node for node in ast.walk(ast.parse(text)) if getattr(getattr(node, "func", None), "id", "") == "Case"
+        ]
+        inputs, dynamic = made.args[1], ast.literal_eval(made.keywords[0].value)
+        assert [key.value for key in inputs.keys] == [strange, "flag"]
+        assert dynamic == {strange: {0: strange, 2: "N"}}
 
 
-DOUBLE = """
+MULTIPLE = """
 from torch import nn
 
-class Double(nn.Module):
+class Multiple(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
     def forward(self, x, flag):
-        return x + x
+        return self.factor * x
 
 """
 

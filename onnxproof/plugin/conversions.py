@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from onnxproof.plugin.targets import targets
-from onnxproof.results import CheckResult, CheckVerdict, Target
+from onnxproof.results import CheckResult, CheckVerdict, RefusedCase, Target
 
 if TYPE_CHECKING:
     from onnxproof.case import Case
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from onnxproof.probing.reference import ReferenceModel
 
 FINDING = "onnxproof-finding"
+REFUSED = "onnxproof-refused"
 MARKER = "conversion_checks"
 GRAPHS = pytest.StashKey[dict[str, dict[str, Any]]]()
 """The graphs of this process for results.json, by the name of the file."""
@@ -57,13 +58,6 @@ def conversion_checks(
 
 
 @dataclass(frozen=True)
-class Refused:
-    """Why a case cannot be checked."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
 class Placed:
     """A finding, with the place of its check among those of the test."""
 
@@ -76,7 +70,7 @@ class BoundCheck:
     """The check that a test calls."""
 
     check: Check
-    conversion: Conversion | Refused
+    conversion: Conversion | RefusedCase
     report: str | None
     test: str
     refusals: dict[str, str]
@@ -90,18 +84,16 @@ class BoundCheck:
         from onnxproof.checks.run import with_repro
 
         obstacle = script = ""
-        if isinstance(self.conversion, Refused):
-            self._refuse(self.conversion.reason)
+        if isinstance(self.conversion, RefusedCase):
+            self._refuse(self.conversion)
         try:
-            self.finding = judge(self.check, self.conversion)
-            self.finding = with_repro(self.finding, self.conversion, self.report)
+            self.finding = found = judge(self.check, self.conversion)
+            self.finding = found = with_repro(found, self.conversion, self.report)
         except CaseError as error:
-            self.conversion = Refused(f"{self.conversion.case.name}: {error}")
+            self.conversion = RefusedCase(self.conversion.case.name, str(error))
+            self._refuse(self.conversion)
         except OSError as error:
             obstacle = f"\n→ {self.report} cannot take a script that shows it: {error.strerror}"
-        found = self.finding
-        if isinstance(self.conversion, Refused) or found is None:
-            self._refuse(getattr(self.conversion, "reason", ""))
         if found.verdict == CheckVerdict.NOT_JUDGED:
             pytest.skip(f"{found.check}: {found.problem}")
         if found.verdict == CheckVerdict.EXPECTED:
@@ -110,9 +102,10 @@ class BoundCheck:
             script = f"\n→ python {self.report}/{found.repro}/repro.py" if found.repro else ""
             pytest.fail(f"{found}{script}{obstacle}", pytrace=False)
 
-    def _refuse(self, reason: str) -> NoReturn:
+    def _refuse(self, refused: RefusedCase) -> NoReturn:
         """Fails; where the case has failed another test for the same reason, skips."""
         __tracebackhide__ = True
+        reason = f"{refused.case}: {refused.problem}"
         first = self.refusals.setdefault(reason, self.test)
         if first != self.test:
             pytest.skip(f"the case cannot be checked: see {first}")
@@ -157,7 +150,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | Refused:
+def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | RefusedCase:
     """The model of a case, shared by its exporters; a function that makes the case is called now."""
     from onnxproof.case import CaseError
     from onnxproof.checks.run import choose
@@ -171,35 +164,37 @@ def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | Refused:
         budget = math.inf if asked.onnx_thorough else asked.onnx_budget
         return ReferenceModel(case, budget, asked.onnx_timeout)
     except CaseError as error:
-        return Refused(f"{getattr(given, '__name__', given)}: {error}")
+        return RefusedCase(getattr(given, "__name__", str(given)), str(error))
 
 
 @pytest.fixture(scope="session")
 def onnx_conversion(
-    request: pytest.FixtureRequest, onnx_case: ReferenceModel | Refused, onnx_target: Target | Path
-) -> Conversion | Refused:
+    request: pytest.FixtureRequest, onnx_case: ReferenceModel | RefusedCase, onnx_target: Target | Path
+) -> Conversion | RefusedCase:
     """The conversion of a case by an exporter, or the file that is given; pytest drops it after its last check."""
     from onnxproof.exporting.export import warm_up
     from onnxproof.probing.conversion import Conversion, exported
     from onnxproof.probing.files import GivenFile
 
-    if isinstance(onnx_case, Refused):
+    if isinstance(onnx_case, RefusedCase):
         return onnx_case
     if isinstance(onnx_target, Path):
         return Conversion(onnx_case, GivenFile(onnx_target), timeout=request.config.option.onnx_timeout)
     if onnx_case.case.file:
-        return Refused(f"{onnx_case.case.name} is a file; give the one that was made of it as @{MARKER}(..., file=...)")
+        return RefusedCase(onnx_case.case.name, f"give the file that was made of it as @{MARKER}(..., file=...)")
     if request.config.stash[_COUNT] > 1:
         warm_up(onnx_target.exporter)
     return exported(onnx_case, onnx_target.exporter, onnx_target.opset, timeout=request.config.option.onnx_timeout)
 
 
 @pytest.fixture
-def onnx_check(request: pytest.FixtureRequest, onnx_conversion: Conversion | Refused) -> Iterator[BoundCheck]:
+def onnx_check(request: pytest.FixtureRequest, onnx_conversion: Conversion | RefusedCase) -> Iterator[BoundCheck]:
     """The check that the test calls; its finding goes to the process that writes results.json."""
     config, node = request.config, request.node
     bound = BoundCheck(request.param, onnx_conversion, config.option.onnx_report, node.nodeid, config.stash[_REFUSALS])
     yield bound
+    if isinstance(bound.conversion, RefusedCase):
+        node.user_properties.append((REFUSED, msgspec.to_builtins(bound.conversion)))
     if bound.finding:
         place = node.callspec.indices["onnx_check"]
         found = Placed(place, bound.finding.result())

@@ -15,7 +15,7 @@ import pytest
 from onnxproof import versions
 from onnxproof._internal.files import write_whole
 from onnxproof.claims.ledger import Ledger
-from onnxproof.plugin.conversions import FINDING, GRAPHS, Placed
+from onnxproof.plugin.conversions import FINDING, GRAPHS, REFUSED, Placed
 from onnxproof.plugin.machine import machine
 from onnxproof.plugin.targets import targets
 from onnxproof.results import (
@@ -24,6 +24,7 @@ from onnxproof.results import (
     Latency,
     Parity,
     PixelParity,
+    RefusedCase,
     Results,
     Target,
     without_copies,
@@ -133,12 +134,14 @@ class Recorder:
         self.comparisons: list[Comparison] = []
         self.findings: list[Placed] = []
         self.latency: list[Latency] = []
+        self.refused: set[RefusedCase] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":
             self.comparisons += recorded(report, COMPARISON, Comparison)
             self.findings += recorded(report, FINDING, Placed)
             self.latency += recorded(report, LATENCY, Latency)
+            self.refused |= set(recorded(report, REFUSED, RefusedCase))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -159,6 +162,7 @@ class Recorder:
             findings=findings,
             graphs=sorted(without_copies(graphs, findings), key=attrgetter("file")),
             latency=sorted(self.latency, key=attrgetter("spec", "case")),
+            refused=sorted(self.refused, key=attrgetter("case", "problem")),
         )
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -197,7 +201,7 @@ def _place(placed: Placed) -> tuple[str, str, int, int]:
 
 
 def recorded(report: pytest.TestReport, name: str, kind: type[Kind]) -> Iterator[Kind]:
-    """What a test recorded under one of the names `COMPARISON`, `LATENCY` and `FINDING`."""
+    """What a test recorded under one of the names `COMPARISON`, `LATENCY`, `FINDING` and `REFUSED`."""
     for known, figures in report.user_properties:
         if known == name and isinstance(figures, dict):
             yield msgspec.convert(figures, kind)

@@ -18,7 +18,7 @@ from onnxproof.report.paths import Paths
 from onnxproof.report.pictures import LEFT_OUT, Album
 from onnxproof.report.runs import Run, read_runs
 from onnxproof.report.summary import sentence
-from onnxproof.report.tables import charts, claim_matrix, conversions, drawn_graphs
+from onnxproof.report.tables import charts, claim_matrix, conversions, drawn_graphs, shared
 from onnxproof.results import Results, as_json
 
 LARGEST = 10_000_000
@@ -92,6 +92,7 @@ def _facts(runs: Sequence[Run], faults: Faults | None, folder: Path) -> dict[str
         "exporters": sorted({name for run in runs for claim in run.results.claims for name in claim.verdicts if name}),
         "graphs": graphs,
         "conversions": checked,
+        "refused": shared(runs, lambda run: run.results.refused),
         "charts": charts(runs),
         "faults": fault_table(faults) if faults else None,
         "paths": Paths(folder),

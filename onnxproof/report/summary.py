@@ -22,7 +22,7 @@ class Phrase:
 
 def sentence(runs: Sequence[Run]) -> list[Phrase]:
     """Says what holds, what fails and what was timed."""
-    judged = list(filter(None, (part(runs) for part in (_of_claims, _of_pictures, _of_conversions))))
+    judged = list(filter(None, (part(runs) for part in (_of_claims, _of_pictures, _of_conversions, _of_refused))))
     timed = list(filter(None, [_of_latency(runs)]))
     phrases = [Phrase(f"{_where(runs, only_timed=not judged)}, ")]
     for number, part in enumerate(judged + timed or [[Phrase("nothing was recorded")]]):
@@ -81,6 +81,17 @@ def _of_conversions(runs: Sequence[Run]) -> list[Phrase]:
         return [Phrase(f"{worst.name} "), Phrase(count, "bad"), Phrase(f": {checks}")]
     phrases = [Phrase(f"of {_number(checked, 'conversion')} checked "), _failing(failures)]
     return [*phrases, Phrase(f": {worst.name} in {checks}")] if worst else phrases
+
+
+def _of_refused(runs: Sequence[Run]) -> list[Phrase]:
+    refused = [each for run in runs for each in run.results.refused]
+    if not refused:
+        return []
+    if any(run.results.findings for run in runs):
+        which = f"{_number(len(refused), 'case')} could not"
+    else:
+        which = f"{refused[0].case} could not" if len(refused) == 1 else f"none of {len(refused)} cases could"
+    return [Phrase(f"{which} be checked", "bad")]
 
 
 def _of_latency(runs: Sequence[Run]) -> list[Phrase]:

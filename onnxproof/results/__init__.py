@@ -3,7 +3,7 @@
 `python -m onnxproof.results` prints the JSON Schema.
 """
 
-from onnxproof.results.conversions import CheckResult, GraphInput, GraphNode, GraphResult, without_copies
+from onnxproof.results.conversions import CheckResult, GraphInput, GraphNode, GraphResult, RefusedCase, without_copies
 from onnxproof.results.files import ResultsError, as_json, read_json, read_results, typed
 from onnxproof.results.schema import (
     SCHEMA,
@@ -38,6 +38,7 @@ __all__ = [
     "Parity",
     "PixelParity",
     "Ratio",
+    "RefusedCase",
     "Results",
     "ResultsError",
     "Target",

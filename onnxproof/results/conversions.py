@@ -38,6 +38,14 @@ class CheckResult:
 
 
 @dataclass(frozen=True)
+class RefusedCase:
+    """A `case` that could not be checked, and in `problem` why."""
+
+    case: str
+    problem: str
+
+
+@dataclass(frozen=True)
 class GraphInput:
     """An input by its `name`: dtype and `shape` as text; `folded` if the model has it and the file does not."""
 

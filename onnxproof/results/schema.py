@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from onnxproof.results.conversions import CheckResult, GraphResult
+from onnxproof.results.conversions import CheckResult, GraphResult, RefusedCase
 from onnxproof.results.verdicts import ClaimVerdict
 
 SCHEMA = 3
@@ -203,8 +203,8 @@ class Results:
     """A run in `schema`: `name` is the tox environment's, or "", and `environment` the version of each package.
 
     `targets` are what it exported with; the rest is what it found: `claims`, `comparisons`, `findings` (one for each
-    check of each conversion), the `graphs` of the files that it kept, and `latency`. `machine` is null if it timed
-    nothing.
+    check of each conversion), the `graphs` of the files that it kept, `latency`, and the cases that were `refused`.
+    `machine` is null if it timed nothing.
     """
 
     schema: int
@@ -217,6 +217,7 @@ class Results:
     graphs: list[GraphResult]
     latency: list[Latency]
     machine: Machine | None = None
+    refused: list[RefusedCase] = field(default_factory=list)
 
     @classmethod
     def of_run(
@@ -227,7 +228,7 @@ class Results:
         **found: Iterable[Any],
     ) -> "Results":
         """The results of this run, named after its tox environment; `found` are the other fields, by default empty."""
-        kinds = ("claims", "comparisons", "findings", "graphs", "latency")
+        kinds = ("claims", "comparisons", "findings", "graphs", "latency", "refused")
         lists: dict[str, Any] = {kind: list(found.get(kind, ())) for kind in kinds}
         name = os.environ.get("TOX_ENV_NAME", "")
         return cls(SCHEMA, name, environment, list(targets), machine=machine, **lists)

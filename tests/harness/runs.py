@@ -21,6 +21,7 @@ from onnxproof.results import (
     Parity,
     PixelParity,
     Ratio,
+    RefusedCase,
     Results,
     Timing,
     as_json,
@@ -88,6 +89,7 @@ MACHINE = Machine("AMD EPYC", 2, "2026-02-14T09:30:00Z")
 EMPTY = replace(Results.of_run({"torch": "2.13.0", "onnx": "1.23.2"}), name="py311-torch2.13")
 TIMED = replace(EMPTY, latency=[LATENCY], machine=MACHINE)
 RESULTS = replace(TIMED, claims=[CLAIM, HOLDING], comparisons=[COMPARISON], findings=[CHECKED], graphs=[GRAPH])
+REFUSED = RefusedCase("Picky", "the model refuses its inputs")
 
 
 def timed(case: str = "fixed-x3-256", **medians: float) -> Latency:

@@ -330,6 +330,23 @@ class TestFailures:
         result.stdout.fnmatch_lines(
             [f"{reason}*", f"SKIPPED *{count - 1}* the case cannot be checked: see *-exports[]]"]
         )
+
+    @pytest.mark.parametrize("options", [[], ["-n1"]], ids=["one-process", "xdist"])
+    def test_refused_on_page(self, project, options):
+        """The page has a case that cannot be checked once, and its sentence counts it."""
+        if options:
+            pytest.importorskip("xdist")
+        result = project("case(Raises()), case(Good())", "--onnx-report=report", *options)
+        result.stdout.fnmatch_lines(["With *, of 1 conversion checked none fails; 1 case could not be checked."])
+        (refused,) = json.loads(Path("report/results.json").read_text())["refused"]
+        assert refused["case"] == "Raises"
+        assert refused["problem"].startswith("the model refuses its inputs: ArithmeticError: no way")
+        assert Path("report/index.html").read_text().count("could not be checked</b>") == 1
+
+    def test_all_refused_on_page(self, project):
+        """It is named if there is nothing else."""
+        result = project("lambda: case(X)", "--onnx-report=report")
+        result.stdout.fnmatch_lines(["With *, <lambda> could not be checked."])
         assert "reference.py" not in result.stdout.str()
 
 

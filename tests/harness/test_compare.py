@@ -224,7 +224,7 @@ class TestPytest:
             "def test_tool(onnx_check):\n    onnx_check()\n"
         )
         pytester.runpytest_inprocess().stdout.fnmatch_lines(
-            ["*before.onnx is a file; give the one that was made of it*"]
+            ["*before.onnx: give the file that was made of it as @conversion_checks(..., file=...)*"]
         )
 
 

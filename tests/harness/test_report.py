@@ -27,6 +27,7 @@ from tests.harness.runs import (
     HOLDING,
     LATENCY,
     MACHINE,
+    REFUSED,
     RESULTS,
     TIMED,
     timed,
@@ -81,7 +82,7 @@ class TestEscaping:
 
     @staticmethod
     def spoiled_page(text):
-        results = spoiled(RESULTS, text)
+        results = spoiled(replace(RESULTS, refused=[REFUSED]), text)
         fault = {key: value if key == "kind" else spoiled(value, text) for key, value in FAULT.items()}
         faults = {"versions": spoiled({"torch": "1"}, text), "faults": [fault], "good": []}
         return page([Run(results.label, Path("results.json"), results)], faults)
@@ -101,7 +102,16 @@ class TestEscaping:
         claim = [CLAIM.chapter, CLAIM.statement, CLAIM.departures[0].reason, *CLAIM.not_applicable, *CLAIM.specs]
         finding = [CHECKED.case, CHECKED.figure, CHECKED.problem, CHECKED.advice, CHECKED.evidence]
         latency = [LATENCY.case, *LATENCY.not_run, *LATENCY.not_run.values(), "torch", "2.13.0", MACHINE.cpu]
-        others = ["face-x3", "other size", GRAPH.file, "Resize", RESULTS.name, "2.13.0", FAULT["sentence"]]
+        others = [
+            *vars(REFUSED).values(),
+            "face-x3",
+            "other size",
+            GRAPH.file,
+            "Resize",
+            RESULTS.name,
+            "2.13.0",
+            FAULT["sentence"],
+        ]
         text = Markup(self.spoiled_page(SCRIPT)).text
         fields = claim + finding + latency + others
         text = text.replace(r"\u003c", "<").replace(r"\u003e", ">")  # in JSON
@@ -274,6 +284,30 @@ class TestSentence:
         third = replace(CHECKED, case="Third")
         assert self.text(replace(EMPTY, findings=[*both, third])) == "With 0, of 3 conversions checked 2 fail."
         assert self.text(replace(EMPTY, findings=[fine])) == "With 0, of 1 conversion checked none fails."
+
+    @pytest.mark.parametrize(
+        ("findings", "refused", "expected"),
+        [
+            pytest.param([], 1, "Picky could not be checked.", id="the-only-one"),
+            pytest.param([], 3, "none of 3 cases could be checked.", id="all"),
+            pytest.param(
+                [replace(CHECKED, verdict=CheckVerdict.HOLDS)],
+                1,
+                "of 1 conversion checked none fails; 1 case could not be checked.",
+                id="others-hold",
+            ),
+            pytest.param(
+                [CHECKED],
+                2,
+                "Frozen (torchscript, opset 17) fails 1 of 1 check: inputs-kept; 2 cases could not be checked.",
+                id="others-fail",
+            ),
+        ],
+    )
+    def test_refused(self, findings, refused, expected):
+        """Cases that could not be checked are counted, and a single one is named."""
+        results = replace(EMPTY, findings=findings, refused=[REFUSED] * refused)
+        assert self.text(results) == f"With 0, {expected}"
 
 
 class TestSentenceOfLatency:
@@ -463,6 +497,7 @@ class TestFailure:
         holding = replace(RESULTS, findings=[replace(CHECKED, verdict=CheckVerdict.HOLDS)])
         assert self.sections(RESULTS)[:2] == ["conversions", "claims"]
         assert self.sections(holding)[:2] == ["claims", "conversions"]
+        assert self.sections(replace(holding, refused=[REFUSED]))[:2] == ["conversions", "claims"]
 
     def test_empty_sections(self):
         """What a run did not do is not on its page."""

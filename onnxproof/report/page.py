@@ -19,6 +19,7 @@ from onnxproof.report.pictures import LEFT_OUT, Album
 from onnxproof.report.runs import Run, read_runs
 from onnxproof.report.summary import sentence
 from onnxproof.report.tables import charts, claim_matrix, conversions, drawn_graphs, shared
+from onnxproof.report.texts import in_short
 from onnxproof.results import Results, as_json
 
 LARGEST = 10_000_000
@@ -96,6 +97,7 @@ def _facts(runs: Sequence[Run], faults: Faults | None, folder: Path) -> dict[str
         "charts": charts(runs),
         "faults": fault_table(faults) if faults else None,
         "paths": Paths(folder),
+        "in_short": in_short,
         "is_web": lambda link: link.startswith(("https://", "http://")),
         "style": Markup(_render("report.css").decode()),
         "scripts": [_script("report.js"), *map(_script, ("dagre.js", "layout.js", "graph.js") if has_graph else ())],

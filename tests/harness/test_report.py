@@ -17,6 +17,7 @@ from onnxproof.report.page import page, write_report
 from onnxproof.report.runs import Run, read_runs
 from onnxproof.report.summary import sentence
 from onnxproof.report.tables import charts, claim_matrix, conversions, drawn_graphs
+from onnxproof.report.texts import in_short
 from onnxproof.results import CheckVerdict, ClaimVerdict, PixelParity, ResultsError
 from tests.harness.runs import (
     CHECKED,
@@ -131,6 +132,27 @@ class TestEscaping:
         markup = markup_of(replace(RESULTS, claims=[claim]))
         assert (link in markup.links) == is_link
         assert link in markup.text
+
+
+class TestLongProblem:
+    """A long problem is shown in short, and whole in what opens."""
+
+    @pytest.mark.parametrize(
+        ("problem", "short"),
+        [
+            pytest.param("a " * 130, "", id="not-long"),
+            pytest.param("on x: " + "word " * 90, f"on x:{' word' * 20} …", id="beginning"),
+            pytest.param("on x: " + "word " * 90 + "; a kernel", f"on x:{' word' * 20} … a kernel", id="culprit"),
+            pytest.param("on x: " + "word " * 90 + ";" + " w" * 90, f"on x:{' word' * 20} …", id="long-clause"),
+            pytest.param("w" * 300, "w" * 110 + " …", id="one-word"),
+        ],
+    )
+    def test_short(self, problem, short):
+        """Its beginning, and its last clause unless that is long as well."""
+        assert in_short(problem) == short
+        text = markup_of(replace(EMPTY, findings=[replace(CHECKED, problem=problem)])).text
+        assert problem in text
+        assert short in text
 
 
 class TestPaths:

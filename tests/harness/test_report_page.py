@@ -9,7 +9,7 @@ import pytest
 from onnxproof.report.differences import COLOURS
 from onnxproof.report.page import write_report
 from onnxproof.results import ClaimVerdict
-from tests.harness.runs import CLAIM, HOLDING, RESULTS, write_pictures, write_results
+from tests.harness.runs import CHECKED, CLAIM, EMPTY, HOLDING, RESULTS, write_pictures, write_results
 
 ONLY_HOLDS = replace(HOLDING, id="only-holds", statement="It holds in every environment.")
 
@@ -130,6 +130,39 @@ class TestPictures:
         assert widths == [256] * 4 + [86]
         assert page.locator(".scale").inner_text().strip() == "1 level: 7"
         assert (seen(page.locator(".map img")) == COLOURS[0][::-1]).all(axis=2).any()
+
+
+class TestLongProblem:
+    """A message of an engine does not push what to do off the first screen."""
+
+    MESSAGE = f"the file refuses another size: onnxruntime: [ONNXRuntimeError] {'Status Message, ' * 60}the end"
+
+    @pytest.fixture
+    def phone(self, opened, tmp_path):
+        """The page of a failure with a long message, on a phone."""
+        results = replace(EMPTY, findings=[replace(CHECKED, problem=f"{self.MESSAGE}; something was frozen")])
+        page = opened(viewport={"width": 390, "height": 780})
+        page.goto(write_report([write_results(tmp_path, results)], tmp_path).as_uri())
+        return page
+
+    def test_first_screen(self, phone):
+        """The first screen has what fails, who is responsible and the advice; the message is closed, and not lost."""
+        box = phone.locator(".advice").bounding_box()
+        assert box["y"] + box["height"] < 780
+        assert phone.locator(".problem summary").inner_text().endswith(" … something was frozen")
+        assert not phone.get_by_text(self.MESSAGE).is_visible()
+        assert self.MESSAGE in phone.content()
+
+    def test_keyboard(self, phone):
+        """A key opens the message."""
+        phone.locator(".problem summary").focus()
+        phone.keyboard.press("Enter")
+        assert phone.get_by_text(self.MESSAGE).is_visible()
+
+    def test_paper(self, phone):
+        """On paper it is open."""
+        phone.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+        assert phone.get_by_text(self.MESSAGE).is_visible()
 
 
 class TestWindow:

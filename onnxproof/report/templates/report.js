@@ -119,4 +119,4 @@ window.addEventListener("load", () => setTimeout(loadNext));
 
 // Paper cannot be opened
 
-window.addEventListener("beforeprint", () => all("section > details").forEach((details) => (details.open = true)));
+window.addEventListener("beforeprint", () => all("section > details, .problem").forEach((details) => (details.open = true)));

@@ -14,6 +14,7 @@ from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.locating.declared import KEEP_A_TENSOR, WITHOUT_FOLDING, by_original, size_advice
+from onnxproof.locating.frozen import frozen_by_torch
 from onnxproof.locating.sizes import where_it_is_right
 from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
 from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
@@ -53,10 +54,11 @@ def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Ch
         try:
             actual = conversion.run(inputs)
         except EngineError as error:
+            by_torch = frozen_by_torch(conversion, str(error)) if change.kind == "size" else ""
             raise CheckError(
                 f"the file refuses another value of {change}: {one_line(error)}",
-                advice,
-                evidence=evidence,
+                by_torch or advice,
+                evidence="" if by_torch else evidence,
                 run=FailingRun(conversion.every_input(inputs), dict(values), {}),
             ) from error
         if same_bits(actual, base):

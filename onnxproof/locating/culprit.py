@@ -13,6 +13,7 @@ from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.locating.clause import Culprit
 from onnxproof.locating.declared import frozen_advice, frozen_sizes, inputs_advice, refused_dim, strange_inputs
+from onnxproof.locating.frozen import frozen_by_torch
 from onnxproof.locating.inner import agree, departing_module, values_in_evaluator, values_in_onnxruntime
 from onnxproof.locating.tool import meant_loss, what_the_tool_did
 from onnxproof.locating.weights import other_weights
@@ -93,10 +94,11 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     if isinstance(file, GivenFile):
         return Culprit(f"the file{too}", "Export it again, and compare the nodes.", _module(conversion, judged))
     if judged is not conversion.model.traced and _is_right_when_traced_on(conversion, file, judged):
+        by_torch = frozen_by_torch(conversion, conversion.outcome(judged).refusal)
         return Culprit(
             "something was frozen at export: traced on these inputs the file is right",
-            "Look for Python numbers that the model takes from a tensor or its shape.",
-            file.tracer_evidence,
+            by_torch or "Look for Python numbers that the model takes from a tensor or its shape.",
+            "" if by_torch else file.tracer_evidence,
         )
     return Culprit(
         f"the {file.exporter} exporter{too}",

@@ -18,6 +18,7 @@ from onnxproof._internal.files import short
 from onnxproof._internal.forked import SECONDS, Forked, ProcessError, last_words
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import leaves
+from onnxproof.exporting.capture import HeardWarning
 from onnxproof.exporting.export import Export, ExportError, export, warm_up
 from onnxproof.graph.diff import Difference, graph_differences
 from onnxproof.graph.facts import Graph, read_graph
@@ -126,11 +127,16 @@ class ExportedFile:
         return read_graph(self.path)
 
     @property
+    def own_warnings(self) -> list[HeardWarning]:
+        """The tracer's warnings of code that is not torch's."""
+        warnings = self.export.warnings_of("TracerWarning")
+        return [warning for warning in warnings if not Path(warning.file).is_relative_to(_TORCH)]
+
+    @property
     def tracer_evidence(self) -> str:
         """The tracer's warnings with their source lines; "" if there are none."""
-        warnings = self.export.warnings_of("TracerWarning")
-        own = [warning for warning in warnings if not Path(warning.file).is_relative_to(_TORCH)] or warnings
-        lines = dict.fromkeys(f"{short(warning.file)}:{warning.line}: `{warning.source}`" for warning in own)
+        warnings = self.own_warnings or self.export.warnings_of("TracerWarning")
+        lines = dict.fromkeys(f"{short(warning.file)}:{warning.line}: `{warning.source}`" for warning in warnings)
         return f"The tracer warned at {'; '.join(lines)}" if lines else ""
 
     @cached_property

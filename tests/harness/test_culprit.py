@@ -10,13 +10,14 @@ from torch import nn
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
 from onnxproof.checks.run import run as check
-from onnxproof.checks.values import same_values, same_values_unseen
+from onnxproof.checks.values import inputs_live, same_values, same_values_unseen
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.exporting.export import export
 from onnxproof.faults.sizes import batch_as_number
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.locating.declared import KEEP_A_TENSOR
+from onnxproof.locating.frozen import frozen_by_torch
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.probes import resized
@@ -245,6 +246,64 @@ class TestTraining:
         """A file that is wrong in eval mode too has another culprit."""
         text = given(Normed(), FILE.replace("Sub (", "Add ("))
         assert judge(same_values, text).problem.endswith("; the file: it is wrong in the reference evaluator too")
+
+
+class Searches(nn.Module):
+    """Attention of torch's own, in front of which a size may become a Python number."""
+
+    def __init__(self, freezes):
+        super().__init__()
+        self.attention, self.freezes = nn.MultiheadAttention(4, 2, batch_first=True), freezes
+
+    def forward(self, x):
+        return self.attention(x, x, x)[0] * (int(x.shape[1]) if self.freezes else 1)
+
+
+class TestFrozenByTorch:
+    """A size that a module of torch froze is not looked for in the model's own code."""
+
+    @pytest.fixture
+    def conversion(self):
+        """The conversion of a model, whose length is dynamic."""
+
+        def made(freezes=False, exporter=TORCHSCRIPT):
+            inputs = {"x": normal(2, 6, 4)}
+            model = ReferenceModel(Case(Searches(freezes).eval(), inputs, dynamic={"x": {1: "length"}}))
+            return exported(model, exporter)
+
+        return made
+
+    @staticmethod
+    def refusal(conversion):
+        name = next(node.name for node in conversion.graph.nodes if node.name.startswith("/attention/"))
+        return f"onnxruntime: Non-zero status code. Name:'{name}' Status Message: no"
+
+    def test_named(self, conversion):
+        """The module is named, and the other exporter."""
+        found = conversion()
+        advice = frozen_by_torch(found, self.refusal(found))
+        assert advice.startswith("Try the other exporter: ")
+        assert "torch's own MultiheadAttention, attention, and the tracer warned of nothing" in advice
+
+    def test_own_number(self, conversion):
+        """The tracer warned of the model's own code."""
+        found = conversion(freezes=True)
+        assert found.file.own_warnings
+        assert frozen_by_torch(found, self.refusal(found)) == ""
+
+    @pytest.mark.parametrize("message", ["no node is named", "Name:'/Mul' Status", "Name:'/nowhere/Mul' Status"])
+    def test_elsewhere(self, conversion, message):
+        """Nor is a node of the model itself, one of no module, and no node at all."""
+        assert frozen_by_torch(conversion(), message) == ""
+
+    @pytest.mark.skipif(not facts.torch_export_is_default, reason="an older exporter may keep the length free")
+    def test_findings(self, conversion):
+        """Both checks that fail say so, without the tracer's lines in torch."""
+        found = conversion()
+        for check_of in (inputs_live, same_values_unseen):
+            finding = judge(check_of, found)
+            assert "the node that refuses it is in torch's own MultiheadAttention" in finding.advice
+            assert finding.evidence == ""
 
 
 class Attends(nn.Module):

@@ -19,6 +19,7 @@ from onnxproof.plugin.conversions import FINDING, GRAPHS, REFUSED, Placed
 from onnxproof.plugin.machine import machine
 from onnxproof.plugin.targets import targets
 from onnxproof.results import (
+    CheckVerdict,
     Comparison,
     GraphResult,
     Latency,
@@ -151,7 +152,9 @@ class Recorder:
     def results(self) -> Results:
         """What the run found, in an order that does not depend on that of the tests."""
         graphs = msgspec.convert(list(self.config.stash[GRAPHS].values()), list[GraphResult])
+        refused = {each.case for each in self.refused}
         findings = [placed.finding for placed in sorted(self.findings, key=_place)]
+        findings = [each for each in findings if each.case not in refused or each.verdict != CheckVerdict.NOT_JUDGED]
         ledgers = [plugin for plugin in self.config.pluginmanager.get_plugins() if isinstance(plugin, Ledger)]
         return Results.of_run(
             versions.environment(),

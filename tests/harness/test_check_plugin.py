@@ -336,7 +336,7 @@ class TestFailures:
         """The page has a case that cannot be checked once, and its sentence counts it."""
         if options:
             pytest.importorskip("xdist")
-        result = project("case(Raises()), case(Good())", "--onnx-report=report", *options)
+        result = project("Case(Raises(), {'x': X}), case(Good())", "--onnx-report=report", *options)
         result.stdout.fnmatch_lines(["With *, of 1 conversion checked none fails; 1 case could not be checked."])
         (refused,) = json.loads(Path("report/results.json").read_text())["refused"]
         assert refused["case"] == "Raises"

@@ -155,6 +155,32 @@ class TestLongProblem:
         assert short in text
 
 
+class TestRefusedCases:
+    """Cases that could not be checked are shown once, behind what fails."""
+
+    @pytest.mark.parametrize(
+        ("verdicts", "order"),
+        [
+            pytest.param([CheckVerdict.FAILS, CheckVerdict.HOLDS], ["0", "Picky", "1"], id="between"),
+            pytest.param([CheckVerdict.HOLDS], ["Picky", "0"], id="first"),
+            pytest.param([CheckVerdict.FAILS], ["0", "Picky"], id="last"),
+            pytest.param([], ["Picky"], id="alone"),
+        ],
+    )
+    def test_place(self, verdicts, order):
+        """They are before what holds."""
+        findings = [replace(CHECKED, case=f"{number}", verdict=verdict) for number, verdict in enumerate(verdicts)]
+        content = page(runs_of(replace(EMPTY, findings=findings, refused=[REFUSED]))).decode()
+        assert re.findall(r"<h3>(\w+)", content) == order
+
+    def test_runs(self):
+        """A case that could not be checked in several runs is shown once, with these."""
+        refused = replace(EMPTY, refused=[REFUSED])
+        text = " ".join(markup_of(EMPTY, refused, refused).text.split())
+        assert "In 3 environments, none of 2 cases could be checked." in text
+        assert text.count(f"Picky 1, 2 could not be checked{REFUSED.problem}") == 1
+
+
 class TestPaths:
     """Paths are relative to the page's folder, and commands are safe to copy."""
 

@@ -159,7 +159,7 @@ class TestGraph:
 
     def test_link(self, opened):
         """The link of a finding shows its node, also when the graph is closed."""
-        page = opened()
+        page = opened(reduced_motion="reduce")
         page.get_by_role("button", name="Close all").click()
         page.locator("#graph-1 summary").click()
         page.get_by_role("link", name="the node in the graph").click()

@@ -13,7 +13,7 @@ from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
-from onnxproof.locating.declared import KEEP_A_TENSOR, WITHOUT_FOLDING, by_original, size_advice
+from onnxproof.locating.declared import KEEP_A_TENSOR, WITHOUT_FOLDING, again_advice, by_original, size_advice
 from onnxproof.locating.frozen import frozen_by_torch
 from onnxproof.locating.sizes import where_it_is_right
 from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
@@ -79,7 +79,7 @@ def _require_same_file_elsewhere(conversion: Conversion) -> None:
     if not differences:
         return
     if differences[0].kind == "inputs":
-        raise CheckError(f"exported again, the file has other inputs: {differences[0]}", "Try the other exporter.")
+        raise CheckError(f"exported again, the file has other {differences[0]}", again_advice(differences[0]))
     raise CheckError(
         f"values of the traced inputs are in the file; traced on {probe.id} inputs it differs: {differences[0]}",
         "Keep it a tensor in the model: a branch or a number that depends on a tensor's values is frozen.",
@@ -242,7 +242,7 @@ def repeatable(conversion: Conversion) -> str:
         if differences:
             raise CheckError(
                 f"exported again, the file differs: {differences[0]}",
-                "Call `model.eval()`, and let `forward` change nothing: the model keeps state or draws random numbers.",
+                again_advice(differences[0]),
             )
     return "same graph, same bits"
 

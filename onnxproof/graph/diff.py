@@ -12,6 +12,7 @@ from onnx import GraphProto, ModelProto, SparseTensorProto, TensorProto, helper,
 
 from onnxproof.graph.facts import constants_of, is_constant, opsets_of, value_of
 from onnxproof.graph.load import canonical_domain, reading
+from onnxproof.graph.record import shape_text
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,9 @@ def graph_differences(a: ModelProto, b: ModelProto) -> tuple[Difference, ...]:
         ours, theirs = _interface(a), _interface(b)
         parts_a, parts_b = ([*_parts(model.graph), *map(_function, model.functions)] for model in (a, b))
     differences = [
-        Difference(kind, f"{kind}: {ours[kind]} against {theirs[kind]}") for kind in ours if ours[kind] != theirs[kind]
+        Difference(kind, f"{kind}: {_told(ours[kind])} against {_told(theirs[kind])}")
+        for kind in ours
+        if ours[kind] != theirs[kind]
     ]
     count_a, count_b = (Counter(digest for digest, _ in parts) for parts in (parts_a, parts_b))
     for side, parts, missing in (("first", parts_a, count_a - count_b), ("second", parts_b, count_b - count_a)):
@@ -51,6 +54,13 @@ def _interface(model: ModelProto) -> dict[str, object]:
     """What is compared by name."""
     inputs, outputs = ([value_of(info) for info in infos] for infos in (model.graph.input, model.graph.output))
     return {"opsets": opsets_of(model), "inputs": inputs, "outputs": outputs}
+
+
+def _told(found: object) -> str:
+    """What is compared by name, as text."""
+    if not isinstance(found, list):
+        return str(found)
+    return ", ".join(f"{value.name} {value.dtype} {shape_text(value.shape)}" for value in found) or "none"
 
 
 def _parts(graph: GraphProto, outer: Mapping[str, str] | None = None, depth: int = 0) -> list[tuple[str, str]]:

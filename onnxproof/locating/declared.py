@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from onnxproof._internal.trees import leaves
 from onnxproof.case import Case
 from onnxproof.exporting.export import ExportError
+from onnxproof.graph.diff import Difference
 from onnxproof.graph.facts import Graph
 from onnxproof.locating.weights import default_advice
 from onnxproof.probing.conversion import Conversion
@@ -38,6 +39,13 @@ def size_advice(conversion: Conversion) -> str:
     if conversion.case.file:
         return WITHOUT_FOLDING
     return NO_NUMBER if conversion.file.written_by == TORCH_EXPORT else KEEP_A_TENSOR
+
+
+def again_advice(difference: Difference) -> str:
+    """What to do about a second export that differs from the first: what it declares is the exporter's choice."""
+    if difference.kind == "inputs":
+        return "Try the other exporter."
+    return "Call `model.eval()`, and let `forward` change nothing: the model keeps state or draws random numbers."
 
 
 def strange_inputs(conversion: Conversion) -> list[str]:

@@ -8,6 +8,7 @@ from torch import nn
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
 from onnxproof.checks.values import inputs_live, repeatable
+from onnxproof.graph.diff import Difference
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
@@ -106,6 +107,15 @@ class TestRepeatable:
         assert finding.verdict == CheckVerdict.FAILS
         assert finding.problem.startswith("exported again, the file differs: only in the first: ")
         assert finding.advice.endswith("the model keeps state or draws random numbers.")
+
+    def test_other_inputs(self):
+        """An export that declares other inputs than the first is the exporter's, not the model's."""
+        conversion = exported(ReferenceModel(scale_case()), TORCHSCRIPT)
+        conversion.file.elsewhere = None
+        conversion.file.differences_when_traced_on = lambda *_: (Difference("inputs", "inputs: x against y"),)
+        finding = judge(repeatable, conversion)
+        assert finding.problem == "exported again, the file differs: inputs: x against y"
+        assert finding.advice == "Try the other exporter."
 
     def test_exported_elsewhere(self):
         """The same graph on other inputs needs no further export."""

@@ -99,7 +99,7 @@ class TestInputsLive:
             ),
             pytest.param(
                 Difference("inputs", "inputs: x against y"),
-                "exported again, the file has other inputs: inputs: x against y",
+                "exported again, the file has other inputs: x against y",
                 "Try the other exporter.",
                 id="inputs",
             ),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from types import ModuleType
 from typing import Any
 
@@ -21,6 +22,7 @@ from onnxproof.cli.guess import Inputs, expressions, free_dimensions, made
 from onnxproof.cli.load import load_module, of_the_user
 from onnxproof.graph.facts import Value, read_graph
 from onnxproof.graph.load import GraphError
+from onnxproof.graph.record import shape_text
 from onnxproof.probing.drawn import drawn_inputs
 
 MOST_TRIED = 200
@@ -74,7 +76,8 @@ def of_file(place: str) -> Start:
     try:
         drawn: Mapping[str, Array] = drawn_inputs(place)
     except CaseError as error:
-        drawn, todo = {}, f"Fill in: {one_line(error)}."
+        asked = ", ".join(f"{value.name} ({f'{value.dtype} {shape_text(value.shape)}'.strip()})" for value in inputs)
+        drawn, todo = {}, f"Fill in: {asked}, as the file takes them: {shorten(one_line(error), 240, placeholder=' …')}"
     return Start(
         f"Whether {Path(place).name} is complete, and computes the same in each engine.",
         quoted(place),

@@ -260,8 +260,20 @@ class TestFile:
             "double.onnx",
         )
         text, command = start("double.onnx")
-        assert "# Fill in: the input x is string; give an example" in text
+        assert "# Fill in: x (string N), flag (int32), as the file takes them: the input x is string;" in text
         assert main(command) == 2
+
+    def test_one_size(self, start, capfd):
+        """A file that runs at one size alone takes nothing that is drawn, and fails on an example of that size."""
+        frozen = "<int64[3] shape = {2, 3, 16}> { z = Reshape (x, shape) y ="
+        onnx.save(parse_model(FILE.replace("{ y =", frozen).replace("(x, x)", "(z, x)")), "double.onnx")
+        text, command = start("double.onnx")
+        assert "# Fill in: x (float32 batch×3×N), flag (int32), as the file takes them: double.onnx takes none" in text
+        assert main(command) == 2
+        example = text.replace('"x": ...', '"x": random.random((2, 3, 16), np.float32)').replace("...", "1")
+        Path("double_case.py").write_text(example)
+        assert main([*command, "--only=probes-adequate"]) == 1
+        assert "batch" in capfd.readouterr().out
 
     def test_names(self, start, monkeypatch):
         """Names of the file are texts of the case, whatever they are."""

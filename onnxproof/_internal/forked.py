@@ -137,19 +137,14 @@ def _end(parent: int, process: Any, connection: Connection, printed: TextIO) -> 
     printed.close()
 
 
-def _serve(call: Callable[..., Any], connection: Connection, printed: TextIO, pipes: list[int]) -> None:
-    """Answers until the parent ends; what is printed goes to a file, and a crash is dumped there.
-
-    The parent's `pipes` are let go: who reads one waits until its last copy is closed.
-    """
+def _serve(call: Callable[..., Any], connection: Connection, printed: TextIO, pipes: dict[int, os.stat_result]) -> None:
+    """Answers until the parent ends; what is printed goes to a file, and a crash is dumped there."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is interrupted, and ends this process
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")  # the first to be killed when memory runs out
     for stream in (1, 2):
         os.dup2(printed.fileno(), stream)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for pipe in pipes:
-        os.dup2(nothing, pipe)  # the number stays taken: the object that has it may still close it
+    _let_go(pipes)
     gc.freeze()  # a collection would copy the parent's memory, page by page
     sys.stdout = sys.stderr = printed
     faulthandler.enable(printed)
@@ -159,15 +154,24 @@ def _serve(call: Callable[..., Any], connection: Connection, printed: TextIO, pi
     wait([parent.sentinel] if parent else [])
 
 
-def _pipes() -> list[int]:
-    """The descriptors of this process's pipes and sockets, besides those of its three streams."""
-    found = []
+def _pipes() -> dict[int, os.stat_result]:
+    """This process's pipes and sockets by descriptor, besides those of its three streams."""
+    found = {}
     for descriptor in (int(path.name) for path in Path("/proc/self/fd").iterdir()):
         with suppress(OSError):  # that of the listing is closed
-            mode = os.fstat(descriptor).st_mode
-            if descriptor > 2 and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
-                found.append(descriptor)
+            status = os.fstat(descriptor)
+            if descriptor > 2 and (stat.S_ISFIFO(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
+                found[descriptor] = status
     return found
+
+
+def _let_go(pipes: dict[int, os.stat_result]) -> None:
+    """Leaves pipes to the parent: who reads one waits until its last copy is closed."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor, status in pipes.items():
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), status):  # and not one that another thread has opened since
+                os.dup2(nothing, descriptor)  # the number stays taken: the object that has it may still close it
 
 
 def _answer_all(call: Callable[..., Any], connection: Connection) -> None:

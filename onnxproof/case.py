@@ -1,21 +1,21 @@
 """A conversion to be checked: a model with example inputs, and what is dynamic in them."""
 
-import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from onnxproof._internal.trees import leaves, map_leaves, to_array
+from onnxproof._internal.trees import Array, leaves, map_leaves, to_array
+from onnxproof.exporting.arguments import bound
 from onnxproof.exporting.dynamic import Dim, Dynamic, as_dim, dims_of, free_dimensions
 from onnxproof.exporting.export import OWN_OPTIONS
 from onnxproof.graph.declared import as_declared, declared_inputs
 from onnxproof.graph.load import GraphError
+from onnxproof.parity.loss import AGREES, SCORE, Loss, LossError, parse_loss
 
 DATA_SIZE = 16
 """A vector with more values than this is data, whose values may be changed; a shorter one is a factor or a size, which
@@ -53,6 +53,11 @@ class Case:
     such as `{"optimize": False}`. `translations` are torch.export's `custom_translation_table`, or a function without
     arguments that makes them.
 
+    A `loss` is accepted of a file that is not meant to be equal, see docs/loss.md: `"agrees >= 99%"`. It is judged on
+    `samples`, a sequence of inputs or a function that gives one. What a sample decides is the place of the largest
+    value on the last axis of each output, unless `decide` makes it of the outputs, arrays by name. A loss of `score`
+    takes samples that are pairs of inputs and a label, and `score(outputs, label)`, from 0 to 1.
+
     Raises `CaseError` for a model that is neither a `torch.nn.Module` nor a readable ONNX file, and for inputs or
     dimensions that do not fit together.
     """
@@ -67,6 +72,10 @@ class Case:
     translations: Mapping[Callable[..., Any], Callable[..., Any]] | Callable[[], Mapping[Any, Any]] | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     export: Mapping[str, Any] = field(default_factory=dict)
+    samples: Sequence[Any] | Callable[[], Iterable[Any]] = ()
+    loss: str = ""
+    decide: Callable[[dict[str, Array]], Any] | None = None
+    score: Callable[[dict[str, Array], Any], float] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.model, str | os.PathLike):
@@ -90,6 +99,7 @@ class Case:
         self._set("name", self.name or (self.file.name if self.file else type(self.model).__name__))
         if not self.file or self.inputs:
             self._check_dimensions()
+        self._check_loss()
         own = sorted({*self.export} & {*OWN_OPTIONS})
         if own:
             raise CaseError(f"export names {own[0]!r}, which onnxproof sets itself; leave it out")
@@ -131,7 +141,12 @@ class Case:
 
     def _in_order(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """The inputs that are passed by position, and those that are passed by name."""
-        return (dict(self.inputs), {}) if self.file else _bound(self.module, self.inputs, self.kwargs)
+        if self.file:
+            return dict(self.inputs), {}
+        try:
+            return bound(self.module, self.inputs, self.kwargs)
+        except ValueError as error:
+            raise CaseError(str(error)) from error
 
     def _check_dimensions(self) -> None:
         found = leaves(self.inputs)
@@ -161,6 +176,40 @@ class Case:
                     raise CaseError(
                         f"the dimension {symbol!r} is {min(sizes)} in {what}; promised are {dims[symbol].promise}"
                     )
+
+    def _check_loss(self) -> None:
+        try:
+            stated = self.stated_loss
+        except LossError as error:
+            raise CaseError(str(error)) from error
+        is_score = stated is not None and stated.metric == SCORE
+        if is_score and not self.score:
+            raise CaseError("the loss is one of score; give the case score=, a function of the outputs and a label")
+        if self.decide and stated and stated.metric != AGREES:
+            raise CaseError(f"decide= is for a loss such as 'agrees >= 99%', and {self.loss!r} is stated; leave it out")
+
+    @property
+    def stated_loss(self) -> Loss | None:
+        """The loss that is accepted; None if outputs have to be equal."""
+        return parse_loss(self.loss) if self.loss != "" else None
+
+    def sample(self, name: str, given: Any) -> tuple[dict[str, Any], Any]:
+        """The inputs and the label of one of the samples, called `name`; the label is None without a score.
+
+        Raises `CaseError` for other inputs than the case's.
+        """
+        if self.score and not (isinstance(given, tuple) and len(given) == 2):
+            raise CaseError(f"{name} is a {type(given).__name__}; for a score give pairs of inputs and a label")
+        inputs, label = given if self.score else (given, None)
+        if not isinstance(inputs, Mapping):
+            raise CaseError(f"{name} is a {type(inputs).__name__}; give a mapping of input names to values")
+        if self.file:
+            try:
+                return as_declared(name, inputs, declared_inputs(self.file)), label
+            except ValueError as error:
+                raise CaseError(str(error)) from error
+        _check_fit(name, inputs, self.inputs)
+        return _as_arrays({each: inputs[each] for each in self.inputs}), label
 
     def _named_also(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return ((f"also[{index}]", more) for index, more in enumerate(self.also))
@@ -217,45 +266,6 @@ def _no_model(given: Any) -> str:
 
 
 _OF_A_MODULE = ("kwargs", "export", "translations", "output_names")
-
-
-def _bound(
-    model: nn.Module, inputs: Mapping[str, Any], kwargs: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The inputs passed by position, and those passed by name, in the order of the signature as exporters take them.
-
-    Inputs named like parameters of the model are meant for these, in whatever order they are given. Raises `CaseError`
-    if one is not at its parameter's place, and others have names of their own.
-    """
-    names, by_name_alone = _parameters(model)
-    positional = [name for name in inputs if name not in kwargs and name not in by_name_alone]
-    moved = [name for place, name in enumerate(positional) if name in names and names.index(name) != place]
-    if moved and not set(positional) <= set(names):
-        raise CaseError(
-            f"the input {moved[0]!r} is not at the place of the model's parameter {moved[0]!r}; name all inputs as the "
-            f"parameters, {', '.join(names)}, or none"
-        )
-    if moved:
-        in_order = sorted(positional, key=names.index)
-        positional = [
-            name for name, _ in takewhile(lambda pair: pair[0] == pair[1], zip(in_order, names, strict=False))
-        ]
-    found = {**inputs, **kwargs}
-    by_name = [name for name in found if name not in positional]
-    by_name.sort(key=lambda name: names.index(name) if name in names else len(names))
-    return {name: found[name] for name in positional}, {name: found[name] for name in by_name}
-
-
-def _parameters(model: nn.Module) -> tuple[list[str], set[str]]:
-    """The names of the parameters of `forward`, and of those that are passed by name alone.
-
-    None if it has no signature, as that of a scripted module.
-    """
-    try:
-        found = inspect.signature(model.forward).parameters
-    except ValueError:
-        return [], set()
-    return list(found), {name for name, parameter in found.items() if parameter.kind is parameter.KEYWORD_ONLY}
 
 
 def _check_fit(what: str, more: Mapping[str, Any], inputs: Mapping[str, Any]) -> None:

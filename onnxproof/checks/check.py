@@ -37,6 +37,10 @@ class CheckError(Exception):
         self.run = run
 
 
+class UndecidedError(CheckError):
+    """A check that samples decide neither way: how far they reach, and how many are needed."""
+
+
 class NotJudgedError(Exception):
     """A check that cannot judge a conversion; the message says why."""
 
@@ -68,6 +72,8 @@ def judge(check: Check, conversion: Conversion) -> Finding:
 def _verdict(check: Check, conversion: Conversion) -> tuple[CheckVerdict, dict[str, Any], FailingRun | None]:
     try:
         return CheckVerdict.HOLDS, {"figure": check(conversion)}, None
+    except UndecidedError as undecided:
+        return CheckVerdict.UNDECIDED, undecided.texts, None
     except CheckError as failure:
         texts = failure.texts | {"node": failure.texts["node"] or _node_in(str(failure), conversion)}
         return CheckVerdict.FAILS, texts, failure.run

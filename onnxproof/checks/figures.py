@@ -2,7 +2,11 @@
 
 from collections.abc import Sequence
 
-from onnxproof.probing.conversion import Conversion
+import numpy as np
+
+from onnxproof._internal.trees import Array
+from onnxproof.probing.conversion import ONNXRUNTIME, Conversion
+from onnxproof.probing.reference import JudgedProbe
 from onnxproof.results import Parity
 
 
@@ -27,3 +31,16 @@ def _referees(conversion: Conversion, found: set[str]) -> list[str]:
     judges = [("the original in float64", "float64" in found), ("the spread of its own outputs", bool(by_others))]
     used = [judge for judge, is_used in judges if is_used]
     return [f"judged by {' and '.join(used)}"] if used else []
+
+
+def apart(conversion: Conversion, judged: JudgedProbe, engine: str) -> float:
+    """How far the outputs in another engine are from ONNX Runtime's."""
+    ours, theirs = (conversion.outputs(judged, name).values() for name in (ONNXRUNTIME, engine))
+    return max((_distance(a, b) for a, b in zip(ours, theirs, strict=True)), default=0.0)
+
+
+def _distance(a: Array, b: Array) -> float:
+    if a.dtype.kind not in "fiu" or not a.size:
+        return 0.0
+    with np.errstate(invalid="ignore"):
+        return float(np.nanmax(np.abs(a.astype(np.float64) - b.astype(np.float64)), initial=0))

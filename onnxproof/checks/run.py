@@ -15,7 +15,7 @@ from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import unknown
 from onnxproof._internal.trees import leaves
 from onnxproof.case import Case, CaseError
-from onnxproof.checks import interface, values
+from onnxproof.checks import interface, loss, values
 from onnxproof.checks.check import Check, id_of, judge
 from onnxproof.engines.base import Engine
 from onnxproof.findings import Finding
@@ -51,6 +51,9 @@ CHECKS: dict[str, Check] = {
     )
 }
 """The checks by id, in the order in which they run."""
+
+LOSS_CHECKS: dict[str, Check] = {id_of(check): check for check in (loss.loss_kept,)}
+"""The further checks of a case that states a loss, which run after the others."""
 
 
 def findings(
@@ -108,12 +111,19 @@ def choose(
     checks: Iterable[Check] = (),
     cases: Iterable[Case] = (),
 ) -> dict[str, Check]:
-    """The checks to run by id. Raises `CaseError` for an id that does not exist, also in the cases' `expected`."""
-    known = CHECKS | {id_of(check): check for check in checks}
+    """The checks to run by id; those of a loss if one of the cases states one.
+
+    Raises `CaseError` for an id that does not exist, also in the cases' `expected`.
+    """
+    cases = tuple(cases)
+    of_loss = LOSS_CHECKS if any(case.loss for case in cases) else {}
+    known = CHECKS | of_loss | {id_of(check): check for check in checks}
     only, skip = None if only is None else tuple(only), tuple(skip)
     named = [("only", only or ()), ("skip", skip), *((f"{case.name}: expected", case.expected) for case in cases)]
     for what, ids in named:
         for id in ids:
+            if id in LOSS_CHECKS and id not in known:
+                raise CaseError(f"{what}: {id} is for a case that states a loss; none does")
             if id not in known:
                 raise CaseError(f"{what}: the check {unknown(id, known)}")
     return {id: check for id, check in known.items() if (only is None or id in only) and id not in skip}

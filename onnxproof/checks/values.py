@@ -8,7 +8,7 @@ import numpy as np
 from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array, count_values, leaves
 from onnxproof.checks.check import CheckError, NotJudgedError
-from onnxproof.checks.figures import figure_of
+from onnxproof.checks.figures import apart, figure_of
 from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
@@ -102,7 +102,7 @@ def same_values_unseen(conversion: Conversion) -> str:
 
 def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
     conversion.graph  # noqa: B018  # an unreadable file is not a value error
-    _require_repeats(conversion)
+    require_repeats(conversion)
     parities: list[Parity] = []
     for judged in probes:
         outcome = conversion.outcome(judged)
@@ -111,7 +111,7 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
             wrong = conversion.outcome(failing).wrong
             culprit = where_it_goes_wrong(conversion, failing)
             raise CheckError(
-                f"on {failing.probe.id}: {_told(wrong)}; {culprit.text}{where_it_is_right(conversion, failing)}",
+                f"on {failing.probe.id}: {told(wrong)}; {culprit.text}{where_it_is_right(conversion, failing)}",
                 culprit.advice,
                 evidence=culprit.evidence,
                 figure=figure_of(conversion, outcome.parities),
@@ -119,6 +119,8 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
                 run=_failing_run(conversion, failing),
             )
         parities += outcome.parities
+    if conversion.case.loss:
+        return "as the model's in number, shape, dtype and finiteness: see loss-kept"
     _require_judged(parities)
     return figure_of(conversion, parities)
 
@@ -128,12 +130,13 @@ def _require_judged(parities: Sequence[Parity]) -> None:
         raise NotJudgedError("rounding decides every value that the model gives: give inputs that it is made for")
 
 
-def _require_repeats(conversion: Conversion) -> None:
+def require_repeats(conversion: Conversion) -> None:
+    """Raises `NotJudgedError` for a model with other outputs each time."""
     if not conversion.model.repeats:
         raise NotJudgedError("the model has other outputs each time: see repeatable")
 
 
-def _told(wrong: Parity) -> str:
+def told(wrong: Parity) -> str:
     """What is wrong, and with which output if it is one."""
     return wrong.problem if wrong.output == "*" else f"output {wrong.output}: {wrong.problem}"
 
@@ -149,7 +152,7 @@ def _failing_run(conversion: Conversion, judged: JudgedProbe, engine: str = ONNX
 
 def optimizer_neutral(conversion: Conversion) -> str:
     """The file has the same outputs with ONNX Runtime's graph optimization on and off."""
-    _require_repeats(conversion)
+    require_repeats(conversion)
     largest, is_judged = 0.0, False
     for judged in conversion.model.judged:
         on, off = (conversion.outcome(judged, name) for name in (ONNXRUNTIME, UNOPTIMIZED))
@@ -163,8 +166,7 @@ def optimizer_neutral(conversion: Conversion) -> str:
             )
         if on.is_right:
             is_judged = True
-            a, b = (conversion.outputs(judged, name).values() for name in (ONNXRUNTIME, UNOPTIMIZED))
-            largest = max(largest, *(_distance(x, y) for x, y in zip(a, b, strict=True)))
+            largest = max(largest, apart(conversion, judged, UNOPTIMIZED))
     if not is_judged:
         raise NotJudgedError("it is wrong with and without: see same-values")
     return f"{largest:.2g} apart"
@@ -172,7 +174,7 @@ def optimizer_neutral(conversion: Conversion) -> str:
 
 def engines_agree(conversion: Conversion) -> str:
     """The file has the same outputs in the ONNX reference evaluator."""
-    _require_repeats(conversion)
+    require_repeats(conversion)
     smallest, traced = _smallest(conversion.model.judged), conversion.model.traced
     right = [each for each in conversion.model.judged if conversion.outcome(each).is_right]
     asked = [smallest, _smallest(right) if right else traced]
@@ -197,6 +199,8 @@ def engines_agree(conversion: Conversion) -> str:
             "Try another opset or provider, and report the model to onnxruntime.",
             run=_failing_run(conversion, judged),
         )
+    if conversion.case.loss:
+        return f"{apart(conversion, judged, REFERENCE):.2g} apart"
     _require_judged(theirs.parities)
     return figure_of(conversion, theirs.parities)
 
@@ -289,10 +293,3 @@ def probes_adequate(conversion: Conversion) -> str:
 
 def _varies(leaf: Array) -> bool:
     return leaf.size > 1 and bool((leaf != leaf.flat[0]).any())
-
-
-def _distance(a: Array, b: Array) -> float:
-    if a.dtype.kind not in "fiu" or not a.size:
-        return 0.0
-    with np.errstate(invalid="ignore"):
-        return float(np.nanmax(np.abs(a.astype(np.float64) - b.astype(np.float64)), initial=0))

@@ -33,8 +33,8 @@ def command_line() -> argparse.ArgumentParser:
         prog="onnxproof",
         usage="%(prog)s [--help] [--version] COMMAND …",
         description=_FIRST,
-        epilog="exit status: 0 done, and every check holds; 1 a check fails; 2 could not run\n"
-        "(see stderr); 130 interrupted. `onnxproof COMMAND --help` shows its options.",
+        epilog="exit status: 0 done, and every check holds; 1 a check fails or is undecided;\n"
+        "2 could not run (see stderr); 130 interrupted. `onnxproof COMMAND --help` shows\nits options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -79,7 +79,8 @@ def _add_check(commands: Any) -> None:
         "check",
         help="check the conversion of a model, or a file that is already exported",
         description="Exports a case with each exporter and checks the file, or checks the file that is given. The exit "
-        "status is 0 if every check holds, 1 if one fails, 2 if it could not run, 130 if it was interrupted.",
+        "status is 0 if every check holds, 1 if one fails or is undecided, 2 if it could not run, 130 if it was "
+        "interrupted.",
         epilog="example: onnxproof check my_models.py:my_case --onnx model.onnx",
     )
     _add_conversion(parser)
@@ -135,8 +136,8 @@ def _add_compare(commands: Any) -> None:
         "compare",
         help="check an ONNX file against the one that a tool made it of",
         description="Checks a file that was simplified, optimized, converted or edited against the file that it was "
-        "made of. The exit status is 0 if every check holds, 1 if one fails, 2 if it could not run, 130 if it was "
-        "interrupted.",
+        "made of. The exit status is 0 if every check holds, 1 if one fails or is undecided, 2 if it could not run, "
+        "130 if it was interrupted.",
         epilog="example: onnxproof compare before.onnx after.onnx --inputs example.npz",
     )
     parser.add_argument("before", metavar="BEFORE", help="the original, for example before.onnx")
@@ -180,6 +181,18 @@ def _add_options_of_checks(parser: Any) -> None:
         action="append",
         default=[],
         help="leave this check out, for example --skip repeatable; may be repeated (default: none)",
+    )
+    parser.add_argument(
+        "--loss",
+        metavar="TEXT",
+        help='accept this loss of a float16, bfloat16 or int8 file, for example --loss "agrees >= 99%%" or '
+        '--loss "sqnr >= 30 dB in 95%%", see docs/loss.md (default: that of the case, or none)',
+    )
+    parser.add_argument(
+        "--samples",
+        metavar="DIR",
+        help="judge the loss on the .npz files in this folder, a few hundred, each with an array for each input by "
+        "name, for example --samples pictures (default: the case's)",
     )
     parser.add_argument(
         "--check",

@@ -23,6 +23,7 @@ from onnxproof.cli.error import CommandError
 from onnxproof.cli.load import load, of_the_user, require_no_arguments
 from onnxproof.cli.process import stdout_to_stderr
 from onnxproof.cli.progress import Shown
+from onnxproof.cli.samples import with_loss
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.onnxruntime import require_provider
 from onnxproof.findings import Finding
@@ -38,12 +39,13 @@ _STYLES = {
     CheckVerdict.HOLDS: "green",
     CheckVerdict.FAILS: "bold red",
     CheckVerdict.EXPECTED: "yellow",
+    CheckVerdict.UNDECIDED: "bold yellow",
     CheckVerdict.NOT_JUDGED: "dim",
 }
 
 
 def check_case(arguments: argparse.Namespace) -> int:
-    """Checks the case that is named, prints the findings, and returns 1 if one fails, else 0.
+    """Checks the case that is named, prints the findings, and returns 1 if one fails or is undecided, else 0.
 
     Raises `CommandError` if it cannot run.
     """
@@ -55,7 +57,7 @@ def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case
     require_arguments(arguments)
     try:
         with stdout_to_stderr() if arguments.json else contextlib.nullcontext():
-            case = make()
+            case = with_loss(make(), arguments)
             found = list(_shown(case, arguments))
     except CaseError as error:
         raise CommandError(f"{name}: {one_line(error)}") from error
@@ -72,16 +74,19 @@ def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case
         print(page, file=sys.stderr)
     elif not arguments.json:
         print(_next_step(found, page) + _alone(case, arguments.onnx))
-    return int(any(finding.verdict == CheckVerdict.FAILS for finding in found))
+    return int(not all(finding.verdict.is_a_pass for finding in found))
 
 
 def _next_step(found: Sequence[Finding], page: str) -> str:
     """The last line: what to fix first and where the evidence is, or that nothing is to be done."""
     failing = [finding for finding in found if finding.verdict == CheckVerdict.FAILS]
+    undecided = [finding for finding in found if finding.verdict == CheckVerdict.UNDECIDED]
     unjudged = sum(finding.verdict == CheckVerdict.NOT_JUDGED for finding in found)
     if failing:
         evidence = f"{page} has the evidence" if page else "--report report leaves a page and scripts that show it"
         return f"Next: fix {failing[0].check} of {failing[0].conversion}; {evidence}."
+    if undecided:
+        return f"Next: decide {undecided[0].check} of {undecided[0].conversion}. {undecided[0].advice}"
     verdict = f"No check fails; {unjudged} could not judge, as the table says" if unjudged else "Every check holds"
     return f"{verdict}{f': {page}' if page else '.'}"
 
@@ -137,7 +142,7 @@ def require_arguments(arguments: argparse.Namespace) -> None:
 def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
     """The findings one by one; meanwhile a terminal shows what is running."""
     checks = [load(text) for text in arguments.check]
-    chosen = list(choose(arguments.only, arguments.skip, checks))
+    chosen = list(choose(arguments.only, arguments.skip, checks, [case]))
     with _writing(arguments.report), Shown(chosen) as shown:
 
         def show(conversion: Conversion, check: str, step: str) -> None:
@@ -177,7 +182,8 @@ def _print_findings(found: Sequence[Finding], report: str | None) -> None:
     first = found[0]
     opset = f", opset {first.opset}" if first.opset else ""
     title = f"{first.case}: {first.file or first.exporter}{opset}"
-    failing = [finding for finding in found if finding.verdict in (CheckVerdict.FAILS, CheckVerdict.EXPECTED)]
+    told = (CheckVerdict.FAILS, CheckVerdict.EXPECTED, CheckVerdict.UNDECIDED)
+    failing = [finding for finding in found if finding.verdict in told]
     seen = [finding.figure or ("see below" if finding in failing else finding.problem) for finding in found]
     if console.width < NARROW:
         console.print(title, markup=False, highlight=False)

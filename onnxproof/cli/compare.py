@@ -1,28 +1,26 @@
 """The command `onnxproof compare`."""
 
 import argparse
-import zipfile
-from typing import Any
-
-import numpy as np
 
 from onnxproof._internal.texts import one_line
 from onnxproof.case import Case
 from onnxproof.cli.check import run_checks
 from onnxproof.cli.error import CommandError
+from onnxproof.cli.samples import arrays_in
 from onnxproof.graph.facts import read_graph
 from onnxproof.graph.load import GraphError
 from onnxproof.probing.drawn import drawn_inputs
 
 
 def compare_files(arguments: argparse.Namespace) -> int:
-    """Checks a file against the one that it was made of, prints the findings, and returns 1 if one fails, else 0.
+    """Checks a file against the one that it was made of, prints the findings, and returns 1 if one fails or is
+    undecided, else 0.
 
     Raises `CommandError` if it cannot run.
     """
     if arguments.inputs and arguments.dim:
         raise CommandError("--dim: the files that --inputs names have sizes already; leave one of them out")
-    examples = [_example(path) for path in arguments.inputs]
+    examples = [arrays_in("--inputs", path) for path in arguments.inputs]
     sizes = dict(map(_size, arguments.dim))
     try:
         read_graph(arguments.before)
@@ -34,21 +32,6 @@ def compare_files(arguments: argparse.Namespace) -> int:
         return Case(arguments.before, own, also=also)
 
     return run_checks(arguments, arguments.before, make)
-
-
-def _example(path: str) -> dict[str, Any]:
-    """The arrays in a .npz file, by name. Raises `CommandError`."""
-    try:
-        with np.load(path, allow_pickle=False) as found:
-            if not isinstance(found, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array without a name")
-            return {name: found[name] for name in found.files}
-    except FileNotFoundError as error:
-        raise CommandError(f"--inputs {path}: no such file") from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise CommandError(
-            f"--inputs {path}: {one_line(error)}; write it with numpy.savez(path, name=array), an array for each input"
-        ) from error
 
 
 def _size(text: str) -> tuple[str, int]:

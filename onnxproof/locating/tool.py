@@ -19,8 +19,8 @@ from onnxproof.probing.reference import JudgedProbe
 _NARROW = ("float16", "bfloat16")
 _QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "DequantizeLinear", "MatMulInteger", "ConvInteger")
 NOT_EQUAL = (
-    "Keep float32 where values must be equal. If the loss is meant, leave out `same-values` and `same-values-unseen` "
-    "with `--skip`, or name them in the case's `expected`, and judge the loss by a measure of yours."
+    "Keep float32 where values must be equal. If the loss is meant, state how much with `--loss`, such as "
+    '`--loss "agrees >= 99%" --samples DIR`.'
 )
 
 
@@ -47,8 +47,8 @@ def what_the_tool_did(conversion: Conversion, judged: JudgedProbe, in_the_evalua
 
 
 def meant_loss(conversion: Conversion) -> Culprit | None:
-    """That a file computes in less than its original; None if it does not."""
-    if not conversion.case.file:
+    """That a file computes in less than its original, and no loss is stated; None if it does not."""
+    if not conversion.case.file or conversion.case.loss:
         return None
     loss = _loss(load_model(conversion.case.file), load_model(conversion.file.path))
     return Culprit(f"the file {loss}, unlike the original: they cannot be equal", NOT_EQUAL) if loss else None

@@ -41,20 +41,22 @@ def conversion_checks(
     skip: Iterable[str] = (),
     checks: Iterable[Check] = (),
     file: str | os.PathLike[str] | None = None,
+    loss: bool = False,
 ) -> pytest.MarkDecorator:
     """Makes a test of each case, exporter and check of `def test_conversion(onnx_check): onnx_check()`.
 
     A case is a `Case`, or a function that makes one, which is called when its first test runs. `only`, `skip`,
-    `checks` and `file` are those of `onnxproof.check`. A check that a case expects to fail is a strict xfail; one that
-    cannot judge is skipped with the reason. With `--onnx-report DIR` each failure leaves `DIR/repro/…` with the file,
-    the arrays and a script.
+    `checks` and `file` are those of `onnxproof.check`; `loss` says that a function makes a case that states a loss,
+    which pytest cannot know when it collects the tests. A check that a case expects to fail is a strict xfail; one that
+    cannot judge is skipped with the reason, and one that is undecided fails. With `--onnx-report DIR` each failure
+    leaves `DIR/repro/…` with the file, the arrays and a script.
 
     An error of collection stops the run: no case or something else, an unknown check, two cases of one name, a test
     without `onnx_check`.
     """
     if not cases or any(getattr(case, "__name__", "").startswith("test") for case in cases):
         raise pytest.UsageError(f"write @{MARKER}(case) above the test: without a case it checks nothing")
-    return getattr(pytest.mark, MARKER).with_args(*cases, only=only, skip=skip, checks=checks, file=file)  # type: ignore[no-any-return]
+    return getattr(pytest.mark, MARKER).with_args(*cases, only=only, skip=skip, checks=checks, file=file, loss=loss)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class BoundCheck:
             pytest.skip(f"{found.check}: {found.problem}")
         if found.verdict == CheckVerdict.EXPECTED:
             pytest.xfail(f"{found.advice}; {found.problem}")
-        if found.verdict == CheckVerdict.FAILS:
+        if not found.verdict.is_a_pass:
             script = f"\n→ python {self.report}/{found.repro}/repro.py" if found.repro else ""
             pytest.fail(f"{found}{script}{obstacle}", pytrace=False)
 
@@ -124,23 +126,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is None:
         return
     from onnxproof.case import CaseError
-    from onnxproof.checks.run import choose
+    from onnxproof.checks.run import LOSS_CHECKS, choose
 
     test = metafunc.definition.nodeid
     if "onnx_check" not in metafunc.fixturenames:
         raise pytest.Collector.CollectError(f"{test}: write def {metafunc.function.__name__}(onnx_check): onnx_check()")
     options = dict(marker.kwargs)
-    file = options.pop("file", None)
+    file, is_lossy = options.pop("file", None), options.pop("loss", False)
     try:
         made = [case for case in marker.args if not _is_maker(case)]
-        chosen = choose(**options, cases=[_known(metafunc.config, case, case) for case in made])
+        asked = {**options, "checks": (*options["checks"], *LOSS_CHECKS.values())} if is_lossy else options
+        chosen = choose(**asked, cases=[_known(metafunc.config, case, case) for case in made])
     except CaseError as error:
         raise pytest.Collector.CollectError(f"{test}: {error}") from error
     metafunc.config.stash[_COUNT] += len(marker.args)
     names = [case.__name__ if _is_maker(case) else case.name for case in marker.args]
     found = [Path(file)] if file else targets(metafunc.config)
     cases = [
-        pytest.param((case, options), id=name, marks=pytest.mark.xdist_group(name))
+        pytest.param((case, options, {*chosen}), id=name, marks=pytest.mark.xdist_group(name))
         for case, name in zip(marker.args, names, strict=True)
     ]
     metafunc.parametrize("onnx_case", cases, scope="session", indirect=True)
@@ -156,10 +159,12 @@ def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | RefusedCase:
     from onnxproof.checks.run import choose
     from onnxproof.probing.reference import ReferenceModel
 
-    given, options = request.param
+    given, options, chosen = request.param
     try:
         case = _known(request.config, given() if _is_maker(given) else given, given)
-        choose(**options, cases=[case])
+        left_out = {*choose(**options, cases=[case])} - chosen
+        if left_out:
+            raise CaseError(f"its case states a loss: write @{MARKER}({given.__name__}, loss=True)")
         asked = request.config.option
         budget = math.inf if asked.onnx_thorough else asked.onnx_budget
         return ReferenceModel(case, budget, asked.onnx_timeout)

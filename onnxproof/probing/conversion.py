@@ -16,7 +16,7 @@ from onnxproof.engines.base import Engine, EngineError, Session, engine
 from onnxproof.engines.forked import EngineProcess
 from onnxproof.graph.facts import Graph
 from onnxproof.graph.load import GraphError
-from onnxproof.parity.compare import Reference, compare
+from onnxproof.parity.compare import Reference, compare, compare_forms
 from onnxproof.probing.budget import evaluator_seconds
 from onnxproof.probing.files import ExportedFile, GivenFile, OnnxFile
 from onnxproof.probing.reference import JudgedProbe, ReferenceModel
@@ -167,14 +167,16 @@ class Conversion:
             refusal = " ".join(str(error).split())
             return Outcome((Parity(case, "*", f"it does not run: {refusal}"),), refusal=refusal)
         shapes = tuple(array.shape for array in actual.values())
-        return Outcome(by_position(actual, judged.reference, case), shapes)
+        return Outcome(by_position(actual, judged.reference, case, bool(self.case.loss)), shapes)
 
 
-def by_position(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
-    """A file's outputs against those of the model, whatever they are called."""
+def by_position(
+    actual: Mapping[str, Array], reference: Reference, case: str, is_lossy: bool = False
+) -> tuple[Parity, ...]:
+    """A file's outputs against those of the model, whatever they are called; in form alone if a loss is stated."""
     if len(actual) == len(reference.values):
         actual = dict(zip(reference.values, actual.values(), strict=True))
-    return compare(actual, reference, case)
+    return (compare_forms if is_lossy else compare)(actual, reference, case)
 
 
 def default_engines(provider: str = "CPUExecutionProvider") -> dict[str, Engine]:

@@ -39,6 +39,7 @@ from onnxproof.probing.originals import (
 )
 from onnxproof.probing.probes import Probe, other_probes, traced
 from onnxproof.probing.reactions import Reactions, differ, reactions
+from onnxproof.probing.samples import Samples
 from onnxproof.probing.sizes import SizeTrials
 from onnxproof.probing.spread import Spread
 
@@ -133,8 +134,18 @@ class ReferenceModel:
             self._usual = Spread(model, inputs)
         return reference_of_file(model, inputs, self._usual, in_float64)
 
-    def _ask_values(self, inputs: Mapping[str, Any]) -> dict[str, Array] | None:
+    def values(self, inputs: Mapping[str, Any]) -> dict[str, Array] | None:
+        """Its outputs alone; None for inputs that it refuses."""
         return self._accepted(lambda model: model.run(inputs))
+
+    def exact_values(self, inputs: Mapping[str, Any]) -> dict[str, Array] | None:
+        """Its outputs in float64 alone; None where it does not run there."""
+        return self._accepted(lambda model: model.run_in_float64(inputs))
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The samples of its case."""
+        return Samples(self)
 
     def _accepted(self, call: Callable[[Model], Answer]) -> Answer | None:
         try:
@@ -228,7 +239,7 @@ class ReferenceModel:
     def reactions(self) -> Reactions:
         """The inputs that change one input's values or one dimension's size, to which the model reacts."""
         base = self.base
-        return reactions(self.case, base.probe, base.reference, self.sizes.beside, self._ask_values)
+        return reactions(self.case, base.probe, base.reference, self.sizes.beside, self.values)
 
     @property
     def ignored_inputs(self) -> tuple[str, ...]:
@@ -263,7 +274,7 @@ class ReferenceModel:
     def repeats(self) -> bool:
         """Whether it has the same outputs when it runs on its base again."""
         own = self.base.reference.values
-        again = self._ask_values(self.base.probe.inputs)
+        again = self.values(self.base.probe.inputs)
         return again is not None and same_bits(again, own)
 
     def differs_in_reference(self, judged: JudgedProbe) -> bool:

@@ -76,10 +76,12 @@ def _of_conversions(runs: Sequence[Run]) -> list[Phrase]:
     failures = sum(len(each.runs) for each in failing)
     worst = failing[0].item if failures == 1 else None
     checks = ", ".join(finding.check for finding in worst.failing) if worst else ""
+    unsure = sum(len(each.runs) for each in found if each.item.undecided)
+    undecided = [Phrase(", "), Phrase(_number(unsure, "is undecided", "are undecided"), "known")] if unsure else []
     if worst and checked == 1:
         count = f"fails {len(worst.failing)} of {_number(len(worst.findings), 'check')}"
         return [Phrase(f"{worst.name} "), Phrase(count, "bad"), Phrase(f": {checks}")]
-    phrases = [Phrase(f"of {_number(checked, 'conversion')} checked "), _failing(failures)]
+    phrases = [Phrase(f"of {_number(checked, 'conversion')} checked "), _failing(failures), *undecided]
     return [*phrases, Phrase(f": {worst.name} in {checks}")] if worst else phrases
 
 

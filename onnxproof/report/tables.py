@@ -179,13 +179,23 @@ class CheckedConversion:
     def fails(self) -> bool:
         return bool(self.failing)
 
+    @property
+    def undecided(self) -> list[CheckResult]:
+        return [finding for finding in self.findings if finding.verdict == CheckVerdict.UNDECIDED]
 
-_ORDER = (CheckVerdict.FAILS, CheckVerdict.EXPECTED, CheckVerdict.NOT_JUDGED, CheckVerdict.HOLDS)
+
+_ORDER = (
+    CheckVerdict.FAILS,
+    CheckVerdict.UNDECIDED,
+    CheckVerdict.EXPECTED,
+    CheckVerdict.NOT_JUDGED,
+    CheckVerdict.HOLDS,
+)
 
 
 def conversions(runs: Sequence[Run]) -> list[Shared[CheckedConversion]]:
-    """The conversions of all runs, first those that fail."""
-    return sorted(shared(runs, _conversions), key=lambda each: not each.item.fails)
+    """The conversions of all runs, first those that fail, and then those that are undecided."""
+    return sorted(shared(runs, _conversions), key=lambda each: (not each.item.fails, not each.item.undecided))
 
 
 def _conversions(run: Run) -> Iterator[CheckedConversion]:

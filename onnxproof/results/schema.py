@@ -8,7 +8,7 @@ from typing import Any
 from onnxproof.results.conversions import CheckResult, GraphResult, RefusedCase
 from onnxproof.results.verdicts import ClaimVerdict
 
-SCHEMA = 3
+SCHEMA = 4
 """Counts up with every change that an older reader would misread."""
 
 # Claims

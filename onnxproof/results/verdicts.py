@@ -16,7 +16,13 @@ class CheckVerdict(_Verdict):
     HOLDS = "holds"
     FAILS = "fails"
     EXPECTED = "expected"
+    UNDECIDED = "undecided"
     NOT_JUDGED = "not judged"
+
+    @property
+    def is_a_pass(self) -> bool:
+        """Whether nothing is to be done about it."""
+        return self not in (CheckVerdict.FAILS, CheckVerdict.UNDECIDED)
 
 
 class ClaimVerdict(_Verdict):

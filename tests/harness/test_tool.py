@@ -108,11 +108,10 @@ class TestLoss:
         edits.after(model, node.output[0], "Cast", to=TensorProto.FLOAT)
 
     def test_float16(self, tmp_path):
-        """It says that float16 is why, and how to leave the check out."""
+        """It says that float16 is why, and how to state the loss."""
         finding = same_values(compared(tmp_path, self.in_float16))
         assert "the file computes in float16, unlike the original: they cannot be equal" in finding.problem
-        assert "--skip" in finding.advice
-        assert "expected" in finding.advice
+        assert '`--loss "agrees >= 99%" --samples DIR`' in finding.advice
 
     def test_inputs(self, tmp_path):
         """Inputs that became float16 are named, with the converter's option that keeps them."""

@@ -82,9 +82,7 @@ def sample_runs(conversion: Conversion) -> Iterator[tuple[Sample, Outputs, Outpu
     Raises `CheckError` for what no loss excuses: a refusal, other outputs, shapes or dtypes, and values that are not
     finite where the model's are.
     """
-    for sample in conversion.model.samples:
-        conversion.model.watch(f"{sample.id}")
-        expected = conversion.model.samples.values(sample)
+    for sample, expected in conversion.model.samples.with_values():
         inputs = conversion.every_input(sample.inputs)
         try:
             actual = conversion.run(sample.inputs)

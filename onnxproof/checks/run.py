@@ -15,7 +15,7 @@ from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import unknown
 from onnxproof._internal.trees import leaves
 from onnxproof.case import Case, CaseError
-from onnxproof.checks import interface, loss, values
+from onnxproof.checks import formats, interface, loss, values
 from onnxproof.checks.check import Check, id_of, judge
 from onnxproof.engines.base import Engine
 from onnxproof.findings import Finding
@@ -52,7 +52,7 @@ CHECKS: dict[str, Check] = {
 }
 """The checks by id, in the order in which they run."""
 
-LOSS_CHECKS: dict[str, Check] = {id_of(check): check for check in (loss.loss_kept,)}
+LOSS_CHECKS: dict[str, Check] = {id_of(check): check for check in (loss.loss_kept, formats.format_faithful)}
 """The further checks of a case that states a loss, which run after the others."""
 
 

@@ -75,6 +75,13 @@ def rounded_at_random(seed: int, call: Call = plain) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def stored_in(dtype: torch.dtype) -> Iterator[None]:
+    """Rounds every float32 result to a narrower dtype: what the model costs at least that is stored in it."""
+    with _without_compiling(), _Arithmetic(partial(_stored_result, dtype)):
+        yield
+
+
 @dataclass
 class Work:
     """The work of a run: the same on every machine.
@@ -148,6 +155,24 @@ def _convolved(
         tile = padded[..., first * down : last * down + reach, :]
         tiles.append(torch.conv2d(tile, weight, bias, (down, across), (0, beside), dilation, groups))
     return torch.cat(tiles, dim=-2)
+
+
+def _stored_result(dtype: torch.dtype, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    found = func(*args, **kwargs)
+    if any(argument.alias_info and argument.alias_info.is_write for argument in _arguments(func)):
+        for value in filter(_is_stored, tree_flatten(found)[0]):
+            value.copy_(rounded_to(dtype, value))
+        return found
+    return tree_map(lambda value: rounded_to(dtype, value) if _is_stored(value) else value, found)
+
+
+def rounded_to(dtype: torch.dtype, value: Tensor) -> Tensor:
+    """The values of a tensor that a narrower dtype has."""
+    return value.to(dtype).to(value.dtype)
+
+
+def _is_stored(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.dtype == torch.float32
 
 
 def _counted_result(work: Work, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

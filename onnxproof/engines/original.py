@@ -17,6 +17,7 @@ from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import Engine, EngineError, Session, ask, engine
 from onnxproof.engines.forked import EngineProcess
 from onnxproof.engines.moved import moved
+from onnxproof.engines.narrow import stored_in
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.engines.reference import ReferenceEvaluator, of_model
 from onnxproof.engines.statistics import with_figures
@@ -58,6 +59,10 @@ class OnnxModel:
     def run_in_reference(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs of onnx's reference evaluator."""
         return self.run_in("reference", inputs)
+
+    def run_stored_in(self, format: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs with floats rounded to "float16" or "bfloat16" wherever they are stored."""
+        return self.run_in(format, inputs)
 
     def runs_in_other_ways(self, inputs: Mapping[str, Array]) -> list[dict[str, Array]]:
         """The outputs with graph optimization, on one thread, and in a second engine if one is installed."""
@@ -141,6 +146,8 @@ _ENGINES: dict[str, Engine] = {
     "float64": _Float64(),
     "reference": ReferenceEvaluator(),
     "moved": _Edited(moved),
+    "float16": _Edited(stored_in("float16")),
+    "bfloat16": _Edited(stored_in("bfloat16")),
     "shapes": _Edited(with_shapes),
     "figures": _Edited(with_figures),
     "moved figures": _Edited(lambda model: with_figures(moved(model))),

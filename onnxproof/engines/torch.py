@@ -6,11 +6,20 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from onnxproof._internal.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor, widened
-from onnxproof.engines.arithmetic import Work, as_it_is, counted, in_float64, rounded_at_random
+from onnxproof.engines.arithmetic import (
+    Work,
+    as_it_is,
+    counted,
+    in_float64,
+    rounded_at_random,
+    rounded_to,
+    stored_in,
+)
 from onnxproof.engines.base import EngineError, require_names
 from onnxproof.engines.decisions import Call, Decisions, plain
 
@@ -32,6 +41,7 @@ class TorchModel:
         self.model = model
         self.input_names, self.output_names = tuple(input_names), tuple(output_names)
         self.keywords = keywords
+        self._stored: dict[str, nn.Module] = {}
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """The outputs, arrays by name. The model gets copies of the arrays, since it may work in place.
@@ -77,6 +87,21 @@ class TorchModel:
         """
         return self._run(self.model, inputs, rounded_at_random(seed, call))
 
+    def run_stored_in(self, format: str, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """The outputs of `run` with floats rounded to "float16" or "bfloat16" wherever they are stored: the inputs, the
+        weights and every result. What the model raises is raised.
+        """
+        dtype = getattr(torch, format)
+        model = self._stored.get(format)
+        if model is None:
+            model = self._stored[format] = copy.deepcopy(self.model)
+            with torch.no_grad():
+                for weight in (*model.parameters(), *model.buffers()):
+                    if weight.dtype == torch.float32:
+                        weight.copy_(rounded_to(dtype, weight))
+        narrow = map_leaves(lambda _, leaf: _stored(leaf, dtype), inputs)
+        return self._run(model, narrow, stored_in(dtype))
+
     @cached_property
     def _copy_in_float64(self) -> nn.Module:
         with torch.no_grad():
@@ -91,6 +116,12 @@ class TorchModel:
         with torch.inference_mode(), arithmetic:
             outputs = model(*positional, **{name: tensors[name] for name in tensors if name in self.keywords})
         return {name: to_array(value) for name, value in named_outputs(outputs, self.output_names).items()}
+
+
+def _stored(value: Any, dtype: torch.dtype) -> Any:
+    """A float32 array rounded; anything else as it is."""
+    is_float = isinstance(value, np.ndarray) and value.dtype == np.float32
+    return to_array(rounded_to(dtype, to_tensor(value))) if is_float else value
 
 
 def named_outputs(outputs: Any, names: Sequence[str] = ()) -> dict[str, torch.Tensor]:

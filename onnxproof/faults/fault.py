@@ -50,24 +50,30 @@ Edit = Callable[[ModelProto], None]
 Make = Callable[[], Case]
 
 FAULTS: list[Fault] = []
+LOSSY_FAULTS: list[Fault] = []
 MODEL_FAULTS: list[ModelFault] = []
 
 
-def file_fault(*, caught_by: str) -> Callable[[Apply], Apply]:
+def file_fault(*, caught_by: str, among: list[Fault] = FAULTS) -> Callable[[Apply], Apply]:
     """Adds a function that breaks a file to `FAULTS`. Its name is the id, its docstring the sentence."""
 
     def register(apply: Apply) -> Apply:
-        FAULTS.append(Fault(*_id_and_sentence(apply), caught_by, apply))
+        among.append(Fault(*_id_and_sentence(apply), caught_by, apply))
         return apply
 
     return register
 
 
-def fault(*, caught_by: str) -> Callable[[Edit], Edit]:
+def lossy_fault(*, caught_by: str) -> Callable[[Edit], Edit]:
+    """Adds a function that edits a quantized or narrowed model to `LOSSY_FAULTS`; the rest is `fault`."""
+    return fault(caught_by=caught_by, among=LOSSY_FAULTS)
+
+
+def fault(*, caught_by: str, among: list[Fault] = FAULTS) -> Callable[[Edit], Edit]:
     """Adds a function that edits a model in place to `FAULTS`. Its name is the id, its docstring the sentence."""
 
     def register(edit: Edit) -> Edit:
-        @file_fault(caught_by=caught_by)
+        @file_fault(caught_by=caught_by, among=among)
         @wraps(edit)
         def apply(good: Path, folder: Path) -> Path:
             model, edited = load_model(good), load_model(good)

@@ -15,7 +15,7 @@ from onnxproof.locating.clause import Culprit
 from onnxproof.locating.declared import frozen_advice, frozen_sizes, inputs_advice, refused_dim, strange_inputs
 from onnxproof.locating.frozen import frozen_by_torch
 from onnxproof.locating.inner import agree, departing_module, values_in_evaluator, values_in_onnxruntime
-from onnxproof.locating.tool import meant_loss, what_the_tool_did
+from onnxproof.locating.tool import meant_loss, overflow, what_the_tool_did
 from onnxproof.locating.weights import other_weights
 from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
@@ -57,7 +57,7 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     reference evaluator, by one of ONNX Runtime's kernels. A file that is wrong in both was exported wrong: if it is
     right when the model is traced on the probe's inputs, the export froze something.
     """
-    if found := _declared_otherwise(conversion, judged) or meant_loss(conversion):
+    if found := _declared_otherwise(conversion, judged) or meant_loss(conversion) or overflow(conversion, judged):
         return found
     if conversion.outcome(judged, UNOPTIMIZED).is_right:
         return Culprit(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 
+import numpy as np
 from onnx import ModelProto
 
 from onnxproof._internal.trees import Array
@@ -10,6 +11,7 @@ from onnxproof.engines.base import EngineError
 from onnxproof.engines.optimizers import LEVELS, OPTIMIZERS, Optimizations
 from onnxproof.graph.inference import inferred
 from onnxproof.graph.load import load_model
+from onnxproof.graph.quantized import formats_of
 from onnxproof.locating.clause import Culprit
 from onnxproof.locating.departing import first_departing_value
 from onnxproof.locating.weights import other_weights
@@ -52,6 +54,19 @@ def meant_loss(conversion: Conversion) -> Culprit | None:
         return None
     loss = _loss(load_model(conversion.case.file), load_model(conversion.file.path))
     return Culprit(f"the file {loss}, unlike the original: they cannot be equal", NOT_EQUAL) if loss else None
+
+
+def overflow(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
+    """That a value is beyond float16 in a file that may lose accuracy; None if its outputs are finite."""
+    if not conversion.case.loss or conversion.outcome(judged).refusal:
+        return None
+    outputs = conversion.outputs(judged).values()
+    if "float16" not in formats_of(conversion.graph) or all(np.isfinite(value).all() for value in outputs):
+        return None
+    return Culprit(
+        "float16 ends at 65504, and a value inside is larger",
+        "Keep in float32 what overflows, such as with `op_block_list` or `node_block_list` of a float16 converter.",
+    )
 
 
 def _loss(before: ModelProto, after: ModelProto) -> str:

@@ -46,7 +46,7 @@ def other_weights(conversion: Conversion, judged: JudgedProbe) -> list[str]:
 
     Empty otherwise: exporters rename, transpose and fold weights, and values alone prove nothing.
     """
-    own = _own_weights(conversion.case)
+    own = own_weights(conversion.case)
     model, changed = load_model(conversion.file.path), []
     for tensor in model.graph.initializer:
         wanted, found = own.get(tensor.name), onnx.numpy_helper.to_array(tensor)
@@ -58,7 +58,7 @@ def other_weights(conversion: Conversion, judged: JudgedProbe) -> list[str]:
     return changed if changed and _is_right(model, conversion, judged) else []
 
 
-def _own_weights(case: Case) -> dict[str, Array]:
+def own_weights(case: Case) -> dict[str, Array]:
     """The model's weights by name; those of a file are its initializers."""
     if case.file:
         return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in load_model(case.file).graph.initializer}

@@ -142,6 +142,10 @@ class ReferenceModel:
         """Its outputs in float64 alone; None where it does not run there."""
         return self._accepted(lambda model: model.run_in_float64(inputs))
 
+    def values_stored_in(self, format: str, inputs: Mapping[str, Any]) -> dict[str, Array] | None:
+        """Its outputs with floats rounded to "float16" or "bfloat16" wherever they are stored; None if it refuses."""
+        return self._accepted(lambda model: model.run_stored_in(format, inputs))
+
     @cached_property
     def samples(self) -> Samples:
         """The samples of its case."""

@@ -4,6 +4,7 @@ import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 MOST_OUTPUTS = 2**28
 """Bytes of a model's outputs on samples that are kept for its next file."""
+
+
+BLOCK = 32
+"""So many samples are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,13 @@ class Samples:
             else:
                 seen.add(digest)
                 yield sample
+
+    def with_values(self) -> Iterator[tuple[Sample, dict[str, Array]]]:
+        """Each with the model's outputs, some at a time: two programs that take turns slow each other down."""
+        samples = iter(self)
+        while block := list(islice(samples, BLOCK)):
+            self._model.watch(block[0].id)
+            yield from [(sample, self.values(sample)) for sample in block]
 
     def values(self, sample: Sample) -> dict[str, Array]:
         """The model's outputs. Raises `CaseError` for inputs that it refuses."""

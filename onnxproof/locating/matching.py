@@ -1,0 +1,163 @@
+"""The weights of a quantized file beside the model's own: which is which, and how far apart they are."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from onnxproof._internal.trees import Array, to_array
+from onnxproof.case import Case
+from onnxproof.graph.facts import Graph, read_graph
+from onnxproof.graph.quantized import QuantizedWeight
+from onnxproof.locating.weights import own_weights
+
+ALIKE = 0.5
+"""The least cosine of a weight and the one that it was made of, found by value."""
+
+LARGER = 2.0
+"""How many times larger or smaller a weight may be that is found by value: a factor may be folded into it."""
+
+ROUNDING = 1e-3
+"""How much of a step is added to its half for the rounding of the division."""
+
+_LAYERS = ("Conv", "ConvTranspose", "Gemm")
+
+
+@dataclass(frozen=True)
+class OwnWeight:
+    """A weight of the model, and the name of its layer's bias, "" for none."""
+
+    name: str
+    values: Array
+    bias: str = ""
+
+
+@dataclass(frozen=True)
+class Match:
+    """A weight of the file and the one that it is made of.
+
+    `steps` is how far they are apart at most, in steps, at `index`, where the model has `wanted`; half a step is what
+    rounding costs.
+    """
+
+    weight: QuantizedWeight
+    own: OwnWeight
+    steps: float
+    index: tuple[int, ...]
+    wanted: float
+
+    def is_rounded(self, steps: float = 0.5) -> bool:
+        """Whether rounding by so many steps explains every value."""
+        return self.steps <= steps + ROUNDING
+
+
+def weights_of(case: Case) -> dict[str, OwnWeight]:
+    """The model's weights by name, and those of convolutions with the normalization behind them."""
+    if case.file:
+        graph = read_graph(case.file)
+        biases = {
+            node.inputs[1]: node.inputs[2]
+            for node in graph.nodes
+            if node.op_type in _LAYERS and len(node.inputs) > 2 and node.inputs[2] in graph.constants
+        }
+        found = {name: OwnWeight(name, values, biases.get(name, "")) for name, values in graph.constants.items()}
+    else:
+        own = dict(own_weights(case))
+        own |= {f"{name} part {part}": each for name, values in own.items() for part, each in _packed(name, values)}
+        found = {name: OwnWeight(name, values, _bias_of(name, own)) for name, values in own.items()}
+        found |= {weight.name: weight for weight in _normalized(case.module)}
+    return {name: weight for name, weight in found.items() if weight.values.dtype.kind == "f"}
+
+
+def matched(weights: Sequence[QuantizedWeight], own: Mapping[str, OwnWeight]) -> Iterator[Match | QuantizedWeight]:
+    """Each weight of a file with the nearest of the model's: of those with its name, else of all; itself for none."""
+    for weight in (weight for weight in weights if weight.values.size):
+        named = sorted((name for name in own if weight.name.startswith(name)), key=len)[-1:]
+        of_name = [each for name in named for each in own.values() if each.name.split(" with ")[0] == name]
+        found = [_match(weight, each, values) for each in of_name for values in _turned(weight, each.values)]
+        if not found:
+            alike = (
+                (each, values)
+                for each in own.values()
+                for values in _turned(weight, each.values)
+                if _is_alike(weight.values, values) or _is_permuted(weight, values)
+            )
+            found = [_match(weight, *pair) for pair in alike]
+        yield min(found, key=lambda match: match.steps) if found else weight
+
+
+def lost_biases(matches: Sequence[Match], own: Mapping[str, OwnWeight], graph: Graph) -> list[str]:
+    """The biases, by name, of matched layers that no constant of the file holds."""
+    held = [match.own.name for match in matches]
+    floats = [values for values in graph.constants.values() if values.dtype.kind == "f"]
+    return [
+        bias
+        for bias in dict.fromkeys(match.own.bias for match in matches if match.own.bias)
+        if bias not in held
+        and own[bias].values.any()
+        and not any(_is_close(values, own[bias].values) for values in floats)
+    ]
+
+
+def _is_close(values: Array, bias: Array) -> bool:
+    wide = bias.astype(np.float64).ravel()
+    return values.size == wide.size and bool(np.allclose(values.ravel(), wide, 1e-2, 1e-2 * float(np.abs(wide).max())))
+
+
+def _turned(weight: QuantizedWeight, values: Array) -> list[Array]:
+    """The values in the shape of a weight, as they are or transposed."""
+    wide = values.astype(np.float64)
+    return [each for each in ([wide, wide.T] if wide.ndim == 2 else [wide]) if each.shape == weight.values.shape]
+
+
+def _is_alike(ours: Array, theirs: Array) -> bool:
+    a, b = float(np.linalg.norm(ours)), float(np.linalg.norm(theirs))
+    return bool(a and b) and 1 / LARGER <= a / b <= LARGER and float(np.vdot(ours, theirs)) >= ALIKE * a * b
+
+
+def _is_permuted(weight: QuantizedWeight, values: Array) -> bool:
+    """Whether both have the same values up to rounding, in whatever places."""
+    ours, theirs = (np.sort(each, axis=None) for each in (weight.values, values))
+    return bool(np.abs(ours - theirs).max() <= np.max(weight.step))
+
+
+def _match(weight: QuantizedWeight, own: OwnWeight, values: Array) -> Match:
+    apart = np.abs(weight.values - values)
+    fine = apart <= 1e-7 * np.abs(values)  # what float32 itself rounds, where a step is as small
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.where(fine, 0, apart / weight.step)
+    steps = np.where(np.isnan(steps), np.inf, steps)
+    worst = np.unravel_index(int(np.argmax(steps)), steps.shape)
+    return Match(weight, own, float(steps[worst]), tuple(map(int, worst)), float(values[worst]))
+
+
+def _packed(name: str, values: Array) -> Iterator[tuple[int, Array]]:
+    """The parts of a weight of torch's attention, which a file may have apart: query, key and value."""
+    if name.endswith(("in_proj_weight", "in_proj_bias")):
+        yield from enumerate(np.split(values, 3))
+
+
+def _bias_of(name: str, own: Mapping[str, Array]) -> str:
+    bias = f"{name.removesuffix('weight')}bias"
+    return bias if name.endswith("weight") and bias in own else ""
+
+
+def _normalized(module: nn.Module) -> Iterator[OwnWeight]:
+    """The weights and biases of each convolution with each normalization of as many channels folded into it."""
+    named = dict(module.named_modules())
+    convolutions = {name: each for name, each in named.items() if isinstance(each, nn.Conv1d | nn.Conv2d | nn.Conv3d)}
+    norms = {name: each for name, each in named.items() if isinstance(each, nn.modules.batchnorm._BatchNorm)}
+    for name, conv in convolutions.items():
+        for other, norm in norms.items():
+            mean, variance = norm.running_mean, norm.running_var
+            if norm.num_features == conv.out_channels and mean is not None and variance is not None:
+                with torch.no_grad():
+                    weight, bias = fuse_conv_bn_weights(
+                        conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
+                    )
+                folded = f"{name}.bias with {other}"
+                yield OwnWeight(f"{name}.weight with {other}", to_array(weight), folded)
+                yield OwnWeight(folded, to_array(bias))

@@ -1,0 +1,95 @@
+"""The proof for files that may lose accuracy: each fault is caught by its check, and no right file raises an alarm."""
+
+from dataclasses import replace
+
+import pytest
+
+from onnxproof.case import Case
+from onnxproof.checks import CHECKS, judge
+from onnxproof.checks.run import LOSS_CHECKS
+from onnxproof.faults import LOSSY_FAULTS, Unsuited
+from onnxproof.probing.conversion import Conversion
+from onnxproof.probing.files import GivenFile
+from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
+from tests.harness.lossy import LOSSY, LOSSY_PAIRS, SUITED, suits, written
+
+pytestmark = pytest.mark.proof
+ALL = CHECKS | LOSS_CHECKS
+
+
+def on_subject(subject, *fault):
+    """A parameter that runs in one process with the others of its subject."""
+    ids = [one.id for one in (*fault, subject)]
+    return pytest.param(subject, *fault, id="-".join(ids), marks=pytest.mark.xdist_group(f"lossy-{subject.id}"))
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory):
+    """The right file of a subject."""
+    found = written(tmp_path_factory.mktemp("lossy"))
+
+    def get(subject):
+        if "-float16" in subject.id:
+            pytest.importorskip("onnxconverter_common")
+        return found(subject)
+
+    return get
+
+
+def not_holding(conversion):
+    """What the checks say that do not hold, but of what cannot be judged of a given file."""
+    found = [judge(check, conversion) for check in ALL.values()]
+    return [str(each) for each in found if each.verdict != CheckVerdict.HOLDS and not is_known(each)]
+
+
+def is_known(finding):
+    """A file that is given is not exported; onnx's evaluator has no DequantizeLinear of opset 17."""
+    is_given = finding.check in ("exports", "opset-kept")
+    lacks = finding.check == "engines-agree" and "DequantizeLinear" in finding.problem
+    return finding.verdict == CheckVerdict.NOT_JUDGED and (is_given or lacks)
+
+
+@pytest.mark.parametrize("subject", [on_subject(subject) for subject in LOSSY])
+class TestGood:
+    """A right file keeps the loss that is stated of it."""
+
+    def test_holds(self, good, subject):
+        """Every check holds."""
+        assert not_holding(good(subject)) == []
+
+    def test_compared(self, good, subject):
+        """Every check holds beside the file that it was made of."""
+        right = good(subject)
+        case = right.case
+        before = right.file.path.with_name("before.onnx")
+        original = Case(before, case.inputs, also=case.also, samples=case.samples, loss=case.loss)
+        assert not_holding(Conversion(ReferenceModel(original), GivenFile(right.file.path))) == []
+
+    def test_few_samples(self, good, subject):
+        """Ten samples decide nothing."""
+        case = replace(good(subject).case, samples=good(subject).case.samples[:10])
+        found = judge(ALL["loss-kept"], Conversion(ReferenceModel(case), good(subject).file))
+        assert found.verdict == CheckVerdict.UNDECIDED
+
+
+@pytest.mark.parametrize(("subject", "fault"), [on_subject(*pair) for pair in LOSSY_PAIRS])
+def test_fault(good, tmp_path, subject, fault):
+    """A broken file is caught by the check named for what broke it."""
+    broken = good(subject).of_file(fault.apply(good(subject).file.path, tmp_path))
+    assert judge(ALL[fault.caught_by], broken).verdict == CheckVerdict.FAILS
+
+
+def test_every_fault_is_applied():
+    """There is a right file for each fault."""
+    assert {fault.id for _, fault in LOSSY_PAIRS} == {fault.id for fault in LOSSY_FAULTS} == {*SUITED}
+
+
+@pytest.mark.parametrize(
+    ("subject", "fault"),
+    [on_subject(subject, fault) for subject in LOSSY for fault in LOSSY_FAULTS if not suits(fault, subject)],
+)
+def test_unsuited(good, tmp_path, subject, fault):
+    """A fault that is left out on a subject cannot be applied to it."""
+    with pytest.raises(Unsuited):
+        fault.apply(good(subject).file.path, tmp_path)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from docs import markdown
-from onnxproof.report.faults import FaultRow, Faults, fault_table
+from onnxproof.report.faults import FaultRow, Faults, fault_table, lossy_table
 
 RESULTS, PAGE = (Path(__file__).parent / f"faults.{ending}" for ending in ("json", "md"))
 
@@ -16,6 +16,7 @@ def render(found: Faults) -> str:
     return markdown.render(
         "faults",
         table=fault_table(found),
+        lossy=lossy_table(found),
         files=sorted({row["on"] for row in found["faults"] if row["kind"] == "file"}),
         unseen=unseen,
         uncaught=[row for row in found["faults"] if not row["checks"]],

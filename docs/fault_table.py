@@ -27,6 +27,7 @@ from rich.progress import track
 from torch.onnx.testing import assert_onnx_program
 
 from docs.fault_page import PAGE, RESULTS, render
+from docs.lossy_table import lossy
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.engines.torch import TorchModel
@@ -248,6 +249,7 @@ def main() -> None:
             "versions": {"python": platform.python_version()} | {name: version(name) for name in STACK},
             "faults": file_faults() + model_faults(),
             "good": good_conversions(),
+            "lossy": lossy(),
         }
         RESULTS.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(render(json.loads(RESULTS.read_text(encoding="utf-8"))), encoding="utf-8")

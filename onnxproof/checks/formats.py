@@ -19,7 +19,7 @@ from onnxproof.graph.quantized import (
     narrow_weights,
     quantized_weights,
 )
-from onnxproof.locating.matching import Match, lost_biases, matched, weights_of
+from onnxproof.locating.matching import FLOAT32, Match, OwnWeight, called, lost_biases, matched, weights_of
 from onnxproof.parity.loss import Loss
 from onnxproof.probing.conversion import Conversion, by_position
 from onnxproof.probing.reference import JudgedProbe
@@ -65,9 +65,8 @@ def _of_integers(conversion: Conversion) -> str:
     own = weights_of(conversion.case)
     found = list(matched(list(quantized_weights(graph)), own))
     matches = [each for each in found if isinstance(each, Match)]
-    if changed := [
-        name for name, values in graph.constants.items() if name in own and _differs(values, own[name].values)
-    ]:
+    changed = [name for name, values in graph.constants.items() if _differs(values, called(name, own))]
+    if changed:
         raise CheckError(f"{_first(changed)} is a float in the file, and not the model's", _MAKE_AGAIN)
     _require_rounded(matches, 0.5)
     if lost := lost_biases(matches, own, graph):
@@ -86,9 +85,10 @@ def _require_rounded(matches: Sequence[Match], steps: float) -> None:
             raise CheckError(_apart(match, steps), _MAKE_AGAIN, evidence=_pattern(match), node=match.weight.node)
 
 
-def _differs(values: Array, own: Array) -> bool:
-    """Whether a float constant in the model's dtype and shape has other values."""
-    return values.dtype == own.dtype and values.shape == own.shape and not np.allclose(values, own, 1e-5, 1e-8)
+def _differs(values: Array, own: Sequence[OwnWeight]) -> bool:
+    """Whether a float constant is none of the weights that it may be by its name, in their dtype and shape."""
+    alike = [each.values for each in own if (each.values.dtype, each.values.shape) == (values.dtype, values.shape)]
+    return bool(alike) and not any(np.allclose(values, each, 1e-5, FLOAT32 * np.abs(each).max()) for each in alike)
 
 
 def _apart(match: Match, steps: float) -> str:

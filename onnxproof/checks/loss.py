@@ -145,7 +145,7 @@ class _Ratios:
 
     def __call__(self, judged: _Judged, sample: Sample, actual: Outputs, expected: Outputs, run: FailingRun) -> None:
         noise = worst_noise(self._metric, actual, expected)
-        if abs(noise - self._most) <= self._rounding * (1 + noise) and noise != self._most:
+        if abs(noise - self._most) <= self._rounding * (1 + noise):
             exact = self._conversion.model.samples.exact(sample)
             noise = worst_noise(self._metric, actual, exact) if exact else noise
         judged.add(decibels(noise), noise <= self._most, run)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from onnxproof.checks import CHECKS, judge
+from onnxproof.checks import judge
+from onnxproof.checks.run import choose
 from onnxproof.engines.base import EngineError
 from onnxproof.faults.fault import FAULTS, Fault, Unsuited
 from onnxproof.findings import Finding
@@ -61,11 +62,12 @@ class _Sound:
 
     def __init__(self, conversion: Conversion) -> None:
         self.conversion = conversion
+        self.checks = choose(cases=[conversion.case])
         self._verdicts: dict[str, CheckVerdict] = {}
 
     def holds(self, check: str) -> bool:
         if check not in self._verdicts:
-            self._verdicts[check] = judge(CHECKS[check], self.conversion).verdict
+            self._verdicts[check] = judge(self.checks[check], self.conversion).verdict
         return self._verdicts[check] == CheckVerdict.HOLDS
 
     @cached_property
@@ -78,9 +80,9 @@ class _Sound:
 
 def _tried(fault: Fault, broken: Conversion, sound: _Sound) -> Trial:
     found: dict[str, Finding] = {}
-    for check in dict.fromkeys((fault.caught_by, *CHECKS)):
+    for check in dict.fromkeys((fault.caught_by, *sound.checks)):
         if sound.holds(check):
-            found[check] = judge(CHECKS[check], broken)
+            found[check] = judge(sound.checks[check], broken)
             if found[check].verdict == CheckVerdict.FAILS:
                 return Trial(fault.id, check)
     own = found.get(fault.caught_by)
@@ -104,6 +106,8 @@ def _measured(broken: Conversion, good: Conversion) -> str:
         return ""
     if all(same_bits(*pair) for pair in pairs):
         return f"the same bits on {len(judged)} probes"
+    if good.case.loss:
+        return ""
     parities = [parity for probe in judged for parity in broken.outcome(probe).parities]
     if not all(parity.same for parity in parities):
         return ""

@@ -82,6 +82,7 @@ def formats_of(graph: Graph) -> list[str]:
 def quantized_weights(graph: Graph) -> Iterator[QuantizedWeight]:
     """The integer constants with a scale that is a constant, too."""
     users, origins = _users(graph), _origins(graph)
+    made = {node.outputs[0]: node for node in graph.nodes_of("QuantizeLinear") if node.inputs[0] in graph.constants}
     for node in graph.nodes:
         if node.op_type in _INTEGER:
             axis = 0 if node.op_type == "ConvInteger" else -1
@@ -89,6 +90,8 @@ def quantized_weights(graph: Graph) -> Iterator[QuantizedWeight]:
         for place, (scale, zero) in _TAKES.get(node.op_type, {}).items():
             axis = {"DequantizeLinear": int(node.attributes.get("axis", 1)), "QLinearConv": 0}.get(node.op_type, -1)
             name = _input(node, place)
+            if name in made:
+                yield from _rounded(graph, node, made[name])
             origin = origins.get(name, name) if _is_one(graph, _input(node, scale)) else name
             yield from _weight(graph, node, origin, _input(node, scale), _input(node, zero), axis)
         if node.op_type == "QLinearConv" and len(node.inputs) > 8:
@@ -145,6 +148,18 @@ def _weight(graph: Graph, node: Node, name: str, scale: str, zero: str, axis: in
     steps = _along(step.astype(np.float64), integers, axis)
     values = (integers.astype(np.float64) - _along(zeros.astype(np.float64), integers, axis)) * steps
     yield QuantizedWeight(name, node.outputs[0], values, steps)
+
+
+def _rounded(graph: Graph, node: Node, quantize: Node) -> Iterator[QuantizedWeight]:
+    """A float constant that the file itself quantizes, and dequantizes in a node."""
+    floats, (scale, zero) = graph.constants[quantize.inputs[0]], _params(quantize, (1, 2))
+    if scale not in graph.constants or zero not in graph.constants:
+        return
+    axis = int(quantize.attributes.get("axis", 1))
+    steps, zeros = (_along(graph.constants[name].astype(np.float64), floats, axis) for name in (scale, zero))
+    ends = np.iinfo(graph.constants[zero].dtype)
+    integers = np.clip(np.round(floats / steps) + zeros, ends.min, ends.max)
+    yield QuantizedWeight(quantize.inputs[0], node.outputs[0], (integers - zeros) * steps, steps)
 
 
 def _bias(graph: Graph, node: Node) -> Iterator[QuantizedWeight]:

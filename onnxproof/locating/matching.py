@@ -23,6 +23,9 @@ LARGER = 2.0
 ROUNDING = 1e-3
 """How much of a step is added to its half for the rounding of the division."""
 
+FLOAT32 = 4e-6
+"""What float32 itself rounds where a normalization is folded, as a part of the largest value: a step may be smaller."""
+
 _LAYERS = ("Conv", "ConvTranspose", "Gemm")
 
 
@@ -76,7 +79,7 @@ def matched(weights: Sequence[QuantizedWeight], own: Mapping[str, OwnWeight]) ->
     """Each weight of a file with the nearest of the model's: of those with its name, else of all; itself for none."""
     for weight in (weight for weight in weights if weight.values.size):
         named = sorted((name for name in own if weight.name.startswith(name)), key=len)[-1:]
-        of_name = [each for name in named for each in own.values() if each.name.split(" with ")[0] == name]
+        of_name = [each for name in named for each in called(name, own)]
         found = [_match(weight, each, values) for each in of_name for values in _turned(weight, each.values)]
         if not found:
             alike = (
@@ -89,10 +92,16 @@ def matched(weights: Sequence[QuantizedWeight], own: Mapping[str, OwnWeight]) ->
         yield min(found, key=lambda match: match.steps) if found else weight
 
 
+def called(name: str, own: Mapping[str, OwnWeight]) -> list[OwnWeight]:
+    """The model's weight of a name, alone and with each normalization; none for another name."""
+    return [each for each in own.values() if each.name == name or each.name.startswith(f"{name} with ")]
+
+
 def lost_biases(matches: Sequence[Match], own: Mapping[str, OwnWeight], graph: Graph) -> list[str]:
     """The biases, by name, of matched layers that no constant of the file holds."""
     held = [match.own.name for match in matches]
     floats = [values for values in graph.constants.values() if values.dtype.kind == "f"]
+    floats += [match.weight.values for match in matches]
     return [
         bias
         for bias in dict.fromkeys(match.own.bias for match in matches if match.own.bias)
@@ -126,7 +135,7 @@ def _is_permuted(weight: QuantizedWeight, values: Array) -> bool:
 
 def _match(weight: QuantizedWeight, own: OwnWeight, values: Array) -> Match:
     apart = np.abs(weight.values - values)
-    fine = apart <= 1e-7 * np.abs(values)  # what float32 itself rounds, where a step is as small
+    fine = apart <= FLOAT32 * np.abs(values).max()
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.where(fine, 0, apart / weight.step)
     steps = np.where(np.isnan(steps), np.inf, steps)

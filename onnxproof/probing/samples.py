@@ -20,8 +20,8 @@ MOST_OUTPUTS = 2**28
 """Bytes of a model's outputs on samples that are kept for its next file."""
 
 
-BLOCK = 32
-"""So many samples are in memory at once."""
+MOST_SAMPLES, MOST_INPUTS = 32, 2**26
+"""So many samples, of so many bytes about, are in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,10 @@ class Samples:
     def with_values(self) -> Iterator[tuple[Sample, dict[str, Array]]]:
         """Each with the model's outputs, some at a time: two programs that take turns slow each other down."""
         samples = iter(self)
-        while block := list(islice(samples, BLOCK)):
-            self._model.watch(block[0].id)
+        while first := next(samples, None):
+            self._model.watch(first.id)
+            size = sum(np.asarray(leaf).nbytes for leaf in leaves(first.inputs).values())
+            block = [first, *islice(samples, max(0, min(MOST_SAMPLES, MOST_INPUTS // max(1, size)) - 1))]
             yield from [(sample, self.values(sample)) for sample in block]
 
     def values(self, sample: Sample) -> dict[str, Array]:

@@ -30,12 +30,23 @@ class GoodRow(TypedDict):
     peers: dict[str, str | None]
 
 
-class Faults(TypedDict):
+class Rows(TypedDict):
+    """Faults, and the right files or conversions beside them."""
+
+    faults: list[FaultRow]
+    good: list[GoodRow]
+
+
+class Run(Rows):
     """What one run found, and with which versions."""
 
     versions: dict[str, str]
-    faults: list[FaultRow]
-    good: list[GoodRow]
+
+
+class Faults(Run, total=False):
+    """A run, and what it found of files that may lose accuracy."""
+
+    lossy: Rows
 
 
 def read_faults(path: str | os.PathLike[str]) -> Faults:
@@ -47,7 +58,7 @@ def grouped(rows: Iterable[FaultRow]) -> list[list[FaultRow]]:
     """The rows of each fault: those of a file fault on all files, those of a model fault with one exporter."""
     groups: dict[tuple[str, ...], list[FaultRow]] = {}
     for row in rows:
-        groups.setdefault((row["id"],) if row["kind"] == "file" else (row["id"], row["on"]), []).append(row)
+        groups.setdefault((row["id"],) if row["kind"] != "model" else (row["id"], row["on"]), []).append(row)
     return list(groups.values())
 
 
@@ -58,7 +69,7 @@ def mark(row: FaultRow, peer: str, good: Mapping[str, GoodRow]) -> str:
         return NOT_ASKED
     if not answer:
         return MISSED
-    is_pair = row["kind"] == "file" and peer != "polygraphy"  # Polygraphy compares with the good file itself
+    is_pair = row["kind"] != "model" and peer != "polygraphy"  # Polygraphy compares with the good file itself
     said_of_good = good[row["on"]]["peers"].get(peer) if is_pair and row["on"] in good else ""
     return ALIKE if said_of_good and said_of_good[:30] == answer[:30] else CAUGHT
 
@@ -128,6 +139,13 @@ class FaultTable:
     @property
     def caught_by_peers(self) -> tuple[str, ...]:
         return tuple(f"{rate.caught} of {rate.asked}" for rate in self.rates[1:])
+
+
+def lossy_table(found: Faults) -> FaultTable:
+    """What a run found of files that may lose accuracy, counted."""
+    none: Rows = {"faults": [], "good": []}
+    rows = found.get("lossy", none)
+    return fault_table({"versions": found["versions"], "faults": rows["faults"], "good": rows["good"]})
 
 
 def fault_table(found: Faults) -> FaultTable:

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import ModelProto, TensorProto, helper, numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from torch import Tensor, nn
 
 import srcnn_models
@@ -23,7 +24,7 @@ from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.probes import SEED
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.versions import TORCHSCRIPT
+from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 from tests.harness.good_conversions.making import built
 from tests.harness.subjects import noise, trained_srcnn
 
@@ -37,6 +38,7 @@ class LossySubject:
     id: str
     make: Callable[[], Case]
     convert: Convert
+    exporter: str = TORCHSCRIPT
 
     def write(self, folder: Path) -> Path:
         """The file, made anew."""
@@ -46,8 +48,8 @@ class LossySubject:
             case.module,
             case.inputs,
             before,
-            exporter=TORCHSCRIPT,
-            opset=17,
+            exporter=self.exporter,
+            opset=17 if self.exporter == TORCHSCRIPT else 18,
             output_names=case.output_names,
             dynamic=case.dynamic,
         )
@@ -89,6 +91,25 @@ def pattern(index: int) -> np.ndarray:
     kind, scatter = index % 10, np.random.default_rng(index).normal(scale=0.5, size=(1, 3, 32, 32))
     rows, columns = np.mgrid[:32, :32] / 32
     return (np.sin(2 * np.pi * ((kind % 5 + 1) * rows + kind // 5 * 3 * columns)) + scatter).astype(np.float32)
+
+
+class Residual(nn.Module):
+    """Convolutions with and without a bias, each normalized, and a shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1, bias=False)
+        self.shortcut = nn.Conv2d(3, 16, 1, bias=False)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(16) for _ in range(3))
+        self.last = nn.Linear(16, 10)
+        for norm in self.norms:
+            norm.running_mean.normal_(0, 0.2)
+            norm.running_var.uniform_(0.3, 2)
+            nn.init.uniform_(norm.weight, 0.5, 1.5)
+
+    def forward(self, image: Tensor) -> Tensor:
+        deep = self.norms[1](self.second(torch.relu(self.norms[0](self.first(image)))))
+        return self.last(torch.relu(deep + self.norms[2](self.shortcut(image))).mean((2, 3)))  # (N, 10)
 
 
 class Block(nn.Module):
@@ -189,12 +210,10 @@ def to_bfloat16(before: Path, after: Path, samples: list[dict[str, np.ndarray]])
     onnx.save(model, after)
 
 
-def quantized(kind: str) -> Convert:
-    """Quantizes with ONNX Runtime: "dynamic", or as QuantizeLinear and DequantizeLinear, "qdq"."""
+def quantized(kind: str, **options: Any) -> Convert:
+    """Quantizes with ONNX Runtime: "dynamic", or as QuantizeLinear and DequantizeLinear, "qdq"; with other options."""
 
     def convert(before: Path, after: Path, samples: list[dict[str, np.ndarray]]) -> None:
-        from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_dynamic, quantize_static
-
         class Reader(CalibrationDataReader):
             def __init__(self) -> None:
                 self.left = iter(samples)
@@ -207,7 +226,9 @@ def quantized(kind: str) -> Convert:
             if kind == "dynamic":
                 quantize_dynamic(before, after, weight_type=QuantType.QUInt8)
             else:
-                quantize_static(before, after, Reader(), per_channel=True, weight_type=QuantType.QInt8)
+                quantize_static(
+                    before, after, Reader(), weight_type=QuantType.QInt8, **{"per_channel": True, **options}
+                )
         finally:
             logging.disable(logging.NOTSET)
 
@@ -226,6 +247,24 @@ LOSSY: tuple[LossySubject, ...] = (
     LossySubject("enhancer-qdq", partial(ENHANCER, "psnr >= 25 dB in 95%, all int8"), quantized("qdq")),
 )
 """Right files with a loss that they keep."""
+
+_RESIDUAL = partial(case_of, Residual, "image", pattern, "sqnr >= 15 dB in 95%")
+
+RIGHT: tuple[LossySubject, ...] = (
+    *LOSSY,
+    LossySubject("residual-qdq-pairs", _RESIDUAL, quantized("qdq", extra_options={"AddQDQPairToWeight": True})),
+    *(
+        LossySubject(f"residual-{name}", _RESIDUAL, convert, exporter)
+        for exporter in EXPORTERS[-1:]
+        for name, convert in {
+            "dynamic": quantized("dynamic"),
+            "operators": quantized("qdq", quant_format=QuantFormat.QOperator),
+            "one-scale": quantized("qdq", per_channel=False, reduce_range=True),
+            "float16": to_float16,
+        }.items()
+    ),
+)
+"""More right files: faults are put into the first of them."""
 
 SUITED: dict[str, str] = {
     "weight-scale-off": "qdq",

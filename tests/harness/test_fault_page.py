@@ -7,6 +7,7 @@ import pytest
 from docs.fault_page import PAGE, RESULTS, is_unseen, render
 from onnxproof.report.faults import fault_table, mark
 from onnxproof.versions import torch_export_is_available
+from tests.harness.lossy import LOSSY, LOSSY_PAIRS
 from tests.harness.proof import GOOD_PAIRS, MODEL_PAIRS, TABLED, TABLED_PAIRS
 
 needs_both_exporters = pytest.mark.skipif(
@@ -37,6 +38,16 @@ def test_every_good_conversion_is_there(found):
     """The results have each good conversion."""
     expected = [subject.id for subject in TABLED] + [f"{good.id}-{exporter}" for good, exporter in GOOD_PAIRS]
     assert [row["id"] for row in found["good"]] == expected
+
+
+def test_every_lossy_fault_is_there(found):
+    """The results have each fault of a lossy file, caught by its check, and no alarm of a right one."""
+    rows = found["lossy"]["faults"]
+    pairs = [(subject.id, fault) for subject, fault in LOSSY_PAIRS]
+    expected = [(on, fault.id, fault.sentence, fault.caught_by) for on, fault in pairs]
+    assert [(row["on"], row["id"], row["sentence"], row["caught_by"]) for row in rows] == expected
+    assert [row["id"] for row in rows if row["caught_by"] not in row["checks"]] == []
+    assert [(row["id"], row["checks"]) for row in found["lossy"]["good"]] == [(subject.id, []) for subject in LOSSY]
 
 
 def test_every_unseen_fault_has_a_reason(found):

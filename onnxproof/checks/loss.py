@@ -88,7 +88,7 @@ def sample_runs(conversion: Conversion) -> Iterator[tuple[Sample, Outputs, Outpu
             actual = conversion.run(sample.inputs)
         except EngineError as error:
             run = FailingRun(inputs, dict(expected), {})
-            raise CheckError(f"on {sample.id} the file does not run: {one_line(error)}", _LOOK, run=run) from error
+            raise CheckError(f"on {sample.id} the file does not run: {one_line(error)}", _TAKES, run=run) from error
         found = by_position(actual, Reference(expected), sample.id, is_lossy=True)
         wrong = next((parity for parity in found if not parity.same), None)
         if wrong:
@@ -97,6 +97,7 @@ def sample_runs(conversion: Conversion) -> Iterator[tuple[Sample, Outputs, Outpu
         yield sample, dict(zip(expected, actual.values(), strict=True)), expected
 
 
+_TAKES = "Make a file that takes what the model takes, or leave the sample out of what is deployed and of `samples`."
 _LOOK = (
     "Keep in float32 what overflows or has another shape, such as with `op_block_list` of a float16 converter or "
     "`nodes_to_exclude` of a quantizer."

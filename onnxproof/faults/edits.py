@@ -139,6 +139,16 @@ def set_array(model: ModelProto, name: str, value: NDArray[Any]) -> None:
             tensor.CopyFrom(numpy_helper.from_array(value.astype(numpy_helper.to_array(tensor).dtype), tensor.name))
 
 
+def swapped(values: NDArray[Any]) -> NDArray[Any]:
+    """Returns a copy with the first two channels that differ, along the first axis, exchanged. May raise `Unsuited`."""
+    other = next((at for at in range(1, len(values)) if not np.array_equal(values[0], values[at])), None)
+    if other is None:
+        raise Unsuited("the weight has no two channels that differ")
+    changed = values.copy()
+    changed[[0, other]] = changed[[other, 0]]
+    return changed
+
+
 def weights(model: ModelProto, such: Callable[[NDArray[Any]], bool] = lambda weight: True) -> list[str]:
     """Returns the names of the constant float32 weights for which `such` holds. Raises `Unsuited` if there are none."""
     layers = [node for node in model.graph.node if node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul")]

@@ -23,7 +23,7 @@ from tests.harness.lossy import LOSSY, written
 
 LOSS = "agrees >= 99%"
 PRODUCT = """
-<ir_version: 10, opset_import: ["": 21]>
+<ir_version: 9, opset_import: ["": 19]>
 g (float[rows, 4] x) => (float[rows, 3] y)
 <int8[3, 4] w = {%s}, float[3] s = {%s}, int8[3] z = {0, 0, 0}, float[3] b = {1, 2, 3}>
 { wide = DequantizeLinear <axis = 0> (w, s, z) y = Gemm <transB = 1> (x, wide, b) }

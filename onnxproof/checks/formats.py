@@ -63,13 +63,14 @@ def _of_integers(conversion: Conversion) -> str:
     for mismatch in mismatches(graph):
         raise CheckError(mismatch.problem, _MAKE_AGAIN, node=mismatch.node)
     own = weights_of(conversion.case)
-    found = list(matched(list(quantized_weights(graph)), own))
+    weights = list(quantized_weights(graph))
+    found = list(matched(weights, own))
     matches = [each for each in found if isinstance(each, Match)]
     changed = [name for name, values in graph.constants.items() if _differs(values, called(name, own))]
     if changed:
         raise CheckError(f"{_first(changed)} is a float in the file, and not the model's", _MAKE_AGAIN)
     _require_rounded(matches, 0.5)
-    if lost := lost_biases(matches, own, graph):
+    if lost := lost_biases(matches, weights, own, graph):
         raise CheckError(f"the file has no {_first(lost)}, which the model adds", _MAKE_AGAIN)
     if not matches:
         raise NotJudgedError("none of the file's integers is found among the model's weights")
@@ -164,7 +165,9 @@ def _of_floats(conversion: Conversion, format: str) -> str:
                     "type.",
                 )
     if not ratios:
-        raise NotJudgedError(f"the model stored in {format} is not finite, or has too few values")
+        raise NotJudgedError(
+            f"its weights are the model's in {format}; the model stored in that is not finite, or has too few values"
+        )
     return f"{max(ratios):.2g} times what {format} costs, {FARTHER} allowed"
 
 

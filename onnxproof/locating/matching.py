@@ -97,18 +97,19 @@ def called(name: str, own: Mapping[str, OwnWeight]) -> list[OwnWeight]:
     return [each for each in own.values() if each.name == name or each.name.startswith(f"{name} with ")]
 
 
-def lost_biases(matches: Sequence[Match], own: Mapping[str, OwnWeight], graph: Graph) -> list[str]:
-    """The biases, by name, of matched layers that no constant of the file holds."""
-    held = [match.own.name for match in matches]
+def lost_biases(
+    matches: Sequence[Match], weights: Sequence[QuantizedWeight], own: Mapping[str, OwnWeight], graph: Graph
+) -> list[str]:
+    """The biases, by name, of matched layers that neither `weights` nor a float constant of the file holds."""
+    held = {match.own.name for match in matches}
     floats = [values for values in graph.constants.values() if values.dtype.kind == "f"]
-    floats += [match.weight.values for match in matches]
-    return [
-        bias
-        for bias in dict.fromkeys(match.own.bias for match in matches if match.own.bias)
-        if bias not in held
-        and own[bias].values.any()
-        and not any(_is_close(values, own[bias].values) for values in floats)
-    ]
+
+    def is_held(bias: OwnWeight) -> bool:
+        fitting = (_match(weight, bias, values) for weight in weights for values in _turned(weight, bias.values))
+        return any(_is_close(values, bias.values) for values in floats) or any(each.is_rounded() for each in fitting)
+
+    biases = dict.fromkeys(match.own.bias for match in matches if match.own.bias and match.own.bias not in held)
+    return [name for name in biases if own[name].values.any() and not is_held(own[name])]
 
 
 def _is_close(values: Array, bias: Array) -> bool:

@@ -15,8 +15,8 @@ from onnxproof.engines.torch import TorchModel
 from onnxproof.faults import LOSSY_FAULTS
 from onnxproof.graph.facts import read_graph
 from onnxproof.graph.load import load_model
-from onnxproof.graph.quantized import format_of, layers_not_in, mismatches, quantized_weights
-from onnxproof.locating.matching import Match, matched, weights_of
+from onnxproof.graph.quantized import QuantizedWeight, format_of, layers_not_in, mismatches, quantized_weights
+from onnxproof.locating.matching import Match, OwnWeight, lost_biases, matched, weights_of
 from onnxproof.results import CheckVerdict
 from tests.harness.by_hand import FILE, edited, scale_case
 from tests.harness.lossy import LOSSY, written
@@ -159,6 +159,20 @@ class TestFile:
         assert layers_not_in(quantized.graph, "int8") == []
         assert layers_not_in(read_graph(quantized.file.path.with_name("before.onnx")), "int8") != []
         assert layers_not_in(read_graph(quantized.file.path.with_name("before.onnx")), "float16") != []
+
+    def test_coarse_bias(self):
+        """A bias whose steps are large is not lost, also where another layer has the same one."""
+        values = {"weight": np.float64([[1, 2], [3, 4]]), "bias": np.float64([0.3, 1.2]), "other.bias": [0.3, 1.2]}
+        own = {name: OwnWeight(name, np.array(each), "bias" * (name == "weight")) for name, each in values.items()}
+        step = np.full(2, 1.0)
+        found = [
+            QuantizedWeight("a", "y", own["weight"].values, np.ones((2, 2))),
+            QuantizedWeight("b", "y", step * [0, 1], step),
+        ]
+        matches = [Match(found[0], own["weight"], 0, (0, 0), 1)]
+        graph = read_graph(parse_model(FILE))
+        assert lost_biases(matches, found, own, graph) == []
+        assert lost_biases(matches, found[:1], own, graph) == ["bias"]
 
     def test_right_file(self, quantized):
         """A right file has no mismatch, and each weight is the model's."""

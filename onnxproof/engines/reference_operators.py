@@ -25,6 +25,25 @@ class BatchNormalization(BatchNormalization_14):
     """Normalizes by the given mean and variance at every opset: onnx takes `momentum` for training before opset 14."""
 
 
+class DequantizeLinear(OpRun):
+    """Takes every opset: onnx has none from 10 to 18, which quantizers write."""
+
+    def _run(
+        self,
+        x: Array,
+        scale: Array,
+        zero: Array | None = None,
+        axis: int | None = None,
+        block_size: int | None = None,
+        output_dtype: int | None = None,
+    ) -> tuple[Array]:
+        axis = 1 if axis is None else axis
+        steps = _along(scale, x.shape, axis, block_size or 0)
+        zeros = 0 if zero is None else _along(zero.astype(np.float32), x.shape, axis, block_size or 0)
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(output_dtype) if output_dtype else scale.dtype
+        return (((x.astype(np.float32) - zeros) * steps).astype(dtype),)
+
+
 class GatherElements(OpRun):
     """Takes any number of elements, from data that may be larger than the indices: `numpy.choose` takes 64."""
 
@@ -99,7 +118,16 @@ class ConvTranspose(OnnxConvTranspose):
         return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
 
 
-OPERATORS = [BatchNormalization, Conv, ConvTranspose, GatherElements, GridSample, MaxPool, Pad]
+OPERATORS = [BatchNormalization, Conv, ConvTranspose, DequantizeLinear, GatherElements, GridSample, MaxPool, Pad]
+
+
+def _along(values: Array, shape: Sequence[int], axis: int, block_size: int) -> Array:
+    """A scale in the shape in which it is applied: one, one for each place on an axis, or for each block on it."""
+    if block_size:
+        return np.repeat(values, block_size, axis)[tuple(map(slice, shape))]
+    if values.size == 1:
+        return values.reshape(())
+    return values.reshape([values.size if place == axis % len(shape) else 1 for place in range(len(shape))])
 
 
 def _max_pool(

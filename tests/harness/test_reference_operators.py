@@ -41,6 +41,7 @@ IMAGES, GRID = floats(2, 4, 9, 11), 2.2 * floats(2, 5, 6, 2) - 1.1
 NORM = [IMAGES, *(floats(4) + 0.5 for _ in range(4))]
 TABLE, FEW = floats(70, 3), DRAW.integers(-70, 70, (5, 2))
 TWO = np.array(2, np.float32)
+INTEGERS = DRAW.integers(-128, 128, (5, 4, 3), np.int8)
 POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
 
 
@@ -53,6 +54,12 @@ POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
         pytest.param([IMAGES, np.array([0, 0, 3, 2, 0, 0, 1, 4])], "Pad", 13, {"mode": "edge"}, id="pad-edge"),
         pytest.param(NORM, "BatchNormalization", 9, {"momentum": 0.9}, id="norm-momentum"),
         pytest.param(NORM, "BatchNormalization", 15, {"momentum": 0.9}, id="norm"),
+        pytest.param([INTEGERS, TWO, np.array(3, np.int8)], "DequantizeLinear", 10, {}, id="dequantize-one"),
+        pytest.param(
+            [INTEGERS, floats(4), DRAW.integers(-9, 9, 4, np.int8)], "DequantizeLinear", 13, {}, id="dequantize"
+        ),
+        pytest.param([INTEGERS, floats(3)], "DequantizeLinear", 17, {"axis": -1}, id="dequantize-last"),
+        pytest.param([INTEGERS, floats(5)], "DequantizeLinear", 19, {"axis": 0}, id="dequantize-first"),
         pytest.param([TABLE, FEW], "GatherElements", 13, {"axis": 0}, id="gather-many"),
         pytest.param([TABLE.T.copy(), FEW.T % 3], "GatherElements", 13, {"axis": -2}, id="gather-last-but-one"),
         pytest.param([IMAGES, GRID], "GridSample", 16, {"mode": "bilinear"}, id="grid-bilinear"),

@@ -8,7 +8,7 @@ import numpy as np
 from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array, count_values, leaves
 from onnxproof.checks.check import CheckError, NotJudgedError
-from onnxproof.checks.figures import apart, figure_of
+from onnxproof.checks.figures import apart, engine_loss, figure_of
 from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
@@ -200,7 +200,7 @@ def engines_agree(conversion: Conversion) -> str:
             run=_failing_run(conversion, judged),
         )
     if conversion.case.loss:
-        return f"{apart(conversion, judged, REFERENCE):.2g} apart"
+        return engine_loss(conversion, judged)
     _require_judged(theirs.parities)
     return figure_of(conversion, theirs.parities)
 

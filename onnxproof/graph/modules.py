@@ -8,6 +8,11 @@ from onnx import NodeProto
 _SCOPES = "pkg.torch.onnx.name_scopes"
 """The entry of a node's metadata in which torch.export lists the paths of the modules around it, then its own name."""
 
+_STACK = "pkg.torch.onnx.stack_trace"
+"""The entry in which it has the calls that led to the node, as a traceback shows them, the last one at the end."""
+
+_FRAME = re.compile(r'File "(.+?)", line (\d+), in .*\n?(.*)')
+
 _NAMED = re.compile(
     r"Name:'(.+?)'"  # ONNX Runtime, of a node that fails at work
     r"|Node \((.+?)\) Op"  # ONNX Runtime, of a node with types or shapes that do not fit
@@ -25,6 +30,15 @@ def module_of(node: NodeProto) -> str:
         if entry.key == _SCOPES:
             return _innermost(entry.value)
     return _joined(node.name.split("/")[1:-1]) if node.name.startswith("/") else ""
+
+
+def source_of(node: NodeProto) -> tuple[str, int, str] | None:
+    """The file, the line and its text that a node was exported from, outside of torch; None if it does not say."""
+    for entry in getattr(node, "metadata_props", ()):
+        if entry.key == _STACK:
+            frames = [frame for frame in _FRAME.findall(entry.value) if "/torch/" not in frame[0].replace("\\", "/")]
+            return (frames[-1][0], int(frames[-1][1]), frames[-1][2].strip()) if frames else None
+    return None
 
 
 def name_in(message: str) -> str:

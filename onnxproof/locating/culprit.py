@@ -7,13 +7,13 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from onnxproof._internal.trees import Array, leaves
+from onnxproof._internal.trees import Array, count_values, leaves
 from onnxproof.engines.base import EngineError
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.locating.clause import Culprit
 from onnxproof.locating.declared import frozen_advice, frozen_sizes, inputs_advice, refused_dim, strange_inputs
-from onnxproof.locating.frozen import frozen_by_torch
+from onnxproof.locating.frozen import frozen_by_torch, where_it_stops
 from onnxproof.locating.inner import agree, departing_module, values_in_evaluator, values_in_onnxruntime
 from onnxproof.locating.tool import meant_loss, overflow, what_the_tool_did
 from onnxproof.locating.weights import other_weights
@@ -98,7 +98,7 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
         return Culprit(
             "something was frozen at export: traced on these inputs the file is right",
             by_torch or "Look for Python numbers that the model takes from a tensor or its shape.",
-            "" if by_torch else file.tracer_evidence,
+            " ".join(filter(None, (_module(conversion, judged), "" if by_torch else file.tracer_evidence))),
         )
     return Culprit(
         f"the {file.exporter} exporter{too}",
@@ -108,8 +108,13 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
 
 
 def _module(conversion: Conversion, judged: JudgedProbe) -> str:
-    """The module where a file that runs departs from the model, if one can be told."""
-    return "" if conversion.outcome(judged).refusal else departing_module(conversion, judged)
+    """The module where a file departs from the model, or stops, if one can be told."""
+    refusal = conversion.outcome(judged).refusal
+    if refusal:
+        return where_it_stops(conversion, refusal)
+    others = [each for each in conversion.model.judged if 1 not in each.probe.sizes.values()]  # 1 makes much the same
+    telling = [each for each in others if not (conversion.outcome(each).is_right or conversion.outcome(each).refusal)]
+    return departing_module(conversion, min(telling or [judged], key=lambda each: count_values(each.probe.inputs)))
 
 
 def _declared_otherwise(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:

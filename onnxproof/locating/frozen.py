@@ -1,10 +1,35 @@
-"""A size that a module of torch froze, not the model's own code."""
+"""Where a file stops on inputs that it was not traced with."""
 
+from onnx import NodeProto
+
+from onnxproof._internal.files import short
 from onnxproof.graph.load import load_model
-from onnxproof.graph.modules import module_of, name_in
+from onnxproof.graph.modules import module_of, name_in, source_of
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import ExportedFile
 from onnxproof.versions import TORCHSCRIPT
+
+
+def where_it_stops(conversion: Conversion, refusal: str) -> str:
+    """The module and the line that the node came from at which an engine stopped, by its message, in a sentence.
+
+    "" if the message names no node, or the file does not say where that came from.
+    """
+    node = _node_in(conversion, refusal)
+    if node is None:
+        return ""
+    path, source = module_of(node), source_of(node)
+    module = dict(conversion.case.module.named_modules()).get(path) if path else None
+    inside = f" of `{path}`, a {type(module).__name__}" if module else ""
+    line = f", from {short(source[0])}:{source[1]}: `{source[2]}`" if source else ""
+    return f"It stops at a {node.op_type}{inside}{line}." if inside or line else ""
+
+
+def _node_in(conversion: Conversion, message: str) -> NodeProto | None:
+    """The node of the file that a message is about."""
+    name = name_in(message)
+    nodes = load_model(conversion.file.path).graph.node if name else ()
+    return next((node for node in nodes if node.name == name), None)
 
 
 def frozen_by_torch(conversion: Conversion, refusal: str) -> str:
@@ -16,8 +41,8 @@ def frozen_by_torch(conversion: Conversion, refusal: str) -> str:
     file = conversion.file
     if not isinstance(file, ExportedFile) or file.exporter != TORCHSCRIPT or file.own_warnings:
         return ""
-    name = name_in(refusal)
-    path = next((module_of(node) for node in load_model(file.path).graph.node if name and node.name == name), "")
+    node = _node_in(conversion, refusal)
+    path = module_of(node) if node else ""
     module = dict(conversion.case.module.named_modules()).get(path) if path else None
     if module is None or not type(module).__module__.startswith("torch.nn."):
         return ""

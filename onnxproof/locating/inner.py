@@ -1,6 +1,7 @@
 """The values inside a file, and the module of the model at which they depart from it."""
 
 import copy
+import inspect
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import onnx
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten
 
+from onnxproof._internal.files import short
 from onnxproof._internal.trees import Array, count_values, to_array
 from onnxproof.engines.reference import evaluator
 from onnxproof.engines.torch import TorchModel
@@ -22,6 +24,9 @@ from onnxproof.probing.reference import JudgedProbe
 
 MOST_INPUTS = 2**20
 """Values of inputs; with more, all values inside the model and the file would take gigabytes."""
+
+_LEAVE_ALONE = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout")
+"""Modules that change nothing in eval mode."""
 
 
 def values_in_onnxruntime(conversion: Conversion, feeds: dict[str, Array]) -> dict[str, Array]:
@@ -51,7 +56,7 @@ def departing_module(conversion: Conversion, judged: JudgedProbe) -> str:
     """The innermost module whose input is among the file's values, and its output is not, in a sentence.
 
     "" if there is none: what departs is then in no module, or in many. A module that an exporter has merged with the
-    next one is not taken for it.
+    next one is not taken for it, nor one that is given what the module before it happened to leave as it is.
     """
     if count_values(judged.probe.inputs) > MOST_INPUTS:
         return ""
@@ -62,11 +67,15 @@ def departing_module(conversion: Conversion, judged: JudgedProbe) -> str:
     except Exception:  # an engine may refuse to return inner values
         return ""
     kept = [known.has(call.outputs) for call in calls]
+    vague = {id(value) for call in calls if call.changes_nothing for value in call.outputs}
     fine = {id(value) for call, is_kept in zip(calls, kept, strict=True) if is_kept for value in call.inputs}
     departing = [
         call
         for call, is_kept in zip(calls, kept, strict=True)
-        if not is_kept and known.has(call.inputs) and not any(id(value) in fine for value in call.outputs)
+        if not is_kept
+        and known.has(call.inputs)
+        and not any(id(value) in vague for value in call.inputs)
+        and not any(id(value) in fine for value in call.outputs)
     ]
     last = max((place for place, is_kept in enumerate(kept) if is_kept), default=-1)
     found = next((call for call in departing if calls.index(call) > last), departing[0] if departing else None)
@@ -81,10 +90,17 @@ class _Call:
     kind: str
     inputs: list[Tensor]
     outputs: list[Tensor]
+    place: str
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether an output has the values of an input, in a module that is not meant to leave it as it is."""
+        known = _Known([to_array(value) for value in self.inputs])
+        return self.kind not in _LEAVE_ALONE and known.has(self.outputs)
 
     @property
     def told(self) -> str:
-        return f"The input of `{self.name}`, a {self.kind}, is among the file's values, its output is not."
+        return f"The input of `{self.name}`, a {self.kind}{self.place}, is among the file's values, its output is not."
 
 
 class _Known:
@@ -111,7 +127,8 @@ def _calls(conversion: Conversion, judged: JudgedProbe) -> list[_Call]:
 
     def watch(name: str, module: nn.Module) -> None:
         def keep(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-            found.append(_Call(name, type(module).__name__, [*_tensors((args, kwargs))], [*_tensors(output)]))
+            values = [*_tensors((args, kwargs))], [*_tensors(output)]
+            found.append(_Call(name, type(module).__name__, *values, _place_of(module)))
 
         module.register_forward_hook(keep, with_kwargs=True)
 
@@ -120,6 +137,15 @@ def _calls(conversion: Conversion, judged: JudgedProbe) -> list[_Call]:
             watch(name, module)
     TorchModel(model, tuple(case.inputs), case.output_names, tuple(case.kwargs)).run(judged.probe.inputs)
     return found
+
+
+def _place_of(module: nn.Module) -> str:
+    """Where the `forward` of a module that is not torch's own is written, in brackets."""
+    forward = type(module).forward
+    if forward.__module__.startswith("torch."):
+        return ""
+    code = inspect.unwrap(forward).__code__
+    return f" ({short(code.co_filename)}:{code.co_firstlineno})"
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:

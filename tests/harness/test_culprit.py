@@ -1,5 +1,7 @@
 """Wrong values have a culprit (exporter, optimizer, kernel, or a frozen value) and a smallest size."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
@@ -22,7 +24,7 @@ from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.versions import EXPORTERS, TORCHSCRIPT, default_opset
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, default_opset
 from tests import facts
 from tests.harness.by_hand import FakeEngine, Gives, in_engines
 from tests.harness.good_conversions.making import normal
@@ -300,10 +302,60 @@ class TestFrozenByTorch:
     def test_findings(self, conversion):
         """Both checks that fail say so, without the tracer's lines in torch."""
         found = conversion()
-        for check_of in (inputs_live, same_values_unseen):
-            finding = judge(check_of, found)
+        seen = {check_of: judge(check_of, found) for check_of in (inputs_live, same_values_unseen)}
+        for finding in seen.values():
             assert "the node that refuses it is in torch's own MultiheadAttention" in finding.advice
-            assert finding.evidence == ""
+        assert seen[inputs_live].evidence == ""
+        assert seen[same_values_unseen].evidence == "It stops at a Reshape of `attention`, a MultiheadAttention."
+
+
+class Fours(nn.Module):
+    """Rows in windows of four; the padding of other heights is in no file."""
+
+    def forward(self, x):
+        missing = -x.shape[2] % 4
+        padded = nn.functional.pad(x, (0, 0, 0, missing)) if missing else x
+        return padded.view(len(x), 3, -1, 4, x.shape[3]).flatten(2, 3)[:, :, : x.shape[2]]
+
+
+class Normalized(nn.Module):
+    """Divides by the height, which a tracer takes for a number; at a height of 1 it changes nothing."""
+
+    def forward(self, x):
+        return x / float(x.shape[2])
+
+
+class TestModule:
+    """What is frozen is told with the module that it is in, and the line of source where the file has it."""
+
+    @pytest.fixture
+    def evidence(self):
+        """The evidence of `same-values-unseen` for a module between two others."""
+
+        def found(module, exporter):
+            network = nn.Sequential(nn.Conv2d(3, 3, 1), module, nn.Conv2d(3, 3, 1)).eval()
+            case = Case(network, {"image": normal(2, 3, 8, 12)}, dynamic={"image": {2: "height", 3: "width"}})
+            return judge(same_values_unseen, exported(ReferenceModel(case), exporter)).evidence
+
+        return found
+
+    def test_departs(self, evidence):
+        """The smallest failing size is 1, at which the module's output is its input: another one tells."""
+        line = Normalized.forward.__code__.co_firstlineno
+        told = f"The input of `1`, a Normalized ({Path(__file__).relative_to(Path.cwd())}:{line}), is among"
+        assert evidence(Normalized(), TORCHSCRIPT).startswith(told)
+
+    def test_stops(self, evidence):
+        """A file that does not run names the module of the node at which it stops."""
+        assert evidence(Fours(), TORCHSCRIPT).startswith("It stops at a Reshape of `1`, a Fours.")
+
+    @pytest.mark.skipif(not facts.torch_export_is_default, reason="an older exporter writes no stack traces")
+    def test_line(self, evidence):
+        """By torch.export, its line too."""
+        line = Fours.forward.__code__.co_firstlineno + 3
+        told = evidence(Fours(), TORCH_EXPORT)
+        assert told.startswith("It stops at a Reshape of `1`, a Fours, from ")
+        assert f"test_culprit.py:{line}: `return padded.view(" in told
 
 
 class Attends(nn.Module):

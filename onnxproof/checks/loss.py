@@ -194,7 +194,7 @@ def _of_shares(stated: Loss, judged: _Judged) -> str:
         more = f" with no more than {judged.lost} lost" if judged.lost else ""
         raise UndecidedError(
             f"{seen}: at least {_percent(low)} of inputs {sure}, {asked} is stated; {needed} are needed{more}",
-            f"Give the case {needed - judged.count} more different samples.",
+            f"Give {needed - judged.count} more different samples: in the case's `samples`, or by `--samples DIR`.",
             figure=f"{judged.kept} of {judged.count}",
         )
     if stated.metric == AGREES and len(judged.decisions) == 1:
@@ -232,7 +232,7 @@ def _of_scores(stated: Loss, judged: _Judged) -> str:
     if low < stated.least:
         raise UndecidedError(
             f"{seen}: at least {low:+.2f} pp at {_percent(stated.confidence)}, {stated.least:g} pp is stated",
-            "Give the case more different samples with labels.",
+            "Give more different samples with labels: in the case's `samples`, or by `--samples DIR`.",
             figure=f"{mean:+.2f} pp",
         )
     return f"{seen}: at least {low:+.2f} pp at {_percent(stated.confidence)}"

@@ -86,7 +86,8 @@ class TestShares:
 
     def test_what_to_do(self, lossy):
         """An undecided loss says how many samples are lacking, and a loss that fails shows the run of a lost one."""
-        assert judge(loss_kept, lossy(samples=samples(120))).advice == "Give the case 179 more different samples."
+        advice = judge(loss_kept, lossy(samples=samples(120))).advice
+        assert advice == "Give 179 more different samples: in the case's `samples`, or by `--samples DIR`."
         failure = judge(loss_kept, lossy(samples=samples(50, 9)))
         assert failure.run.inputs["x"][0, 0] > FLIPPED / 2
         assert failure.figure == "41 of 50"
@@ -345,7 +346,7 @@ class TestPytest:
         self.spec(project.path, "case, only=['loss-kept'], file='net.onnx'")
         done = project.runpytest_inprocess()
         done.assert_outcomes(failed=1)
-        done.stdout.fnmatch_lines(["*loss-kept: no samples are given: *", "*5 more different samples.*"])
+        done.stdout.fnmatch_lines(["*loss-kept: no samples are given: *", "*Give 5 more different samples: *"])
 
     def test_function(self, project):
         """A function whose case states a loss has to say so: no test would judge it."""

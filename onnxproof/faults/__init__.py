@@ -4,7 +4,7 @@
 conversion goes wrong by itself.
 """
 
-from onnxproof.faults import interface, layers, models, rounding, values, sizes, tools, quantized, narrow  # noqa: F401, I001 - in this order
+from onnxproof.faults import interface, layers, models, inputs, rounding, values, sizes, tools, quantized, narrow  # noqa: F401, I001 - in this order
 from onnxproof.faults.fault import FAULTS, LOSSY_FAULTS, MODEL_FAULTS, Fault, ModelFault, Unsuited
 
 __all__ = ["FAULTS", "LOSSY_FAULTS", "MODEL_FAULTS", "Fault", "ModelFault", "Unsuited"]

@@ -144,6 +144,8 @@ def _of_floats(conversion: Conversion, format: str) -> str:
     found = matched(list(narrow_weights(conversion.graph)), weights_of(conversion.case))
     _require_rounded([each for each in found if isinstance(each, Match)], 1)  # bfloat16 is truncated as well
     runs = [*_probe_runs(conversion), *islice(_sample_runs(conversion), MOST_SAMPLES)]
+    if not runs:
+        raise NotJudgedError("the file runs on none of the inputs: see same-values")
     ratios = []
     for place, name in enumerate(runs[0][1]):
         errors: list[tuple[Array, Array]] = []

@@ -1,5 +1,7 @@
 """`format-faithful`: a file loses what its format costs, and no more, whatever loss is stated."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -208,17 +210,17 @@ class TestFloats:
     def narrow(self, given, tmp_path):
         """`Linear` with a weight in float16, and what is done to it."""
 
-        def make(change=lambda weight: weight):
+        def make(change=lambda weight: weight, transposed=1, samples=None):
             model = Linear(0.3)
             weight = change(model.layer.weight.detach().numpy()).astype(np.float16)
             nodes = [
                 helper.make_node("Cast", ["w"], ["wide"], to=TensorProto.FLOAT),
-                helper.make_node("Gemm", ["x", "wide", "b"], ["y"], transB=1),
+                helper.make_node("Gemm", ["x", "wide", "b"], ["y"], transB=transposed),
             ]
             constants = [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.float32([1, 2, 3]), "b")]
             values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, ["rows", s]) for n, s in (("x", 4), ("y", 3))]
             graph = helper.make_graph(nodes, "g", values[:1], values[1:], constants)
-            conversion = given(case(model), FILE)
+            conversion = given(case(model) if samples is None else replace(case(model), samples=samples), FILE)
             made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
             onnx.save(made, conversion.file.path)
             return conversion
@@ -236,6 +238,11 @@ class TestFloats:
         found = judge(format_faithful, narrow(lambda weight: np.round(weight * 256) / 256))
         assert (found.verdict, found.node) == (CheckVerdict.FAILS, "wide")
         assert "where rounding costs 1" in found.problem
+
+    def test_refused(self, narrow):
+        """A file that runs on nothing is not measured."""
+        found = judge(format_faithful, narrow(transposed=0, samples=[]))
+        assert found.problem == "the file runs on none of the inputs: see same-values"
 
     @pytest.mark.parametrize("format", ["float16", "bfloat16"])
     def test_floor(self, format):

@@ -278,7 +278,7 @@ def folder(monkeypatch, tmp_path):
     """A user's models and file, and a folder of samples."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "300")
-    (tmp_path / "models.py").write_text(MODELS)
+    (tmp_path / "lossy_models.py").write_text(MODELS)
     onnx.save(parse_model(NET), tmp_path / "net.onnx")
     (tmp_path / "pictures").mkdir()
     for index in range(12):
@@ -290,7 +290,7 @@ def folder(monkeypatch, tmp_path):
 class TestCommand:
     """`--loss` and `--samples` state it on the command line."""
 
-    COMMANDS = (["check", "models.py:plain", "--onnx", "net.onnx"], ["compare", "net.onnx", "net.onnx"])
+    COMMANDS = (["check", "lossy_models.py:plain", "--onnx", "net.onnx"], ["compare", "net.onnx", "net.onnx"])
 
     @pytest.mark.parametrize("command", COMMANDS, ids=["check", "compare"])
     @pytest.mark.parametrize(("loss", "status", "verdict"), [("50%", 0, "holds"), ("99%", 1, "undecided")])
@@ -331,13 +331,13 @@ class TestPytest:
 
     def spec(self, folder, decorated):
         (folder / "test_net.py").write_text(
-            f"from models import case, make\nfrom onnxproof import conversion_checks\n\n"
+            f"from lossy_models import case, make\nfrom onnxproof import conversion_checks\n\n"
             f"@conversion_checks({decorated})\ndef test_net(onnx_check):\n    onnx_check()\n"
         )
 
     @pytest.fixture
     def project(self, pytester):
-        (pytester.path / "models.py").write_text(MODELS)
+        (pytester.path / "lossy_models.py").write_text(MODELS)
         onnx.save(parse_model(NET), pytester.path / "net.onnx")
         return pytester
 

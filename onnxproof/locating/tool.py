@@ -5,17 +5,20 @@ from contextlib import closing
 
 import numpy as np
 from onnx import ModelProto
+from torch import nn
 
 from onnxproof._internal.trees import Array
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.optimizers import LEVELS, OPTIMIZERS, Optimizations
+from onnxproof.graph.facts import Graph
 from onnxproof.graph.inference import inferred
 from onnxproof.graph.load import load_model
-from onnxproof.graph.quantized import formats_of
+from onnxproof.graph.quantized import format_of, formats_of
 from onnxproof.locating.clause import Culprit
 from onnxproof.locating.departing import first_departing_value
 from onnxproof.locating.weights import other_weights
 from onnxproof.probing.conversion import Conversion, by_position
+from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import JudgedProbe
 
 _NARROW = ("float16", "bfloat16")
@@ -49,11 +52,16 @@ def what_the_tool_did(conversion: Conversion, judged: JudgedProbe, in_the_evalua
 
 
 def meant_loss(conversion: Conversion) -> Culprit | None:
-    """That a file computes in less than its original, and no loss is stated; None if it does not."""
-    if not conversion.case.file or conversion.case.loss:
+    """That a file computes in less than its original or its model, and no loss is stated; None if it does not."""
+    case = conversion.case
+    if case.loss or not isinstance(conversion.file, GivenFile):
         return None
-    loss = _loss(load_model(conversion.case.file), load_model(conversion.file.path))
-    return Culprit(f"the file {loss}, unlike the original: they cannot be equal", NOT_EQUAL) if loss else None
+    if case.file:
+        loss = _loss(load_model(case.file), load_model(conversion.file.path))
+    else:
+        loss = _loss_of_module(case.module, conversion.graph)
+    unlike = "the original" if case.file else "the model"
+    return Culprit(f"the file {loss}, unlike {unlike}: they cannot be equal", NOT_EQUAL) if loss else None
 
 
 def overflow(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
@@ -77,6 +85,16 @@ def _loss(before: ModelProto, after: ModelProto) -> str:
     if narrow:
         return f"computes in {narrow[0]}"
     return "is quantized" if {*_QUANTIZED} & (operators[1] - operators[0]) else ""
+
+
+def _loss_of_module(module: nn.Module, graph: Graph) -> str:
+    """What a file computes in, and the module does not; "" if there is nothing."""
+    format = format_of(graph)
+    if format == "int8":
+        is_quantized = any(type(inner).__module__.startswith(("torch.ao.", "torchao.")) for inner in module.modules())
+        return "" if is_quantized else "is quantized"
+    own = {str(weight.dtype).removeprefix("torch.") for weight in (*module.parameters(), *module.buffers())}
+    return f"computes in {format}" if format in _NARROW and format not in own else ""
 
 
 def _agrees(actual: dict[str, Array], judged: JudgedProbe) -> bool:

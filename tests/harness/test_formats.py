@@ -13,12 +13,14 @@ from torch import nn
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
 from onnxproof.checks.formats import format_faithful
+from onnxproof.checks.values import same_values
 from onnxproof.engines.torch import TorchModel
 from onnxproof.faults import LOSSY_FAULTS
 from onnxproof.graph.facts import read_graph
 from onnxproof.graph.load import load_model
 from onnxproof.graph.quantized import QuantizedWeight, format_of, layers_not_in, mismatches, quantized_weights
 from onnxproof.locating.matching import Match, OwnWeight, lost_biases, matched, weights_of
+from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
 from tests.harness.by_hand import FILE, edited, scale_case
 from tests.harness.lossy import LOSSY, written
@@ -232,6 +234,18 @@ class TestFloats:
         found = judge(format_faithful, narrow())
         assert found.verdict == CheckVerdict.HOLDS
         assert found.figure.endswith(" times what float16 costs, 4 allowed")
+
+    @pytest.mark.parametrize("stored", [torch.float16, torch.float32])
+    def test_no_loss_stated(self, narrow, stored):
+        """Without a loss it cannot be equal to a model in float32, and what to do about that is said."""
+        conversion = narrow()
+        module = Linear(0.3)
+        module.register_buffer("own", torch.zeros(2, dtype=stored))
+        conversion.model = ReferenceModel(replace(case(module), loss="", samples=()))
+        found = judge(same_values, conversion)
+        assert found.verdict == CheckVerdict.FAILS
+        assert ("computes in float16, unlike the model" in found.problem) == (stored == torch.float32)
+        assert ("state how much with `--loss`" in found.advice) == (stored == torch.float32)
 
     def test_weight(self, narrow):
         """A weight of less bits is not the model's, though the outputs hardly move."""

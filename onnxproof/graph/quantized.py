@@ -35,13 +35,13 @@ _PASS = frozenset(
 """Operators that give integers of their first input, with the same scale."""
 
 _INTEGER = ("ConvInteger", "MatMulInteger")
-_QUANTIZED = {*_TAKES, *_GIVES, *_INTEGER, "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "MatMulNBits", "QGemm"}
+QUANTIZED = {*_TAKES, *_GIVES, *_INTEGER, "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "MatMulNBits", "QGemm"}
 _LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
-_NARROW = ("float16", "bfloat16")
+NARROW = ("float16", "bfloat16")
 _PRECISION = {"float16": (10, 2.0**-13), "bfloat16": (7, 2.0**-126)}
 """The bits behind the first one, and the smallest value that has them all, or that a converter keeps."""
 
-_WIDER = {"int8": (*_NARROW, "float32", "float64"), **dict.fromkeys(_NARROW, ("float32", "float64"))}
+_WIDER = {"int8": (*NARROW, "float32", "float64"), **dict.fromkeys(NARROW, ("float32", "float64"))}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Mismatch:
 
 def format_of(graph: Graph) -> str:
     """What a file computes in: "int8" if it is quantized, "float16" or "bfloat16", else "float32"."""
-    if any(node.op_type in _QUANTIZED for node in graph.nodes):
+    if any(node.op_type in QUANTIZED for node in graph.nodes):
         return "int8"
     return next(iter(formats_of(graph)), "float32")
 
@@ -76,7 +76,7 @@ def formats_of(graph: Graph) -> list[str]:
     """The narrow float formats that a file stores or casts to."""
     dtypes = {constant.dtype.name for constant in graph.constants.values()}
     casts = {_type_name(node.attributes.get("to")) for node in graph.nodes_of("Cast")}
-    return [name for name in _NARROW if name in dtypes | casts]
+    return [name for name in NARROW if name in dtypes | casts]
 
 
 def quantized_weights(graph: Graph) -> Iterator[QuantizedWeight]:
@@ -103,7 +103,7 @@ def narrow_weights(graph: Graph) -> Iterator[QuantizedWeight]:
     for node in graph.nodes:
         for name in node.inputs:
             values = graph.constants.get(name)
-            if values is not None and values.ndim > 1 and values.dtype.name in _NARROW:
+            if values is not None and values.ndim > 1 and values.dtype.name in NARROW:
                 wide = values.astype(np.float64)
                 bits, smallest = _PRECISION[values.dtype.name]
                 exponent = np.floor(np.log2(np.maximum(np.abs(wide), smallest)))

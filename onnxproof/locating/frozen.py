@@ -1,6 +1,7 @@
 """Where a file stops on inputs that it was not traced with."""
 
 from onnx import NodeProto
+from torch import nn
 
 from onnxproof._internal.files import short
 from onnxproof.graph.load import load_model
@@ -19,7 +20,7 @@ def where_it_stops(conversion: Conversion, refusal: str) -> str:
     if node is None:
         return ""
     path, source = module_of(node), source_of(node)
-    module = dict(conversion.case.module.named_modules()).get(path) if path else None
+    module = _module_at(conversion, path)
     inside = f" of `{path}`, a {type(module).__name__}" if module else ""
     line = f", from {short(source[0])}:{source[1]}: `{source[2]}`" if source else ""
     return f"It stops at a {node.op_type}{inside}{line}." if inside or line else ""
@@ -30,6 +31,11 @@ def _node_in(conversion: Conversion, message: str) -> NodeProto | None:
     name = name_in(message)
     nodes = load_model(conversion.file.path).graph.node if name else ()
     return next((node for node in nodes if node.name == name), None)
+
+
+def _module_at(conversion: Conversion, path: str) -> nn.Module | None:
+    """The module within the model that has this path."""
+    return dict(conversion.case.module.named_modules()).get(path) if path else None
 
 
 def frozen_by_torch(conversion: Conversion, refusal: str) -> str:
@@ -43,7 +49,7 @@ def frozen_by_torch(conversion: Conversion, refusal: str) -> str:
         return ""
     node = _node_in(conversion, refusal)
     path = module_of(node) if node else ""
-    module = dict(conversion.case.module.named_modules()).get(path) if path else None
+    module = _module_at(conversion, path)
     if module is None or not type(module).__module__.startswith("torch.nn."):
         return ""
     return (

@@ -13,7 +13,7 @@ from onnxproof.engines.optimizers import LEVELS, OPTIMIZERS, Optimizations
 from onnxproof.graph.facts import Graph
 from onnxproof.graph.inference import inferred
 from onnxproof.graph.load import load_model
-from onnxproof.graph.quantized import format_of, formats_of
+from onnxproof.graph.quantized import NARROW, QUANTIZED, format_of, formats_of
 from onnxproof.locating.clause import Culprit
 from onnxproof.locating.departing import first_departing_value
 from onnxproof.locating.weights import other_weights
@@ -21,8 +21,6 @@ from onnxproof.probing.conversion import Conversion, by_position
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import JudgedProbe
 
-_NARROW = ("float16", "bfloat16")
-_QUANTIZED = ("QuantizeLinear", "DynamicQuantizeLinear", "DequantizeLinear", "MatMulInteger", "ConvInteger")
 NOT_EQUAL = (
     "Keep float32 where values must be equal. If the loss is meant, state how much with `--loss`, such as "
     '`--loss "agrees >= 99%" --samples DIR`.'
@@ -81,10 +79,10 @@ def _loss(before: ModelProto, after: ModelProto) -> str:
     """What the file computes in, and the original does not, at the cost of accuracy; "" if there is nothing."""
     dtypes = [{value.dtype for value in inferred(model).values()} for model in (before, after)]
     operators = [{node.op_type for node in model.graph.node} for model in (before, after)]
-    narrow = [dtype for dtype in _NARROW if dtype in dtypes[1] - dtypes[0]]
+    narrow = [dtype for dtype in NARROW if dtype in dtypes[1] - dtypes[0]]
     if narrow:
         return f"computes in {narrow[0]}"
-    return "is quantized" if {*_QUANTIZED} & (operators[1] - operators[0]) else ""
+    return "is quantized" if QUANTIZED & (operators[1] - operators[0]) else ""
 
 
 def _loss_of_module(module: nn.Module, graph: Graph) -> str:
@@ -94,7 +92,7 @@ def _loss_of_module(module: nn.Module, graph: Graph) -> str:
         is_quantized = any(type(inner).__module__.startswith(("torch.ao.", "torchao.")) for inner in module.modules())
         return "" if is_quantized else "is quantized"
     own = {str(weight.dtype).removeprefix("torch.") for weight in (*module.parameters(), *module.buffers())}
-    return f"computes in {format}" if format in _NARROW and format not in own else ""
+    return f"computes in {format}" if format in NARROW and format not in own else ""
 
 
 def _agrees(actual: dict[str, Array], judged: JudgedProbe) -> bool:

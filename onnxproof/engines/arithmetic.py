@@ -143,18 +143,38 @@ def _convolved(
     groups: int = 1,
 ) -> Tensor:
     """A float64 convolution, some rows at a time: torch lays all patches of the rows side by side."""
-    (down, across), (above, beside) = (each * (2 // len(each)) for each in map(list, (stride, padding)))
+    (down, across), (above, beside), (apart, aside) = (_both(each) for each in (stride, padding, dilation))
     padded = torch.nn.functional.pad(image, (0, 0, above, above))
-    reach = dilation[0] * (weight.shape[-2] - 1) + 1
+    reach, wide = apart * (weight.shape[-2] - 1) + 1, aside * (weight.shape[-1] - 1) + 1
+    is_narrowing = 2 * len(weight) <= weight.shape[1] and groups == down == across == 1 and beside < wide
     rows = (padded.shape[-2] - reach) // down + 1
-    bytes_a_row = weight[0].numel() * (image.shape[-1] // across + 1) * image.element_size()
+    patch = weight[:, 0] if is_narrowing else weight[0]
+    bytes_a_row = patch.numel() * (image.shape[-1] // across + 1) * image.element_size()
     count = max(1, MOST_PATCHES // bytes_a_row)
     tiles = []
     for first in range(0, rows, count):
         last = min(rows, first + count) - 1
         tile = padded[..., first * down : last * down + reach, :]
-        tiles.append(torch.conv2d(tile, weight, bias, (down, across), (0, beside), dilation, groups))
+        if is_narrowing:
+            tiles.append(_convolved_by_outputs(tile, weight, bias, (reach - 1, wide - 1 - beside), (apart, aside)))
+        else:
+            tiles.append(torch.conv2d(tile, weight, bias, (down, across), (0, beside), dilation, groups))
     return torch.cat(tiles, dim=-2)
+
+
+def _convolved_by_outputs(
+    image: Tensor, weight: Tensor, bias: Tensor | None, cut: tuple[int, int], dilation: tuple[int, int]
+) -> Tensor:
+    """A convolution to few channels as the transposed one of the mirrored kernel, without `cut` pixels at the borders:
+    its patches are those of the output, and the product with them is some ten times as fast.
+    """
+    mirrored = weight.transpose(0, 1).flip(-1, -2)
+    return torch.conv_transpose2d(image, mirrored, bias, padding=cut, dilation=dilation)
+
+
+def _both(sizes: Sequence[int]) -> tuple[int, int]:
+    """The sizes for height and width, of which a convolution may state one for both."""
+    return sizes[0], sizes[-1]
 
 
 def _stored_result(dtype: torch.dtype, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

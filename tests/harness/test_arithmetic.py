@@ -1,10 +1,13 @@
 """A model runs in float64, and in other orders of rounding, without being changed."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from onnxproof.engines import arithmetic
 from onnxproof.engines.decisions import Decisions
 from onnxproof.engines.torch import TorchModel
 from tests.harness.good_conversions.making import built, normal
@@ -85,6 +88,27 @@ class TestFloat64:
         for name, array in wide.items():
             np.testing.assert_allclose(exact[name], array, rtol=1e-13, atol=1e-15)
         assert all(torch.equal(weights[name], weight) for name, weight in made.state_dict().items())
+
+    @pytest.mark.parametrize("most_patches", [1, 2**26], ids=["by-rows", "whole"])
+    @pytest.mark.parametrize(
+        ("outputs", "options"),
+        [
+            pytest.param(3, {"kernel_size": 5, "padding": 2}, id="narrowing"),
+            pytest.param(1, {"kernel_size": (3, 2), "padding": (0, 1), "dilation": (3, 2)}, id="narrowing-dilated"),
+            pytest.param(2, {"kernel_size": 1, "bias": False}, id="narrowing-1x1"),
+            pytest.param(2, {"kernel_size": 3, "padding": (1, 4)}, id="padded-by-more-than-the-kernel"),
+            pytest.param(2, {"kernel_size": 3, "stride": (2, 1), "padding": 1}, id="strided"),
+            pytest.param(4, {"kernel_size": 3, "groups": 4}, id="grouped"),
+            pytest.param(9, {"kernel_size": 3, "padding": 1, "dilation": 2}, id="widening"),
+        ],
+    )
+    def test_convolutions(self, monkeypatch, outputs, options, most_patches):
+        """A convolution has the values of torch's own in float64, however it is cut."""
+        monkeypatch.setattr(arithmetic, "MOST_PATCHES", most_patches)
+        layer, image = built(lambda: nn.Conv2d(8, outputs, **options)), normal(2, 8, 13, 11)
+        exact = model_of(layer).run_in_float64({"x": image})["output"]
+        wide = model_of(copy.deepcopy(layer).double()).run({"x": image.astype(np.float64)})["output"]
+        np.testing.assert_allclose(exact, wide, rtol=1e-13, atol=1e-15, strict=True)
 
     def test_buffer_is_written(self):
         """A float32 buffer that the model writes is written in float64 runs as well."""

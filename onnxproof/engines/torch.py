@@ -44,9 +44,9 @@ class TorchModel:
         self._stored: dict[str, nn.Module] = {}
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
-        """The outputs, arrays by name. The model gets copies of the arrays, since it may work in place.
+        """The outputs, arrays by name; complex ones have a last dimension of 2, for the real and the imaginary part.
 
-        Raises `EngineError` for inputs of other names.
+        The model gets copies of the arrays, since it may work in place. Raises `EngineError` for inputs of other names.
         """
         return self._run(self.model, inputs, contextlib.nullcontext())
 
@@ -115,7 +115,12 @@ class TorchModel:
         positional = [value for name, value in tensors.items() if name not in self.keywords]
         with torch.inference_mode(), arithmetic:
             outputs = model(*positional, **{name: tensors[name] for name in tensors if name in self.keywords})
-        return {name: to_array(value) for name, value in named_outputs(outputs, self.output_names).items()}
+        return {name: to_array(_real(value)) for name, value in named_outputs(outputs, self.output_names).items()}
+
+
+def _real(value: torch.Tensor) -> torch.Tensor:
+    """A complex output as torch.export writes it: the real and the imaginary part are a last dimension of 2."""
+    return torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
 
 
 def _stored(value: Any, dtype: torch.dtype) -> Any:

@@ -202,6 +202,8 @@ def _bytes(outputs: Mapping[str, Array]) -> int:
 
 
 def _as_array(leaf: Any, dtype: str) -> Array:
+    if np.iscomplexobj(leaf) and not dtype.startswith("complex"):  # torch.export writes pairs of real numbers
+        return np.stack((np.real(leaf), np.imag(leaf)), axis=-1)
     if isinstance(leaf, np.ndarray | np.generic):
         return np.asarray(leaf)
     try:

@@ -221,6 +221,14 @@ class TestExact:
         expected = np.array([2**60, 2**60])
         assert f"{2**60 + 1} at (1,)" in problem(np.array([2**60, 2**60 + 1]), expected)
 
+    @pytest.mark.filterwarnings("ignore:Casting complex values")
+    def test_complex(self):
+        """Numbers without a rule of rounding have to be equal, whatever a run in float64 gives."""
+        values = np.array([1 + 2j, 3 + 4j], np.complex64)
+        exact = values.astype(np.complex128) * (1 + 1e-8)
+        assert problem(values.conj(), values, exact).startswith("2 of 2 values differ: (1-2j) at (0,)")
+        assert not problem(values, values, exact)
+
 
 class TestShapes:
     """Outputs of any shape are compared."""

@@ -26,6 +26,12 @@ COUNT = """
 <ir_version: 8, opset_import: ["": 18]>
 g (float[6, 4] x) => (int64[2] output) <int64[2] output_size = {6, 4}> { output = Identity (output_size) }
 """
+PAIRS = """
+<ir_version: 8, opset_import: ["": 18]>
+g (float[6, 4] x) => (float[6, 4, 2] output) <float three = {3}, int64[1] last = {-1}>
+{ y = Mul (x, three) real = Unsqueeze (x, last) imaginary = Unsqueeze (y, last)
+  output = Concat <axis = -1> (real, imaginary) }
+"""
 
 
 class TestInputsLive:
@@ -147,6 +153,13 @@ class TestSameValues:
         np.testing.assert_array_equal(finding.run.inputs["x"], ROWS)
         np.testing.assert_array_equal(finding.run.expected["output_0"], ROWS * 2)
         np.testing.assert_array_equal(finding.run.actual["scaled"], ROWS / 2)
+
+    @pytest.mark.parametrize(("imaginary", "verdict"), [("Mul", "holds"), ("Div", "fails")])
+    def test_complex(self, given, imaginary, verdict):
+        """A complex output is a pair of real numbers in a file, as torch.export writes it."""
+        case = Case(Gives(lambda x: torch.complex(x, x * 3)), {"x": ROWS}, output_names=["output"])
+        finding = judge(same_values, given(case, PAIRS.replace("Mul", imaginary)))
+        assert finding.verdict == verdict
 
     def test_wrong_unseen(self, given):
         """Values that are wrong only on other inputs are shown on the smallest."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from onnxproof.case import Case
+from onnxproof.versions import TORCH_EXPORT
 from tests.harness.good_conversions.making import GoodConversion, built, normal
 
 
@@ -23,6 +24,31 @@ class MixedPrecision(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features.float()).bfloat16()
+
+
+class Filtered(nn.Module):
+    """Halves the upper frequencies of a spectrum, which is complex."""
+
+    def forward(self, spectrum: Tensor) -> Tensor:
+        return spectrum * torch.linspace(1, 0.5, 9)
+
+
+class Spectrum(nn.Module):
+    """The spectrum of a signal."""
+
+    def forward(self, signal: Tensor) -> Tensor:
+        return torch.fft.rfft(signal)
+
+
+def filtered() -> Case:
+    """A case whose input and output are complex."""
+    spectrum = normal(3, 9) + 1j * normal(3, 9, seed=1)
+    return Case(built(Filtered), {"spectrum": spectrum.astype("complex64")}, dynamic={"spectrum": {0: "batch"}})
+
+
+def spectrum() -> Case:
+    """A case whose output is complex."""
+    return Case(built(Spectrum), {"signal": normal(3, 16)}, dynamic={"signal": {0: "batch"}})
 
 
 def in_dtype(dtype: torch.dtype, make: Callable[[], nn.Module]) -> Callable[[], Case]:
@@ -44,4 +70,6 @@ NUMBER_TYPES = (
     GoodConversion("float16", in_dtype(torch.float16, lambda: TwoLayers().half())),
     GoodConversion("bfloat16", in_dtype(torch.bfloat16, MixedPrecision)),
     GoodConversion("float64", in_dtype(torch.float64, lambda: TwoLayers().double())),
+    GoodConversion("complex-output", spectrum, (TORCH_EXPORT,), why="torchscript has no complex numbers"),
+    GoodConversion("complex-input", filtered, (TORCH_EXPORT,), why="torchscript has no complex numbers"),
 )

@@ -133,6 +133,12 @@ def _flipped(leaf: Array) -> Array:
     return ~leaf if leaf.dtype == bool else leaf
 
 
+def _drawn(leaf: Array) -> Array:
+    """Integers drawn from those of a leaf, which a shuffle leaves as often as they are."""
+    has_integers = leaf.size and leaf.dtype.kind in "iu"
+    return np.random.default_rng(SEED).choice(leaf.ravel(), leaf.shape) if has_integers else leaf
+
+
 def _ended(leaf: Array) -> Array | None:
     """A constant mask, or constant token types, with the other value at the end of the last axis; None for others."""
     if leaf.dtype.kind not in "biu" or leaf.ndim == 0 or leaf.shape[-1] < 2 or leaf.min() != leaf.max():
@@ -148,6 +154,7 @@ _CHANGES: Mapping[str, Callable[[Array], Array]] = {
     "small": partial(_scaled, factor=2**-7),
     "negated": partial(_scaled, factor=-1),
     "flipped": _flipped,
+    "drawn": _drawn,
 }
 """Other values for the same shape: one probe can hide a fault under its own rounding."""
 

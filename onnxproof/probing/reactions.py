@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -36,11 +37,12 @@ def reactions(
     own: Reference,
     beside: Mapping[str, Sequence[int]],
     ask: Callable[[Mapping[str, Any]], Mapping[str, Array] | None],
+    ask_in_float64: Callable[[Mapping[str, Any]], Mapping[str, Array] | None],
 ) -> Reactions:
     """The inputs that change one input's values or one dimension's size, with outputs that differ from `own`.
 
     `own` are the outputs on `base`, `beside` the sizes to try, by dimension. `ask` gives the outputs on other inputs,
-    or None where they are refused.
+    or None where they are refused, and `ask_in_float64` the same in float64.
     """
     at_base = replace(case, inputs=base.inputs, kwargs={name: base.inputs[name] for name in case.kwargs})
     away = {symbol: base.sizes[symbol] - size for symbol, size in case.sizes.items()}
@@ -58,7 +60,7 @@ def reactions(
         """Each of a parameter's, one of data and of sizes."""
         for inputs in found:
             values = ask(inputs)
-            if values and differ(values, own):
+            if values and differ(values, own, partial(ask_in_float64, inputs)):
                 yield inputs, values
                 if change.kind == "size" or np.size(leaves(base.inputs)[change.name]) > DATA_SIZE:
                     return
@@ -66,7 +68,22 @@ def reactions(
     return {change: list(reacting(change, found)) for change, found in changes.items()}
 
 
-def differ(values: Mapping[str, Array], own: Reference) -> bool:
-    """Whether outputs differ by more than the rounding that is seen in one run."""
-    own = Reference(own.values, own.exact, usual=own.usual)
-    return not all(parity.same for parity in compare(values, own, ""))
+def differ(values: Mapping[str, Array], own: Reference, in_float64: Callable[[], Mapping[str, Array] | None]) -> bool:
+    """Whether outputs differ by more than the rounding that is seen in one run.
+
+    What is within the tolerance of the dtype has to differ `in_float64` as well: the sum of the same values in another
+    order does not.
+    """
+    seen = Reference(own.values, own.exact, usual=own.usual)
+    if _agree(values, seen):
+        return False
+    if not _agree(values, Reference(own.values)):
+        return True
+    exact = in_float64()
+    if exact is None or list(exact) != list(values):
+        return True
+    return not _agree({name: exact[name].astype(values[name].dtype) for name in values}, seen)
+
+
+def _agree(values: Mapping[str, Array], own: Reference) -> bool:
+    return all(parity.same for parity in compare(values, own, ""))

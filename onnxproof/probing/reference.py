@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from torch import nn
@@ -117,12 +117,11 @@ class ReferenceModel:
             self.watch = before
 
     def ask(self, inputs: Mapping[str, Any]) -> Reference | None:
-        """Its outputs, and those in float64 if it runs there; None for inputs that it refuses.
+        """Its outputs, and those in float64 if it runs there, a file within the budget; None for inputs it refuses."""
+        return self._ask(inputs, self._pays_for_float64(inputs))
 
-        A file runs in float64 where the budget pays for the reference evaluator.
-        """
-        in_float64 = not self.case.file or evaluator_seconds(self.work(inputs)) <= self.budget
-        return self._ask(inputs, in_float64)
+    def _pays_for_float64(self, inputs: Mapping[str, Any]) -> bool:
+        return not self.case.file or evaluator_seconds(self.work(inputs)) <= self.budget
 
     def _ask(self, inputs: Mapping[str, Any], in_float64: bool) -> Reference | None:
         return self._accepted(lambda model: self._reference(model, inputs, in_float64))
@@ -243,13 +242,15 @@ class ReferenceModel:
     def reactions(self) -> Reactions:
         """The inputs that change one input's values or one dimension's size, to which the model reacts."""
         base = self.base
-        return reactions(self.case, base.probe, base.reference, self.sizes.beside, self.values)
+        return reactions(self.case, base.probe, base.reference, self.sizes.beside, self.values, self._exact_if_cheap)
+
+    def _exact_if_cheap(self, inputs: Mapping[str, Any]) -> Mapping[str, Array] | None:
+        return self.exact_values(inputs) if self._pays_for_float64(inputs) else None
 
     @property
     def ignored_inputs(self) -> tuple[str, ...]:
         """The inputs of which no other values that were tried change an output by more than rounding."""
-        changes = self.reactions.items()
-        return tuple(change.name for change, shown in changes if change.kind == "input" and not shown)
+        return tuple(change.name for change, shown in self.reactions.items() if change.kind == "input" and not shown)
 
     @property
     def reacts_to_values(self) -> bool:
@@ -259,7 +260,7 @@ class ReferenceModel:
         firsts: dict[tuple[int, ...], JudgedProbe] = {}
         for judged in self.judged:
             first = firsts.setdefault(tuple(judged.probe.sizes.values()), judged)
-            if differ(judged.reference.values, first.reference):
+            if differ(judged.reference.values, first.reference, partial(self._exact_if_cheap, judged.probe.inputs)):
                 return True
         return False
 

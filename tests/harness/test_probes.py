@@ -80,9 +80,9 @@ class TestOtherInputs:
         assert {probe.inputs["factor"] for probe in others(image_case())} == {2}
 
     def test_nothing_new(self):
-        """A change without effect is not a probe: integers are only shuffled, and NaN stays NaN."""
+        """A change without effect is not a probe: integers are shuffled and drawn, and NaN stays NaN."""
         tokens, nothing = (Case(MODEL, {"x": x}) for x in (np.arange(20) + 2**60, np.full(20, np.nan)))
-        assert [probe.id for probe in others(tokens)] == ["shuffled"]
+        assert [probe.id for probe in others(tokens)] == ["shuffled", "drawn"]
         assert others(nothing) == []
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])

@@ -35,6 +35,11 @@ def steps() -> Case:
     return Case(model, {"image": tenths}, {"image": {0: "batch"}}, also=[{"image": tenths[::2] + np.float32(0.05)}])
 
 
+def sum_of_all() -> Case:
+    """One value out, which another order of the same values changes by its rounding alone."""
+    return Case(Computed(torch.sum).eval(), {"image": picture(3, 16)}, {"image": {0: "batch"}})
+
+
 def bright_alone() -> Case:
     """A model that other values of the example do not move, those of `also` do."""
     model = Computed(lambda image: image * (image.mean() > 5) + torch.arange(image.shape[3])).eval()
@@ -68,6 +73,7 @@ def picks_by_near_ties() -> Case:
 ROUNDING = (
     GoodConversion("picks-by-near-ties", picks_by_near_ties),
     GoodConversion("steps", steps),
+    GoodConversion("sum-of-all", sum_of_all),
     GoodConversion("bright-alone", bright_alone),
     GoodConversion("similarity", similarity),
     GoodConversion("boxes-and-scores", boxes_and_scores),

@@ -277,7 +277,8 @@ def probes_adequate(conversion: Conversion) -> str:
     if len(judged) == 1:
         only = "the example" if conversion.case.file else "the traced inputs"
         raise CheckError(f"the model accepts only {only}", "Give more of them in the case's `also`.")
-    if all(_is_constant([j.reference.values[name] for j in judged]) for name in judged[0].reference.values):
+    by_output = zip(*(j.reference.values.values() for j in judged), strict=True)
+    if not any(_varies(np.concatenate([values.ravel() for values in found])) for found in by_output):
         raise CheckError("the model's outputs are constant on every probe", "Give inputs that it reacts to.")
     if not conversion.model.reacts_to_values:
         raise CheckError(
@@ -289,11 +290,6 @@ def probes_adequate(conversion: Conversion) -> str:
     if conversion.model.left_out:
         limits.append(f"{conversion.model.left_out} more with --thorough")
     return "; ".join([f"{len(judged)} probes", *limits, *judged_sizes(conversion)])
-
-
-def _is_constant(found: Sequence[Array]) -> bool:
-    values = np.concatenate([array.ravel() for array in found])
-    return not (values.size and values.min() < values.max())
 
 
 def _varies(leaf: Array) -> bool:

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from onnxproof.engines.decisions import Call, plain
+from onnxproof.engines.summation import normalized_otherwise, units
 
 ROUNDINGS = 4
 """How far a result is moved at most, in units of its last place: half a unit is what one rounding costs, and a sum over
@@ -207,8 +208,16 @@ def _counted_result(work: Work, func: Any, args: tuple[Any, ...], kwargs: dict[s
 
 def _widened(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return value.double() if value.dtype in _NARROW else value
+        return _in_double(value) if value.dtype in _NARROW else value
     return torch.float64 if isinstance(value, torch.dtype) and value in _NARROW else value
+
+
+def _in_double(value: Tensor) -> Tensor:
+    """A weight's copy is one that gradients could be made of, as the weight is: torch makes no other views of it."""
+    if value.is_inference():
+        return value.double()
+    with torch.inference_mode(False), torch.no_grad():
+        return value.double()
 
 
 def _arguments(func: Any) -> list[Any]:
@@ -218,17 +227,25 @@ def _arguments(func: Any) -> list[Any]:
 
 def _moved_result(call: Call, random: torch.Generator, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result, moved if it is a new one: views and arguments that are changed in place stay."""
-    found = call(func, args, kwargs)
+    otherwise = normalized_otherwise(func, args, kwargs, random)
+    found = call(func, args, kwargs) if otherwise is None else otherwise
     is_new = not any(argument.alias_info for argument in _arguments(func))
-    return tree_map(partial(_moved, random), found) if is_new else found
+    return tree_map(partial(_moved, random, func, args), found) if is_new else found
 
 
-def _moved(random: torch.Generator, value: Any) -> Any:
+def _moved(random: torch.Generator, func: Any, args: tuple[Any, ...], value: Any) -> Any:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return value
-    size = ROUNDINGS * torch.finfo(value.dtype).eps / 2
+    moved_by = units(func, args, value)
+    size = max(ROUNDINGS / 2, moved_by) * torch.finfo(value.dtype).eps
     by = torch.empty_like(value).uniform_(-size, size, generator=random)
-    return value + (value * by).masked_fill_(value == value.round(), 0)
+    if moved_by and not _is_integral(args[0]).all():
+        return value + value * by
+    return value + (value * by).masked_fill_(_is_integral(value), 0)
+
+
+def _is_integral(value: Tensor) -> Tensor:
+    return value == value.round() if value.is_floating_point() else torch.ones_like(value, dtype=torch.bool)
 
 
 @contextlib.contextmanager

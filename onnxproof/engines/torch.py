@@ -94,7 +94,7 @@ class TorchModel:
         dtype = getattr(torch, format)
         model = self._stored.get(format)
         if model is None:
-            model = self._stored[format] = copy.deepcopy(self.model)
+            model = self._stored[format] = copied(self.model)
             with torch.no_grad():
                 for weight in (*model.parameters(), *model.buffers()):
                     if weight.dtype == torch.float32:
@@ -104,8 +104,7 @@ class TorchModel:
 
     @cached_property
     def _copy_in_float64(self) -> nn.Module:
-        with torch.no_grad():
-            return copy.deepcopy(self.model).double()
+        return copied(self.model).double()
 
     def _run(
         self, model: nn.Module, inputs: Mapping[str, Any], arithmetic: contextlib.AbstractContextManager[Any]
@@ -116,6 +115,14 @@ class TorchModel:
         with torch.inference_mode(), arithmetic:
             outputs = model(*positional, **{name: tensors[name] for name in tensors if name in self.keywords})
         return {name: to_array(_real(value)) for name, value in named_outputs(outputs, self.output_names).items()}
+
+
+def copied(module: nn.Module) -> nn.Module:
+    """A copy of a module, also of one that keeps a result of its weights, as `weight_norm` does."""
+    kept = (value for each in module.modules() for value in vars(each).values() if isinstance(value, torch.Tensor))
+    with torch.no_grad():
+        results = {id(value): value.clone() for value in kept if value.is_inference() or not value.is_leaf}
+        return copy.deepcopy(module, results)
 
 
 def _real(value: torch.Tensor) -> torch.Tensor:

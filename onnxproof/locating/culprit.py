@@ -1,6 +1,5 @@
 """Where a conversion goes wrong: the smallest size that shows it, and the component responsible."""
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -9,6 +8,7 @@ from torch import nn
 
 from onnxproof._internal.trees import Array, count_values, leaves
 from onnxproof.engines.base import EngineError
+from onnxproof.engines.torch import copied
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.locating.clause import Culprit
@@ -149,7 +149,7 @@ def _is_right_in_eval_mode(conversion: Conversion, judged: JudgedProbe) -> bool:
     case = conversion.case
     if not case.module.training:
         return False
-    return _is_right_for(ReferenceModel(replace(case, model=copy.deepcopy(case.module).eval())), conversion, judged)
+    return _is_right_for(ReferenceModel(replace(case, model=copied(case.module).eval())), conversion, judged)
 
 
 def _is_right_without_fast_path(conversion: Conversion, judged: JudgedProbe) -> bool:

@@ -1,6 +1,5 @@
 """The values inside a file, and the module of the model at which they depart from it."""
 
-import copy
 import inspect
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from torch.utils._pytree import tree_flatten
 from onnxproof._internal.files import short
 from onnxproof._internal.trees import Array, count_values, to_array
 from onnxproof.engines.reference import evaluator
-from onnxproof.engines.torch import TorchModel
+from onnxproof.engines.torch import TorchModel, copied
 from onnxproof.graph.load import load_model
 from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.conversion import UNOPTIMIZED, Conversion
@@ -123,7 +122,7 @@ class _Known:
 def _calls(conversion: Conversion, judged: JudgedProbe) -> list[_Call]:
     """The calls of all modules within the model, in the order in which they return."""
     case, found = conversion.case, []
-    model = copy.deepcopy(case.module)
+    model = copied(case.module)
 
     def watch(name: str, module: nn.Module) -> None:
         def keep(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:

@@ -1,6 +1,5 @@
 """What of an original is not as in the file: other weights, state, and arguments left at their default."""
 
-import copy
 import inspect
 import tempfile
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from onnxproof._internal.trees import Array, leaves, to_array
 from onnxproof.case import Case
 from onnxproof.engines.base import EngineError
-from onnxproof.engines.torch import TorchModel
+from onnxproof.engines.torch import TorchModel, copied
 from onnxproof.graph.load import load_model
 from onnxproof.probing.conversion import Conversion, by_position
 from onnxproof.probing.reference import JudgedProbe, same_bits
@@ -78,7 +77,7 @@ def _is_right(model: onnx.ModelProto, conversion: Conversion, judged: JudgedProb
 
 def changed_by_a_run(case: Case) -> list[str]:
     """The buffers, parameters and plain attributes of a case's model that a run on the example changes, by name."""
-    model = copy.deepcopy(case.module)
+    model = copied(case.module)
     before = _state(model)
     TorchModel(model, tuple(case.inputs), case.output_names, tuple(case.kwargs)).run(case.inputs)
     after = _state(model)
@@ -89,7 +88,7 @@ def repeats_in_eval_mode(case: Case) -> bool:
     """Whether the case's model is in training mode, and has the same outputs each time once it is in eval mode."""
     if not case.module.training:
         return False
-    model = TorchModel(copy.deepcopy(case.module).eval(), tuple(case.inputs), case.output_names, tuple(case.kwargs))
+    model = TorchModel(copied(case.module).eval(), tuple(case.inputs), case.output_names, tuple(case.kwargs))
     return same_bits(model.run(case.inputs), model.run(case.inputs))
 
 

@@ -1,6 +1,5 @@
 """The ONNX file of a case: exported by an exporter, or given."""
 
-import copy
 import os
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from onnxproof._internal.files import short
 from onnxproof._internal.forked import SECONDS, Forked, ProcessError, last_words
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import leaves
+from onnxproof.engines.torch import copied
 from onnxproof.exporting.capture import HeardWarning
 from onnxproof.exporting.export import Export, ExportError, export, warm_up
 from onnxproof.graph.diff import Difference, graph_differences
@@ -169,7 +169,7 @@ def _export(
 ) -> Export:
     case = model.case
     return export(
-        copy.deepcopy(case.module),
+        copied(case.module),
         inputs,
         path,
         exporter=exporter,

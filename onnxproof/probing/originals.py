@@ -1,6 +1,5 @@
 """The model of a case, a PyTorch module or an ONNX file, and its outputs as references."""
 
-import copy
 import inspect
 import re
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from torch import nn
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.case import Case, CaseError
 from onnxproof.engines.original import OnnxModel, RefusalError
-from onnxproof.engines.torch import TorchModel
+from onnxproof.engines.torch import TorchModel, copied
 from onnxproof.graph.facts import read_graph
 from onnxproof.graph.load import GraphError, external_files
 from onnxproof.parity.compare import Reference, compare
@@ -33,7 +32,7 @@ def model_of(case: Case, timeout: float | None) -> Model:
         raise CaseError(f"the model holds {size / 2**30:.1f} GiB of weights; up to 2 GiB can be checked")
     if case.file:
         return OnnxModel(case.file, timeout)
-    return TorchModel(copy.deepcopy(case.module), tuple(case.inputs), case.output_names, tuple(case.kwargs))
+    return TorchModel(copied(case.module), tuple(case.inputs), case.output_names, tuple(case.kwargs))
 
 
 def reference_of_module(

@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from onnxproof.engines import arithmetic
 from onnxproof.engines.decisions import Decisions
-from onnxproof.engines.torch import TorchModel
+from onnxproof.engines.torch import TorchModel, copied
 from tests.harness.good_conversions.making import built, normal
 
 ROWS = normal(4, 6)
+SCALES = torch.tensor([1.5, 0.5, 2, 3, 0.25, 4, 1, 2])
 
 
 def model_of(module):
@@ -43,6 +45,7 @@ FUNCTIONS = {
     "cast": lambda x: x.to(torch.float32) / 3,
     "python-number": lambda x: x / 3,
     "in-place": _in_place,
+    "view-of-a-constant": lambda x: x * SCALES[2:] / 3,
     "keyword-dtype": lambda x: x.sum(-1, dtype=torch.float32) / 3,
     "cond": lambda x: torch.cond(x.sum() > 0, lambda x: x / 3, lambda x: x / 7, (x,)),
 }
@@ -110,6 +113,18 @@ class TestFloat64:
         wide = model_of(copy.deepcopy(layer).double()).run({"x": image.astype(np.float64)})["output"]
         np.testing.assert_allclose(exact, wide, rtol=1e-13, atol=1e-15, strict=True)
 
+    @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+    @pytest.mark.parametrize("mode", [torch.enable_grad, torch.inference_mode])
+    def test_kept_result(self, mode):
+        """A module that keeps a result of its weights is copied, and stays as it is."""
+        module = nn.utils.weight_norm(nn.Linear(6, 3))
+        with mode():
+            module(torch.ones(1, 6))
+        kept = module.weight
+        exact = model_of(copied(module)).run_in_float64({"x": ROWS})["output"]
+        np.testing.assert_allclose(exact, model_of(module).run({"x": ROWS})["output"], rtol=1e-5)
+        assert copied(module).weight is not kept
+
     def test_buffer_is_written(self):
         """A float32 buffer that the model writes is written in float64 runs as well."""
 
@@ -148,6 +163,42 @@ class TestRoundedAtRandom:
         moved = next(iter(model.run_rounded_at_random({"x": inputs}, 0).values()))
         own_error, spread = (np.sqrt(np.mean(np.square(found - exact))) for found in (own, moved))
         assert 0.7 * own_error < spread < 7 * own_error
+
+    @pytest.mark.parametrize(
+        "sum_up",
+        [
+            pytest.param(lambda x: x.mean((2, 3)), id="mean"),
+            pytest.param(lambda x: x.sum(), id="sum"),
+            pytest.param(lambda x: functional.group_norm(x, 2, SCALES[:4], SCALES[4:]).mean((2, 3)), id="group-norm"),
+            pytest.param(lambda x: functional.instance_norm(x, weight=SCALES[:4]).mean((2, 3)), id="instance-norm"),
+            pytest.param(lambda x: functional.layer_norm(x, [4, 256, 256]).mean(), id="layer-norm"),
+        ],
+    )
+    def test_long_sums(self, sum_up):
+        """A sum of many values moves by many units, and a normalization moves as one."""
+        model, image = model_of(Function(sum_up)), normal(1, 4, 256, 256) + 1
+        exact = model.run_in_float64({"x": image})["output"]
+        apart = [np.abs(model.run_rounded_at_random({"x": image}, seed)["output"] - exact).max() for seed in range(6)]
+        assert 4 < max(apart) / np.spacing(np.float32(max(1, np.abs(exact).max()))) < 2**8
+
+    @pytest.mark.parametrize(
+        "normalize",
+        [
+            pytest.param(lambda x: functional.group_norm(x, 2, SCALES[:4], SCALES[4:], 0.1), id="group-norm"),
+            pytest.param(lambda x: functional.instance_norm(x, None, None, SCALES[:4], SCALES[4:]), id="instance-norm"),
+            pytest.param(
+                lambda x: functional.instance_norm(x, SCALES[:4], SCALES[4:], use_input_stats=False), id="given-figures"
+            ),
+            pytest.param(lambda x: functional.layer_norm(x, [32, 40], torch.ones(32, 40) * 3), id="layer-norm"),
+        ],
+    )
+    def test_normalizations(self, normalize):
+        """A normalization with other sums has torch's values up to rounding."""
+        model, image = model_of(Function(normalize)), normal(3, 4, 32, 40)
+        own, moved = model.run({"x": image})["output"], model.run_rounded_at_random({"x": image}, 0)["output"]
+        assert own.dtype == moved.dtype
+        np.testing.assert_allclose(moved, own, rtol=1e-4, atol=1e-5)
+        assert (moved != own).any()
 
     def test_seed(self):
         """The seed chooses the order."""

@@ -106,6 +106,7 @@ class TestProbes:
             pytest.param(lambda x: (torch.ones(2), x[:, 0]), {"x": ROWS}, id="another"),
             pytest.param(lambda x: x * 2, {"x": np.arange(20)}, id="integers"),
             pytest.param(lambda x: x.flatten()[:2], {"x": ROWS}, id="two-values-out"),
+            pytest.param(lambda x: x.sqrt(), {"x": np.abs(ROWS) + 1}, id="not-a-number-elsewhere"),
             pytest.param(lambda x: x.sum(), {"x": ROWS}, id="one-value-out"),
             pytest.param(lambda x: torch.bincount(x), {"x": np.arange(20) % 7}, id="counts"),
             pytest.param(lambda x: x * 2e-7 + torch.arange(1.0, 5.0), {"x": ROWS}, id="small-reaction"),

@@ -1,5 +1,7 @@
 """Models whose float32 and float64 outputs part ways, or whose rounding is hard to tell."""
 
+import warnings
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -40,6 +42,35 @@ def sum_of_all() -> Case:
     return Case(Computed(torch.sum).eval(), {"image": picture(3, 16)}, {"image": {0: "batch"}})
 
 
+class LargeMeans(nn.Module):
+    """Normalizations and means of tens of thousands of values, which ONNX Runtime adds one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.together, self.each = nn.GroupNorm(2, 4), nn.InstanceNorm2d(4, affine=True)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        shifted = image + 0.5
+        return self.together(shifted), self.each(shifted), shifted.mean((2, 3)), shifted.mean()
+
+
+def large_means() -> Case:
+    return Case(built(LargeMeans), {"image": picture(1, 4, 224, 224)}, {"image": {0: "batch"}})
+
+
+class WeightNorm(nn.Module):
+    """Keeps the weight that it last made of its parameters, which torch cannot copy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.layer = nn.utils.weight_norm(nn.Linear(6, 4))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.layer(features)
+
+
 def bright_alone() -> Case:
     """A model that other values of the example do not move, those of `also` do."""
     model = Computed(lambda image: image * (image.mean() > 5) + torch.arange(image.shape[3])).eval()
@@ -74,6 +105,8 @@ ROUNDING = (
     GoodConversion("picks-by-near-ties", picks_by_near_ties),
     GoodConversion("steps", steps),
     GoodConversion("sum-of-all", sum_of_all),
+    GoodConversion("large-means", large_means),
+    GoodConversion("weight-norm", on_features(WeightNorm)),
     GoodConversion("bright-alone", bright_alone),
     GoodConversion("similarity", similarity),
     GoodConversion("boxes-and-scores", boxes_and_scores),

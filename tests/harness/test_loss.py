@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from onnxproof.parity.interval import count_needed, highest_share, lowest_share, mean_difference
 from onnxproof.parity.loss import EXAMPLES, Loss, LossError, parse_loss
@@ -20,11 +21,12 @@ from onnxproof.parity.metrics import (
 
 
 def test_imports():
-    """scipy is imported when a bound is asked for: a check without a loss does not wait for it."""
-    code = "import sys, onnxproof.checks.run; from onnxproof.parity.interval import *; print('scipy' in sys.modules)"
-    shown = code + "; lowest_share(1, 1, 0.95); print('scipy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "True"]
+    """scipy is imported when a bound asks for it, and scipy.stats, which takes a second, only for graded scores."""
+    lines = ["import sys, numpy as np, onnxproof.checks.run", "from onnxproof.parity.interval import *"]
+    for call in ("lowest_share(9, 9, 0.95)", "lowest_share(8, 9, 0.95)", "mean_difference(np.linspace(0, 1, 20), 0.9)"):
+        lines += [call, "print('scipy' in sys.modules, 'scipy.stats' in sys.modules)"]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False", "True", "False", "True", "True"]
 
 
 class TestStatement:
@@ -86,6 +88,13 @@ class TestShare:
     def test_of_99_percent(self, lost, count, is_shown):
         """299 without a flip show 99 %, and 1000 with four."""
         assert (lowest_share(count - lost, count, 0.95) >= 0.99) == is_shown
+
+    @pytest.mark.parametrize("confidence", [0.5, 0.95, 0.9999])
+    @pytest.mark.parametrize(("kept", "count"), [(0, 1), (1, 1), (3, 7), (58, 59), (59, 59), (996, 1000)])
+    def test_clopper_pearson(self, kept, count, confidence):
+        """The bound is scipy's own."""
+        exact = binomtest(kept, count, alternative="greater").proportion_ci(confidence, "exact").low
+        assert lowest_share(kept, count, confidence) == pytest.approx(exact, rel=1e-9)
 
     def test_both_ends(self):
         """The upper bound is the lower one of what was lost; nothing is known of no samples."""

@@ -18,8 +18,8 @@ SIZE = {"width": 1000, "height": 720}
 BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
 
 
-def take(page: Path, picture: Path) -> None:
-    """Writes a picture of the top of a page, in 64 colours."""
+def take(page: Path, picture: Path, part: str = "") -> None:
+    """Writes a picture of the top of a page, or of a part of it, in 64 colours."""
     browser = next(path for path in BROWSERS if Path(path).exists())
     with (
         sync_playwright() as started,
@@ -27,7 +27,7 @@ def take(page: Path, picture: Path) -> None:
     ):
         tab = chromium.new_page(viewport=SIZE, color_scheme="light")
         tab.goto(page.as_uri())
-        tab.screenshot(path=picture)
+        (tab.locator(part).first if part else tab).screenshot(path=picture)
     with Image.open(picture) as taken:
         taken.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(picture, optimize=True)
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from onnxproof._internal.trees import Array
-from onnxproof.results import CheckResult, GraphResult
+from onnxproof.results import CheckResult, FileLosses, GraphResult
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,14 @@ class FailingRun:
 
 @dataclass(frozen=True)
 class Finding(CheckResult):
-    """A `CheckResult`, with the `run` that shows a failure if there is one, and the `graph` of its file."""
+    """A `CheckResult`, with the `run` that shows a failure if there is one, and the `graph` of its file.
+
+    The last one of a conversion has the file's `losses` if it was asked where they are made.
+    """
 
     run: FailingRun | None = field(default=None, compare=False, repr=False)
     graph: GraphResult | None = field(default=None, compare=False, repr=False)
+    losses: FileLosses | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         lines = [f"{self.conversion}: {self.check}: {self.problem or f'{self.verdict}: {self.figure}'}"]

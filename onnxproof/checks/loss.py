@@ -97,6 +97,10 @@ def sample_runs(conversion: Conversion) -> Iterator[tuple[Sample, Outputs, Outpu
         yield sample, dict(zip(expected, actual.values(), strict=True)), expected
 
 
+_LOSE_LESS = (
+    "Quantize with more calibration data, keep the layers that lose most in float32, which `--where` lists, or state "
+    "what you accept."
+)
 _TAKES = "Make a file that takes what the model takes, or leave the sample out of what is deployed and of `samples`."
 _LOOK = (
     "Keep in float32 what overflows or has another shape, such as with `op_block_list` of a float16 converter or "
@@ -185,7 +189,7 @@ def _of_shares(stated: Loss, judged: _Judged) -> str:
     if judged.count and high < stated.share:
         raise CheckError(
             f"{seen}: at most {_percent(high)} of inputs {sure}, {asked} is stated",
-            "Quantize with more calibration data, keep the layers that lose most in float32, or state what you accept.",
+            _LOSE_LESS,
             figure=f"{judged.kept} of {judged.count}",
             run=judged.worst[1] if judged.worst else None,
         )
@@ -225,7 +229,7 @@ def _of_scores(stated: Loss, judged: _Judged) -> str:
     if high < stated.least:
         raise CheckError(
             f"{seen}: at most {high:+.2f} pp at {_percent(stated.confidence)}, {stated.least:g} pp is stated",
-            "Quantize with more calibration data, keep the layers that lose most in float32, or state what you accept.",
+            _LOSE_LESS,
             figure=f"{mean:+.2f} pp",
             run=judged.worst[1] if judged.worst else None,
         )

@@ -21,6 +21,7 @@ from onnxproof.engines.base import Engine
 from onnxproof.findings import Finding
 from onnxproof.graph.load import GraphError
 from onnxproof.graph.record import graph_result
+from onnxproof.locating.losses import losses_of
 from onnxproof.locating.repro import repro_folder, write_repro
 from onnxproof.probing.budget import SECONDS as BUDGET
 from onnxproof.probing.conversion import Conversion, exported
@@ -69,6 +70,7 @@ def findings(
     report: str | os.PathLike[str] | None = None,
     timeout: float | None = SECONDS,
     budget: float = BUDGET,
+    where: bool = False,
     watch: Callable[[Conversion, str, str], None] = lambda conversion, check, step: None,
 ) -> Iterator[Finding]:
     """Checks the conversion of a case by each exporter, or a file that is already exported, or made of another one.
@@ -79,7 +81,8 @@ def findings(
     the reference evaluator, see `default_engines`. With a `report` folder each failure leaves a script there that
     shows it. An export, and a run in an engine, may take `timeout` seconds; each is done in another process, which may
     crash, unless the timeout is None. `budget` is how many seconds may be spent on inputs besides the example, see
-    `onnxproof.probing.budget`; `math.inf` leaves nothing out. `watch` is called with the conversion, the
+    `onnxproof.probing.budget`; `math.inf` leaves nothing out. `where` asks of a float16, bfloat16 or int8 file where
+    its loss is made: the last finding of a conversion has that in `losses`. `watch` is called with the conversion, the
     check, and what it does next.
 
     Raises `CaseError` for a case that cannot be checked, and for an exporter or a check that does not exist.
@@ -89,6 +92,8 @@ def findings(
         for id, check in chosen.items():
             with conversion.model.watched(partial(watch, conversion, id)):
                 found = with_repro(judge(check, conversion), conversion, report)
+                if where and id == [*chosen][-1]:
+                    found = replace(found, losses=losses_of(conversion))
             yield found
 
 

@@ -195,6 +195,12 @@ def _add_options_of_checks(parser: Any) -> None:
         "name, for example --samples pictures (default: the case's)",
     )
     parser.add_argument(
+        "--where",
+        action="store_true",
+        help="list the nodes of a float16, bfloat16 or int8 file by what restoring each to float would gain (default: "
+        "off)",
+    )
+    parser.add_argument(
         "--check",
         metavar="FUNCTION",
         action="append",

@@ -21,6 +21,7 @@ from onnxproof.case import Case, CaseError
 from onnxproof.checks.run import choose, findings
 from onnxproof.cli.error import CommandError
 from onnxproof.cli.load import load, of_the_user, require_no_arguments
+from onnxproof.cli.losses import print_losses
 from onnxproof.cli.process import stdout_to_stderr
 from onnxproof.cli.progress import Shown
 from onnxproof.cli.samples import with_loss
@@ -64,7 +65,8 @@ def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case
     page = ""
     graphs = without_copies([finding.graph for finding in found if finding.graph], found)
     checked = [finding.result() for finding in found]
-    results = Results.of_run(versions.environment(), findings=checked, graphs=graphs)
+    losses = [finding.losses for finding in found if finding.losses]
+    results = Results.of_run(versions.environment(), findings=checked, graphs=graphs, losses=losses)
     if arguments.json:
         print(as_json(results))
     if arguments.report:
@@ -161,6 +163,7 @@ def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
             report=arguments.report,
             timeout=arguments.timeout,
             budget=math.inf if arguments.thorough else arguments.budget,
+            where=arguments.where,
             watch=show,
         )
 
@@ -202,3 +205,5 @@ def _print_findings(found: Sequence[Finding], report: str | None) -> None:
         console.print(text, style=_STYLES[finding.verdict], soft_wrap=True, markup=False, highlight=False)
     checks = f"{len(found)} check{'s' * (len(found) != 1)}"
     console.print(f"{checks}: {tally(finding.verdict for finding in found)}", highlight=False)
+    for losses in (finding.losses for finding in found if finding.losses):
+        print_losses(console, losses)

@@ -17,6 +17,7 @@ _TAKES: Mapping[str, Mapping[int, tuple[int, int]]] = {
     "QLinearMatMul": {0: (1, 2), 3: (4, 5)},
     "QLinearAdd": {0: (1, 2), 3: (4, 5)},
     "QLinearMul": {0: (1, 2), 3: (4, 5)},
+    "QGemm": {0: (1, 2), 3: (4, 5)},
 }
 """The integer inputs of an operator, each with the places of its scale and zero point."""
 
@@ -26,8 +27,12 @@ _GIVES: Mapping[str, tuple[int, int]] = {
     "QLinearMatMul": (6, 7),
     "QLinearAdd": (6, 7),
     "QLinearMul": (6, 7),
+    "QGemm": (7, 8),
 }
 """The places of the scale and the zero point of an operator's integer output."""
+
+_BIASES = {"QLinearConv": 8, "QGemm": 6}
+"""The place of an operator's integer bias."""
 
 _PASS = frozenset(
     ["Expand", "Flatten", "Gather", "Identity", "MaxPool", "Reshape", "Slice", "Squeeze", "Transpose", "Unsqueeze"]
@@ -88,14 +93,14 @@ def quantized_weights(graph: Graph) -> Iterator[QuantizedWeight]:
             axis = 0 if node.op_type == "ConvInteger" else -1
             yield from _weight(graph, node, node.inputs[1], _scale_behind(graph, users, node), _input(node, 3), axis)
         for place, (scale, zero) in _TAKES.get(node.op_type, {}).items():
-            axis = {"DequantizeLinear": int(node.attributes.get("axis", 1)), "QLinearConv": 0}.get(node.op_type, -1)
+            axis = _axis(node)
             name = _input(node, place)
             if name in made:
                 yield from _rounded(graph, node, made[name])
             origin = origins.get(name, name) if _is_one(graph, _input(node, scale)) else name
             yield from _weight(graph, node, origin, _input(node, scale), _input(node, zero), axis)
-        if node.op_type == "QLinearConv" and len(node.inputs) > 8:
-            yield from _bias(graph, node)
+        if _input(node, _BIASES.get(node.op_type, len(node.inputs))):
+            yield from _bias(graph, node, node.inputs[_BIASES[node.op_type]])
 
 
 def narrow_weights(graph: Graph) -> Iterator[QuantizedWeight]:
@@ -162,14 +167,21 @@ def _rounded(graph: Graph, node: Node, quantize: Node) -> Iterator[QuantizedWeig
     yield QuantizedWeight(quantize.inputs[0], node.outputs[0], (integers - zeros) * steps, steps)
 
 
-def _bias(graph: Graph, node: Node) -> Iterator[QuantizedWeight]:
-    """The integers of a QLinearConv's bias, whose scale is that of its input times that of its weight."""
-    integers = graph.constants.get(node.inputs[8])
+def _axis(node: Node) -> int:
+    """The axis of a weight's scales."""
+    if node.op_type == "QGemm":
+        return 0 if node.attributes.get("transB") else 1
+    return {"DequantizeLinear": int(node.attributes.get("axis", 1)), "QLinearConv": 0}.get(node.op_type, -1)
+
+
+def _bias(graph: Graph, node: Node, name: str) -> Iterator[QuantizedWeight]:
+    """The integers of a bias, whose scale is that of its layer's input times that of its weight."""
+    integers = graph.constants.get(name)
     scales = [graph.constants.get(node.inputs[place]) for place in (1, 4)]
     if integers is None or scales[0] is None or scales[1] is None:
         return
     step = np.broadcast_to(scales[0].astype(np.float64).ravel()[0] * scales[1].astype(np.float64), integers.shape)
-    yield QuantizedWeight(node.inputs[8], node.outputs[0], integers * step, step)
+    yield QuantizedWeight(name, node.outputs[0], integers * step, step)
 
 
 def _along(values: NDArray[np.float64], of: NDArray[np.generic], axis: int) -> NDArray[np.float64]:

@@ -80,12 +80,12 @@ def matched(weights: Sequence[QuantizedWeight], own: Mapping[str, OwnWeight]) ->
     for weight in (weight for weight in weights if weight.values.size):
         named = sorted((name for name in own if weight.name.startswith(name)), key=len)[-1:]
         of_name = [each for name in named for each in called(name, own)]
-        found = [_match(weight, each, values) for each in of_name for values in _turned(weight, each.values)]
+        found = [_match(weight, each, values) for each in of_name for values in turned(weight, each.values)]
         if not found:
             alike = (
                 (each, values)
                 for each in own.values()
-                for values in _turned(weight, each.values)
+                for values in turned(weight, each.values)
                 if _is_alike(weight.values, values) or _is_permuted(weight, values)
             )
             found = [_match(weight, *pair) for pair in alike]
@@ -105,7 +105,7 @@ def lost_biases(
     floats = [values for values in graph.constants.values() if values.dtype.kind == "f"]
 
     def is_held(bias: OwnWeight) -> bool:
-        fitting = (_match(weight, bias, values) for weight in weights for values in _turned(weight, bias.values))
+        fitting = (_match(weight, bias, values) for weight in weights for values in turned(weight, bias.values))
         return any(_is_close(values, bias.values) for values in floats) or any(each.is_rounded() for each in fitting)
 
     biases = dict.fromkeys(match.own.bias for match in matches if match.own.bias and match.own.bias not in held)
@@ -117,7 +117,7 @@ def _is_close(values: Array, bias: Array) -> bool:
     return values.size == wide.size and bool(np.allclose(values.ravel(), wide, 1e-2, 1e-2 * float(np.abs(wide).max())))
 
 
-def _turned(weight: QuantizedWeight, values: Array) -> list[Array]:
+def turned(weight: QuantizedWeight, values: Array) -> list[Array]:
     """The values in the shape of a weight, as they are or transposed."""
     wide = values.astype(np.float64)
     return [each for each in ([wide, wide.T] if wide.ndim == 2 else [wide]) if each.shape == weight.values.shape]

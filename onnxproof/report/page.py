@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from onnxproof._internal.files import make_writable, write_whole
 from onnxproof.report.faults import Faults, fault_table, read_faults
+from onnxproof.report.losses import loss_chart
 from onnxproof.report.paths import Paths
 from onnxproof.report.pictures import LEFT_OUT, Album
 from onnxproof.report.runs import Run, read_runs
@@ -98,6 +99,7 @@ def _facts(runs: Sequence[Run], faults: Faults | None, folder: Path) -> dict[str
         "faults": fault_table(faults) if faults else None,
         "paths": Paths(folder),
         "in_short": in_short,
+        "loss_chart": loss_chart,
         "is_web": lambda link: link.startswith(("https://", "http://")),
         "style": Markup(_render("report.css").decode()),
         "scripts": [_script("report.js"), *map(_script, ("dagre.js", "layout.js", "graph.js") if has_graph else ())],

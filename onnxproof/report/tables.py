@@ -13,7 +13,17 @@ from onnxproof.report.graphs import view
 from onnxproof.report.moves import Move, moves
 from onnxproof.report.paths import without_folders
 from onnxproof.report.runs import Run
-from onnxproof.results import CheckResult, CheckVerdict, ClaimResult, ClaimVerdict, GraphResult, Latency, Timing, tally
+from onnxproof.results import (
+    CheckResult,
+    CheckVerdict,
+    ClaimResult,
+    ClaimVerdict,
+    FileLosses,
+    GraphResult,
+    Latency,
+    Timing,
+    tally,
+)
 
 Item = TypeVar("Item")
 
@@ -136,12 +146,13 @@ def _is_in_repro(graph: GraphResult, run: Run) -> bool:
 
 @dataclass(frozen=True)
 class CheckedConversion:
-    """The findings of one conversion, first those that fail, and the graph of its file if it was kept."""
+    """The findings of one conversion, first those that fail, the graph of its file if it was kept, and its losses."""
 
     case: str
     made: str
     findings: tuple[CheckResult, ...]
     graph: GraphResult | None = None
+    losses: FileLosses | None = None
 
     @property
     def name(self) -> str:
@@ -208,7 +219,8 @@ def _conversions(run: Run) -> Iterator[CheckedConversion]:
         findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
         folders = {finding.repro for finding in findings if finding.repro}
         graphs = (graph for graph in run.results.graphs if graph.file.rpartition("/")[0] in folders)
-        yield CheckedConversion(case, made, tuple(findings), next(graphs, None))
+        of_file = (each for each in run.results.losses if each.conversion == (case, exporter, file, opset))
+        yield CheckedConversion(case, made, tuple(findings), next(graphs, None), next(of_file, None))
 
 
 def _without_folders(finding: CheckResult) -> CheckResult:

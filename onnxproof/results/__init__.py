@@ -5,6 +5,7 @@
 
 from onnxproof.results.conversions import CheckResult, GraphInput, GraphNode, GraphResult, RefusedCase, without_copies
 from onnxproof.results.files import ResultsError, as_json, read_json, read_results, typed
+from onnxproof.results.losses import FileLosses, NodeLoss
 from onnxproof.results.schema import (
     SCHEMA,
     ClaimResult,
@@ -30,11 +31,13 @@ __all__ = [
     "ClaimVerdict",
     "Comparison",
     "Departure",
+    "FileLosses",
     "GraphInput",
     "GraphNode",
     "GraphResult",
     "Latency",
     "Machine",
+    "NodeLoss",
     "Parity",
     "PixelParity",
     "Ratio",

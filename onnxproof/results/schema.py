@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from onnxproof.results.conversions import CheckResult, GraphResult, RefusedCase
+from onnxproof.results.losses import FileLosses
 from onnxproof.results.verdicts import ClaimVerdict
 
 SCHEMA = 4
@@ -203,8 +204,8 @@ class Results:
     """A run in `schema`: `name` is the tox environment's, or "", and `environment` the version of each package.
 
     `targets` are what it exported with; the rest is what it found: `claims`, `comparisons`, `findings` (one for each
-    check of each conversion), the `graphs` of the files that it kept, `latency`, and the cases that were `refused`.
-    `machine` is null if it timed nothing.
+    check of each conversion), the `graphs` of the files that it kept, `latency`, the cases that were `refused`, and, of
+    lossy files, where their `losses` are made. `machine` is null if it timed nothing.
     """
 
     schema: int
@@ -218,6 +219,7 @@ class Results:
     latency: list[Latency]
     machine: Machine | None = None
     refused: list[RefusedCase] = field(default_factory=list)
+    losses: list[FileLosses] = field(default_factory=list)
 
     @classmethod
     def of_run(
@@ -228,7 +230,7 @@ class Results:
         **found: Iterable[Any],
     ) -> "Results":
         """The results of this run, named after its tox environment; `found` are the other fields, by default empty."""
-        kinds = ("claims", "comparisons", "findings", "graphs", "latency", "refused")
+        kinds = ("claims", "comparisons", "findings", "graphs", "latency", "refused", "losses")
         lists: dict[str, Any] = {kind: list(found.get(kind, ())) for kind in kinds}
         name = os.environ.get("TOX_ENV_NAME", "")
         return cls(SCHEMA, name, environment, list(targets), machine=machine, **lists)

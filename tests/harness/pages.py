@@ -15,7 +15,9 @@ TABLES = frozenset({"api.md", "faults.md", "names.md", "speed.md", "verdicts.md"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w./]+\.(?:py|ini|yml))")
 STATUS = re.compile(r"  # (\d): ")
-FIGURES = re.compile(r"\d[\d.]*e-\d\d|(?<=opset )\d+|(?<=Convoutput_dim_)\d+")
+FIGURES = re.compile(
+    r"\d[\d.]*e-\d\d|(?<=opset )\d+|(?<=Convoutput_dim_)\d+| +[+-]?\d[\d.]* (?:dB|%)(?= │)|(?<=error of )\d[\d.]* %"
+)
 """What depends on the machine and on torch: errors of rounding, the default opset."""
 
 

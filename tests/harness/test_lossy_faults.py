@@ -1,6 +1,7 @@
 """The proof for files that may lose accuracy: each fault is caught by its check, and no right file raises an alarm."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -8,10 +9,13 @@ from onnxproof.case import Case
 from onnxproof.checks import CHECKS, judge
 from onnxproof.checks.run import LOSS_CHECKS
 from onnxproof.faults import LOSSY_FAULTS, Unsuited
+from onnxproof.locating import losses
+from onnxproof.locating.losses import losses_of
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
+from tests.harness.broken_rows import broken_rows
 from tests.harness.lossy import LOSSY, LOSSY_PAIRS, RIGHT, SUITED, suits, written
 
 pytestmark = pytest.mark.proof
@@ -77,6 +81,27 @@ def test_fault(good, tmp_path, subject, fault):
     """A broken file is caught by the check named for what broke it."""
     broken = good(subject).of_file(fault.apply(good(subject).file.path, tmp_path))
     assert judge(ALL[fault.caught_by], broken).verdict == CheckVerdict.FAILS
+
+
+@pytest.fixture(scope="session")
+def error(good):
+    """The error of a subject's right file, as its table says."""
+    return cache(lambda subject: losses_of(good(subject)).error)
+
+
+WORSE = 1.5
+"""How many times the right file's error a fault makes that no other node's rounding hides."""
+
+
+@pytest.mark.parametrize(("subject", "fault"), [on_subject(*pair) for pair in LOSSY_PAIRS])
+def test_where(good, error, tmp_path, monkeypatch, subject, fault):
+    """A fault that makes a file worse is in the first row of its table, or in no row since it is no rounding."""
+    monkeypatch.setattr(losses, "MOST_SAMPLES", 2)
+    right = good(subject)
+    broken = right.of_file(fault.apply(right.file.path, tmp_path))
+    found = losses_of(broken)
+    if found.error > WORSE * error(subject) and "computes something else" not in found.told:
+        assert found.rows[0].node in broken_rows(right.file.path, broken.file.path, right.case)
 
 
 def test_every_fault_is_applied():

@@ -53,11 +53,39 @@ class GatherElements(OpRun):
         return (np.take_along_axis(part, indices.astype(np.int64), axis),)
 
 
+class Gemm(OpRun):
+    """Multiplies narrow floats in float32, as processors do: numpy has no fast product of them."""
+
+    def _run(
+        self,
+        a: Array,
+        b: Array,
+        c: Array | None = None,
+        alpha: float | None = None,
+        beta: float | None = None,
+        transA: int | None = None,  # noqa: N803  # onnx's names
+        transB: int | None = None,  # noqa: N803
+        broadcast: int | None = None,
+    ) -> tuple[Array]:
+        found = (_wide(a).T if transA else _wide(a)) @ (_wide(b).T if transB else _wide(b))
+        found = found if alpha in (None, 1) else found * found.dtype.type(alpha)
+        if c is not None and c.size:
+            found = found + (_wide(c) if beta in (None, 1) else _wide(c) * found.dtype.type(beta))
+        return (found.astype(a.dtype),)
+
+
 class GridSample(OnnxGridSample):
     """Knows the modes by their names at opset 16, too."""
 
     def _run(self, x: Array, grid: Array, mode: str = "linear", **more: Any) -> Any:
         return super()._run(x, grid, mode=NEW_MODES.get(mode, mode) if knows_new_modes else mode, **more)
+
+
+class MatMul(OpRun):
+    """Multiplies narrow floats in float32, as processors do."""
+
+    def _run(self, a: Array, b: Array) -> tuple[Array]:
+        return (np.asarray(np.matmul(_wide(a), _wide(b))).astype(a.dtype),)
 
 
 class MaxPool(OnnxMaxPool):
@@ -118,7 +146,23 @@ class ConvTranspose(OnnxConvTranspose):
         return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
 
 
-OPERATORS = [BatchNormalization, Conv, ConvTranspose, DequantizeLinear, GatherElements, GridSample, MaxPool, Pad]
+OPERATORS = [
+    BatchNormalization,
+    Conv,
+    ConvTranspose,
+    DequantizeLinear,
+    GatherElements,
+    Gemm,
+    GridSample,
+    MatMul,
+    MaxPool,
+    Pad,
+]
+
+
+def _wide(values: Array) -> Array:
+    """Narrow floats in float32; anything else as it is."""
+    return values.astype(np.float32) if values.dtype.name in ("float16", "bfloat16") else values
 
 
 def _along(values: Array, shape: Sequence[int], axis: int, block_size: int) -> Array:
@@ -167,9 +211,9 @@ def _convolve(
     """Adds up the products of each place of the kernel, some rows of the output at a time."""
     rank, group = x.ndim - 2, group or 1
     kernel, pads = weight.shape[2:], pads or [0] * 2 * rank
-    padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
+    padded = np.pad(_wide(x), [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
     windows = _windows(padded, kernel, dilations or [1] * rank, strides or [1] * rank)
-    grouped = weight.reshape(group, -1, *weight.shape[1:])  # (group, out, in, *kernel)
+    grouped = _wide(weight).reshape(group, -1, *weight.shape[1:])  # (group, out, in, *kernel)
     sizes = windows.shape[2:-rank]
     found = np.zeros((len(x), group, grouped.shape[1], *sizes), x.dtype)
     count = max(1, BLOCK * sizes[0] // max(1, found.size))

@@ -70,6 +70,17 @@ POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
         pytest.param([IMAGES], "MaxPool", 12, POOL | {"dilations": [2, 1]}, id="pool-dilated"),
         pytest.param([IMAGES], "MaxPool", 12, {"kernel_shape": [2, 2], "auto_pad": "SAME_UPPER"}, id="pool-same"),
         pytest.param([IMAGES, floats(6, 4, 3, 3)], "Conv", 11, {"dilations": [2, 3]}, id="conv"),
+        pytest.param([floats(2, 5, 3), floats(3, 7)], "MatMul", 13, {}, id="matmul"),
+        pytest.param([floats(3), floats(3)], "MatMul", 13, {}, id="matmul-vectors"),
+        pytest.param([floats(5, 3), floats(3, 7)], "Gemm", 13, {}, id="gemm"),
+        pytest.param([floats(5, 3), floats(7, 3), floats(7)], "Gemm", 9, {"transB": 1}, id="gemm-bias"),
+        pytest.param(
+            [floats(3, 5), floats(3, 7), floats(5, 1)],
+            "Gemm",
+            13,
+            {"transA": 1, "alpha": 2.0, "beta": 0.5},
+            id="gemm-all",
+        ),
         pytest.param(
             [IMAGES, floats(6, 2, 3, 3), floats(6)], "Conv", 11, {"dilations": [2, 2], "group": 2}, id="groups"
         ),
@@ -97,3 +108,27 @@ def test_value(inputs, operator, opset, attributes):
     ours, theirs = run(inputs, operator, opset, **attributes)
     assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
     np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs"),
+    [
+        pytest.param("MatMul", [floats(3, 40), floats(40, 5)], id="matmul"),
+        pytest.param("Gemm", [floats(3, 40), floats(40, 5), floats(5)], id="gemm"),
+        pytest.param("Conv", [IMAGES, floats(6, 4, 3, 3)], id="conv"),
+    ],
+)
+def test_narrow(operator, inputs):
+    """A product in float16 is that of float32, rounded once."""
+    narrow = [each.astype(np.float16) for each in inputs]
+    names = [f"input{index}" for index in range(len(inputs))]
+    declared = [onnx.ValueInfoProto(name=name) for name in names]
+    node = make_node(operator, names, ["output"])
+    graph = make_graph([node], "node", declared, [onnx.ValueInfoProto(name="output")])
+    model = evaluator(make_model(graph, opset_imports=[make_opsetid("", 13)], ir_version=8))
+    found, wide = (
+        model.run(None, dict(zip(names, values, strict=True)))[0]
+        for values in (narrow, [each.astype(np.float32) for each in narrow])
+    )
+    assert found.dtype == np.float16
+    assert np.array_equal(found, wide.astype(np.float16))

@@ -1,13 +1,11 @@
 """The figure of a check of values."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from onnxproof._internal.trees import Array
-from onnxproof.parity.metrics import decibels, worst_noise
-from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, Conversion
+from onnxproof.probing.conversion import ONNXRUNTIME, Conversion
 from onnxproof.probing.reference import JudgedProbe
 from onnxproof.results import Parity
 
@@ -35,22 +33,15 @@ def _referees(conversion: Conversion, found: set[str]) -> list[str]:
     return [f"judged by {' and '.join(used)}"] if used else []
 
 
+def told(wrong: Parity) -> str:
+    """What is wrong, and with which output if it is one."""
+    return wrong.problem if wrong.output == "*" else f"output {wrong.output}: {wrong.problem}"
+
+
 def apart(conversion: Conversion, judged: JudgedProbe, engine: str) -> float:
     """How far the outputs in another engine are from ONNX Runtime's."""
     ours, theirs = (conversion.outputs(judged, name).values() for name in (ONNXRUNTIME, engine))
     return max((_distance(a, b) for a, b in zip(ours, theirs, strict=True)), default=0.0)
-
-
-def engine_loss(conversion: Conversion, judged: JudgedProbe) -> str:
-    """The loss that the engine adds to that of the file as it is written, which the reference evaluator runs."""
-    ours, written = (conversion.outputs(judged, name) for name in (ONNXRUNTIME, REFERENCE))
-    own = judged.reference.exact or judged.reference.values
-    return f"the engine adds {_noise(ours, written)}; the file as written has {_noise(written, own)}"
-
-
-def _noise(actual: Mapping[str, Array], expected: Mapping[str, Array]) -> str:
-    found = decibels(worst_noise("sqnr", actual, expected))
-    return "no error" if found == math.inf else f"errors {found:.0f} dB below the signal"
 
 
 def _distance(a: Array, b: Array) -> float:

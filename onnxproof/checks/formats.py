@@ -7,8 +7,9 @@ import numpy as np
 
 from onnxproof._internal.trees import Array
 from onnxproof.checks.check import CheckError, NotJudgedError
+from onnxproof.checks.figures import told
 from onnxproof.checks.loss import sample_runs, stated_loss
-from onnxproof.checks.values import require_repeats, told
+from onnxproof.checks.values import require_repeats
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.graph.quantized import (

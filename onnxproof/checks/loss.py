@@ -10,7 +10,8 @@ from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array
 from onnxproof.case import CaseError
 from onnxproof.checks.check import CheckError, NotJudgedError, UndecidedError
-from onnxproof.checks.values import require_repeats, told
+from onnxproof.checks.figures import told
+from onnxproof.checks.values import require_repeats
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.parity.compare import Reference

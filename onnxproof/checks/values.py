@@ -8,7 +8,8 @@ import numpy as np
 from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array, count_values, leaves
 from onnxproof.checks.check import CheckError, NotJudgedError
-from onnxproof.checks.figures import apart, engine_loss, figure_of
+from onnxproof.checks.engine_loss import engine_loss
+from onnxproof.checks.figures import apart, figure_of, told
 from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
@@ -134,11 +135,6 @@ def require_repeats(conversion: Conversion) -> None:
     """Raises `NotJudgedError` for a model with other outputs each time."""
     if not conversion.model.repeats:
         raise NotJudgedError("the model has other outputs each time: see repeatable")
-
-
-def told(wrong: Parity) -> str:
-    """What is wrong, and with which output if it is one."""
-    return wrong.problem if wrong.output == "*" else f"output {wrong.output}: {wrong.problem}"
 
 
 def _failing_run(conversion: Conversion, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> FailingRun:

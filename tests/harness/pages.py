@@ -17,6 +17,7 @@ FILE = re.compile(r"# ([\w./]+\.(?:py|ini|yml))")
 STATUS = re.compile(r"  # (\d): ")
 FIGURES = re.compile(
     r"\d[\d.]*e-\d\d|(?<=opset )\d+|(?<=Convoutput_dim_)\d+| +[+-]?\d[\d.]* (?:dB|%)(?= │)|(?<=error of )\d[\d.]* %"
+    r"|(?<=errors )\d+(?= dB)"
 )
 """What depends on the machine and on torch: errors of rounding, the default opset."""
 

@@ -35,7 +35,7 @@ def engine_loss(conversion: Conversion, judged: JudgedProbe) -> str:
     the model is, or has another form.
     """
     runs = list(_on_samples(conversion))
-    on = f"on {len(runs)} samples " if runs else ""
+    on = f"on {len(runs)} sample{'s' * (len(runs) != 1)} " if runs else ""
     if not runs:
         ours, written = (conversion.outputs(judged, name) for name in (ONNXRUNTIME, REFERENCE))
         own = judged.reference.exact or judged.reference.values

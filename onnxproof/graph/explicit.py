@@ -21,6 +21,7 @@ _ALONE = {
     "QLinearGlobalAveragePool": "GlobalAveragePool",
     "QLinearLeakyRelu": "LeakyRelu",
     "QLinearSigmoid": "Sigmoid",
+    "QLinearSoftmax": "Softmax",
 }
 
 

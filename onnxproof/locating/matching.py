@@ -119,8 +119,8 @@ def _is_close(values: Array, bias: Array) -> bool:
 
 def turned(weight: QuantizedWeight, values: Array) -> list[Array]:
     """The values in the shape of a weight, as they are or transposed."""
-    wide = values.astype(np.float64)
-    return [each for each in ([wide, wide.T] if wide.ndim == 2 else [wide]) if each.shape == weight.values.shape]
+    both = [values, values.T] if values.ndim == 2 else [values]
+    return [each.astype(np.float64) for each in both if each.shape == weight.values.shape]
 
 
 def _is_alike(ours: Array, theirs: Array) -> bool:

@@ -77,7 +77,7 @@ class FileLosses:
     def told(self) -> str:
         """What was measured, and how far the table reaches, in a few sentences; the problem if there is no table."""
         if self.problem:
-            return f"Where the loss is made cannot be shown: {self.problem}."
+            return f"Where the loss is made cannot be shown: {self.problem.rstrip('.')}."
         restored = sum(row.gain is not None for row in self.rows)
         is_own = all(id.startswith(SAMPLES) for id in self.samples)
         said = f"{self.format}, {_count(len(self.samples), 'sample' if is_own else 'input')}: "
@@ -88,8 +88,8 @@ class FileLosses:
             said += f" The {restored} nodes with the largest errors were restored, of {len(self.rows)}."
         if self.rest > UNEXPLAINED * self.error:
             said += (
-                f" An error of {percent(self.rest)} stays where all nodes are in float64 with the model's weights: the "
-                "file computes something else than the model."
+                f" An error of {percent(self.rest)} stays where all nodes are in float64: the file computes something "
+                "else than the model, or holds weights that are not found in it."
             )
         return said
 

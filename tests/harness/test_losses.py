@@ -24,7 +24,7 @@ from onnxproof.locating import losses
 from onnxproof.locating.lanes import Lanes, Reading
 from onnxproof.locating.losses import losses_of
 from onnxproof.locating.measuring import Measured
-from onnxproof.locating.twin import twins_of
+from onnxproof.locating.twin import Twins, twins_of
 from onnxproof.parity.metrics import decibels, noise_to_signal
 from onnxproof.report.page import page
 from onnxproof.report.runs import Run
@@ -200,6 +200,35 @@ class TestFormats:
         parts = [part for part, _ in written_out(load_model(conversion.file.path))]
         assert not any(part.op_type.startswith(("QLinear", "QGemm")) for part in parts)
         self.require_same(conversion, OnnxRuntime().open(conversion.file.path), 0.02)
+
+    @pytest.mark.parametrize(
+        ("operator", "inputs"),
+        [
+            ("QLinearSigmoid", "x, s, z, t, z"),
+            ("QLinearSoftmax <axis = 1, opset = 13>", "x, s, z, t, z"),
+            ("QLinearLeakyRelu <alpha = 0.5>", "x, s, z, t, z"),
+            ("QLinearGlobalAveragePool <channels_last = 0>", "x, s, z, t, z"),
+            ("QLinearMul", "x, s, z, x, s, z, t, z"),
+            ("QLinearAdd", "x, s, z, x, t, z, s, z"),
+            ("QLinearConcat <axis = 1>", "t, z, x, s, z, x, t, z"),
+        ],
+        ids=lambda text: text.partition(" ")[0] if "Linear" in text else "",
+    )
+    def test_operators(self, tmp_path, operator, inputs):
+        """Each operator between floats has ONNX Runtime's integers, up to one."""
+        model = parse_model(
+            f"""
+            <ir_version: 9, opset_import: ["": 19, "com.microsoft": 1]>
+            g (uint8[1, 4, 3, 3] x) => (uint8[a, b, c, d] y)
+            <float s = {{0.03}}, float t = {{0.011}}, uint8 z = {{100}}>
+            {{ y = com.microsoft.{operator} ({inputs}) }}
+            """
+        )
+        onnx.save(model, tmp_path / "one.onnx")
+        feeds = {"x": np.random.default_rng(0).integers(0, 256, (1, 4, 3, 3), np.uint8)}
+        (theirs,) = OnnxRuntime().open(tmp_path / "one.onnx").run(feeds).values()
+        _, ours = Measured(Lanes(model, Reading(), Twins({}, {}, {})), is_narrow=False).add(feeds)
+        assert np.abs(ours["y"].astype(int) - theirs.astype(int)).max() <= 1
 
     def test_integer_products(self, file):
         """Products of integers, with scales that are computed, are those of the reference evaluator."""

@@ -17,18 +17,18 @@ COLUMNS = ("gain", "own error", "accumulated", "clipped")
 
 def print_losses(console: Console, losses: FileLosses) -> None:
     """The rows of a table, or a line each where it is too narrow, and what was measured."""
-    shown = losses.rows[:MOST_ROWS]
+    shown = list(zip(losses.labels, losses.rows, strict=True))[:MOST_ROWS]
     if shown and console.width < NARROW:
-        for row in shown:
+        for label, row in shown:
             figures = ", ".join(f"{name} {text}" for name, text in zip(COLUMNS, row.figures, strict=True) if text)
-            console.print(f"{row.label}: {figures}", markup=False, highlight=False)
+            console.print(f"{label}: {figures}", markup=False, highlight=False)
     elif shown:
         table = Table(title="where the loss is made")
         table.add_column("restored to float", overflow="fold")
         for name in COLUMNS:
             table.add_column(name, justify="right", no_wrap=True)
-        for row in shown:
-            table.add_row(escape(row.label), *row.figures)
+        for label, row in shown:
+            table.add_row(escape(label), *row.figures)
         console.print(table)
     if len(losses.rows) > MOST_ROWS:
         console.print(f"{len(losses.rows) - MOST_ROWS} more with --json or --report", highlight=False)

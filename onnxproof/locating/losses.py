@@ -139,7 +139,7 @@ def _row(graph: Graph, twins: Twins, measured: Measured, row: str) -> NodeLoss:
     node = next((node for node in graph.nodes if row in node.outputs), None)
     own, accumulated, clipped = measured.figures(row)
     kind, module = (node.op_type, node.module or twins.modules.get(row, "")) if node else ("input", "")
-    return NodeLoss(row, kind, module, own, accumulated, _gain(measured, row), clipped)
+    return NodeLoss(row, kind, module, own, accumulated, _gain(measured, row), clipped, node.name if node else "")
 
 
 def _order(row: NodeLoss) -> tuple[bool, bool, float, float]:

@@ -1,5 +1,6 @@
 """The classes of a lossy file's table in results.json: where its loss is made."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 SMALLEST = 1e-4
@@ -11,7 +12,8 @@ class NodeLoss:
     """The loss of one node of a file.
 
     `node` is its first output, or an input of the file whose values are rounded, `op_type` is "input" then. `module` is
-    the path of the torch module that it was exported from, "" if the file does not say.
+    the path of the torch module that it was exported from or whose weights it takes, "" if that is not known, and
+    `name` the node's own, as tools take it that leave nodes out, "" for none.
 
     Errors are root mean squares, as parts of the value's own: `own` is the node's, with its inputs from the float64
     run, `accumulated` that of its output in the file. `gain` is by how many dB the file's outputs are nearer to float64
@@ -26,6 +28,7 @@ class NodeLoss:
     accumulated: float
     gain: float | None = None
     clipped: float | None = None
+    name: str = ""
 
     @property
     def label(self) -> str:
@@ -72,6 +75,12 @@ class FileLosses:
     def conversion(self) -> tuple[str, str, str, int | None]:
         """The conversion, as findings name it."""
         return self.case, self.exporter, self.file, self.opset
+
+    @property
+    def labels(self) -> list[str]:
+        """What a table calls the rows: by the node's own name where a module has several of an operator."""
+        count = Counter(row.label for row in self.rows)
+        return [row.label if count[row.label] == 1 else f"{row.name or row.node} ({row.op_type})" for row in self.rows]
 
     @property
     def told(self) -> str:

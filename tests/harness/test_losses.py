@@ -392,5 +392,7 @@ def test_texts():
     """Figures are short, and what was not measured is empty."""
     row = NodeLoss("y", "Conv", "", 0.01234, 1.5, -0.04, 0.00001)
     assert row.label == "y (Conv)"
+    twice = [NodeLoss(node, "Add", "a", 0, 0, name=name) for node, name in (("y", "/a/Add"), ("z", ""))]
+    assert FileLosses("net", "", "f", None, rows=[row, *twice]).labels == ["y (Conv)", "/a/Add (Add)", "z (Add)"]
     assert row.figures == ("+0.0 dB", "1.2 %", "150 %", "< 0.01 %")
     assert NodeLoss("y", "Conv", "a", 0, math.inf).figures == ("", "0 %", "inf %", "")

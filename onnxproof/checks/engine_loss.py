@@ -19,6 +19,9 @@ from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, Conversion, by_
 from onnxproof.probing.reference import JudgedProbe
 from onnxproof.probing.samples import Sample
 
+PART = 0.2
+"""The part of the budget that the samples may cost."""
+
 A_NODE = 1e-4
 """The seconds that the reference evaluator takes for a node besides its arithmetic."""
 
@@ -60,7 +63,7 @@ def _on_samples(conversion: Conversion) -> Iterator[tuple[float, float]]:
 def _count(conversion: Conversion) -> int | None:
     """How many samples the budget pays for; None for all of them."""
     cost = evaluator_seconds(conversion.model.work(conversion.case.inputs)) + A_NODE * len(conversion.graph.nodes)
-    return None if math.isinf(conversion.model.budget) else max(1, int(conversion.model.budget / cost))
+    return None if math.isinf(conversion.model.budget) else max(1, int(PART * conversion.model.budget / cost))
 
 
 def _run(conversion: Conversion, sample: Sample, engine: str) -> Outputs | None:

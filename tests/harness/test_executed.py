@@ -116,7 +116,7 @@ class TestEngineLoss:
 
     def test_budget(self, conversion, monkeypatch):
         """As many samples run as the budget pays for."""
-        monkeypatch.setattr(engine_loss, "A_NODE", 1.0)  # the file has two nodes, the budget is 5 seconds
+        monkeypatch.setattr(engine_loss, "A_NODE", 0.2)  # the file has two nodes, a fifth of the budget is a second
         assert judge(engines_agree, conversion()).figure.startswith("on 2 samples ")
 
     def test_not_finite(self, conversion):

@@ -208,7 +208,8 @@ def _is_float(value: np.ndarray | np.generic) -> bool:
 
 
 def _run(session: Session, names: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
-    return [*session.run({name: values[name] for name in names}).values()]
+    found = session.run({name: values[name] for name in names}).values()
+    return [np.asarray(each) if isinstance(each, np.generic) else each for each in found]
 
 
 def _to(proto: NodeProto) -> int:

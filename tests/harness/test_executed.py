@@ -18,17 +18,17 @@ from tests.harness.by_hand import FACTOR, FILE, FakeEngine, in_engines, scale_ca
 
 LOSS = "agrees >= 99%"
 NARROW = """
-<ir_version: 9, opset_import: ["": 19]>
+<ir_version: 9, opset_import: ["": 17]>
 g (float[rows, 4] x) => (float[rows, 4] y)
 { h = Cast <to = 10> (x) e = Erf (h) y = Cast <to = 1> (e) }
 """
 MIXED = """
-<ir_version: 9, opset_import: ["": 19, "com.microsoft": 1]>
+<ir_version: 9, opset_import: ["": 17, "com.microsoft": 1]>
 g (float16[2, 4] x) => (float[2, 4] y)
 { a = Add (x, x) w = Cast <to = 1> (a) b = com.microsoft.Gelu (w) r = Transpose (b) y = Erf (r) }
 """
 PRODUCTS = """
-<ir_version: 9, opset_import: ["": 19, "com.microsoft": 1]>
+<ir_version: 9, opset_import: ["": 17, "com.microsoft": 1]>
 g (%s[2, 4] x, float[2, 4] f) => (float[2, 4] y)
 <int8[4, 4] w = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, %s z = {0}, int8 s = {0}, float[4, 4] m = {
  1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}>

@@ -34,7 +34,7 @@ from tests.harness.lossy import RIGHT, written
 
 LOSS = "sqnr >= 10 dB in 95%"
 TWO_LAYERS = """
-<ir_version: 9, opset_import: ["": 19]>
+<ir_version: 9, opset_import: ["": 17]>
 g (float[rows, 4] x) => (float[rows, 4] y)
 <float sx = {%(sx)s}, int8 zx = {0}, int8[4, 4] a = {%(a)s}, float sa = {%(sa)s}, int8 z = {0},
  int8[4, 4] b = {%(b)s}, float sb = {%(sb)s}, float sy = {0.001}>
@@ -154,7 +154,7 @@ class TestFirstRow:
     def test_not_finite(self, given):
         """A node whose value is too large for float16 comes first, whatever it gains."""
         text = """
-        <ir_version: 9, opset_import: ["": 19]>
+        <ir_version: 9, opset_import: ["": 17]>
         g (float[rows, 4] x, float[1] factor) => (float[rows, 4] scaled, float[rows] total)
         <float size = {60000}, float[1] two = {2}, int64[1] last = {1}>
         {
@@ -218,7 +218,7 @@ class TestFormats:
         """Each operator between floats has ONNX Runtime's integers, up to one."""
         model = parse_model(
             f"""
-            <ir_version: 9, opset_import: ["": 19, "com.microsoft": 1]>
+            <ir_version: 9, opset_import: ["": 17, "com.microsoft": 1]>
             g (uint8[1, 4, 3, 3] x) => (uint8[a, b, c, d] y)
             <float s = {{0.03}}, float t = {{0.011}}, uint8 z = {{100}}>
             {{ y = com.microsoft.{operator} ({inputs}) }}
@@ -291,7 +291,7 @@ class TestBounds:
     def test_unknown_operator(self, given):
         """A file with an operator that the evaluator does not run has no table."""
         text = two_layers().replace("y = MatMul (first, wb)", "y = com.acme.Mul (first, wb)")
-        found = losses_of(given(case(), text.replace('"": 19', '"": 19, "com.acme": 1')))
+        found = losses_of(given(case(), text.replace('"": 17', '"": 17, "com.acme": 1')))
         assert found.problem.startswith("it cannot be run node by node: onnx reference: ")
 
 

@@ -181,6 +181,7 @@ def file(tmp_path_factory):
     return get
 
 
+@pytest.mark.proof
 class TestFormats:
     """Files of each tool are read so that in float64, with the model's weights, they are the model."""
 
@@ -200,6 +201,32 @@ class TestFormats:
         parts = [part for part, _ in written_out(load_model(conversion.file.path))]
         assert not any(part.op_type.startswith(("QLinear", "QGemm")) for part in parts)
         self.require_same(conversion, OnnxRuntime().open(conversion.file.path), 0.02)
+
+    def test_integer_products(self, file):
+        """Products of integers, with scales that are computed, are those of the reference evaluator."""
+        conversion = file("classifier-dynamic")
+        self.require_same(conversion, of_model(load_model(conversion.file.path)), 1e-5)
+
+    def require_same(self, conversion, session, most):
+        lanes = Lanes(load_model(conversion.file.path), Reading(), twins_of(conversion.graph, conversion.case))
+        feeds = conversion.feeds(conversion.case.inputs)
+        _, ours = Measured(lanes, is_narrow=False).add(feeds)
+        for own, theirs in zip(ours.values(), session.run(feeds).values(), strict=True):
+            assert noise_to_signal(own, theirs) <= most
+
+    def test_original_is_a_file(self, file):
+        """A file beside the one that it was made of has the same table, by the weights of that."""
+        conversion = file("classifier-qdq")
+        own = conversion.case
+        before = Case(conversion.file.path.with_name("before.onnx"), own.inputs, samples=own.samples, loss=own.loss)
+        (finding,) = onnxproof.check(before, file=conversion.file.path, only=["loss-kept"], where=True)
+        theirs = losses_of(conversion)
+        assert finding.losses.error == pytest.approx(theirs.error, rel=1e-3)
+        assert [row.node for row in finding.losses.rows] == [row.node for row in theirs.rows]
+
+
+class TestWrittenOut:
+    """An operator on integers is one on floats, between a DequantizeLinear and a QuantizeLinear."""
 
     @pytest.mark.parametrize(
         ("operator", "inputs"),
@@ -229,28 +256,6 @@ class TestFormats:
         (theirs,) = OnnxRuntime().open(tmp_path / "one.onnx").run(feeds).values()
         _, ours = Measured(Lanes(model, Reading(), Twins({}, {}, {})), is_narrow=False).add(feeds)
         assert np.abs(ours["y"].astype(int) - theirs.astype(int)).max() <= 1
-
-    def test_integer_products(self, file):
-        """Products of integers, with scales that are computed, are those of the reference evaluator."""
-        conversion = file("classifier-dynamic")
-        self.require_same(conversion, of_model(load_model(conversion.file.path)), 1e-5)
-
-    def require_same(self, conversion, session, most):
-        lanes = Lanes(load_model(conversion.file.path), Reading(), twins_of(conversion.graph, conversion.case))
-        feeds = conversion.feeds(conversion.case.inputs)
-        _, ours = Measured(lanes, is_narrow=False).add(feeds)
-        for own, theirs in zip(ours.values(), session.run(feeds).values(), strict=True):
-            assert noise_to_signal(own, theirs) <= most
-
-    def test_original_is_a_file(self, file):
-        """A file beside the one that it was made of has the same table, by the weights of that."""
-        conversion = file("classifier-qdq")
-        own = conversion.case
-        before = Case(conversion.file.path.with_name("before.onnx"), own.inputs, samples=own.samples, loss=own.loss)
-        (finding,) = onnxproof.check(before, file=conversion.file.path, only=["loss-kept"], where=True)
-        theirs = losses_of(conversion)
-        assert finding.losses.error == pytest.approx(theirs.error, rel=1e-3)
-        assert [row.node for row in finding.losses.rows] == [row.node for row in theirs.rows]
 
 
 class TestBounds:

@@ -89,7 +89,15 @@ def matched(weights: Sequence[QuantizedWeight], own: Mapping[str, OwnWeight]) ->
                 if _is_alike(weight.values, values) or _is_permuted(weight, values)
             )
             found = [_match(weight, *pair) for pair in alike]
-        yield min(found, key=lambda match: match.steps) if found else weight
+        yield min(found, key=_unlikeness) if found else weight
+
+
+def _unlikeness(match: Match) -> tuple[bool, float]:
+    """First what is rounded, by its steps, then the others by how far their values are apart, in whatever places."""
+    if match.is_rounded(1):
+        return False, match.steps
+    ours, theirs = (np.sort(values, axis=None) for values in (match.weight.values, match.own.values))
+    return True, float(np.abs(ours - theirs).sum())
 
 
 def called(name: str, own: Mapping[str, OwnWeight]) -> list[OwnWeight]:

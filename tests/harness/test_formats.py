@@ -164,6 +164,14 @@ class TestFile:
         assert layers_not_in(read_graph(quantized.file.path.with_name("before.onnx")), "int8") != []
         assert layers_not_in(read_graph(quantized.file.path.with_name("before.onnx")), "float16") != []
 
+    def test_swapped_beside_another(self):
+        """Swapped channels are those of the weight with the same values, not of one that is nearer at its worst."""
+        values = np.random.default_rng(0).normal(size=(20, 40))
+        own = {name: OwnWeight(name, each) for name, each in (("folded", values), ("plain", 0.6 * values))}
+        swapped = values[[1, 0, *range(2, 20)]]
+        (match,) = matched([QuantizedWeight("w", "y", swapped, np.full((1, 1), 1e-3))], own)
+        assert match.own.name == "folded"
+
     def test_coarse_bias(self):
         """A bias whose steps are large is not lost, also where another layer has the same one."""
         values = {"weight": np.float64([[1, 2], [3, 4]]), "bias": np.float64([0.3, 1.2]), "other.bias": [0.3, 1.2]}

@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from onnxproof._internal.trees import Array, leaves, map_leaves, to_array
+from onnxproof.engines.base import Engine
 from onnxproof.exporting.arguments import bound
 from onnxproof.exporting.dynamic import Dim, Dynamic, as_dim, dims_of, free_dimensions
 from onnxproof.exporting.export import OWN_OPTIONS
@@ -48,10 +49,11 @@ class Case:
     `name`, by default the model's class or the file's name, must be unique within a run. `output_names` are those of
     the model's outputs, in order, unless the model names them itself (a dict, a named tuple).
 
-    `expected` are checks that are known to fail, with the reason, or a reason for each exporter:
-    `{"shapes-honest": {"torchscript": "it ties the dimensions"}}`. `export` are further arguments of torch.onnx.export,
-    such as `{"optimize": False}`. `translations` are torch.export's `custom_translation_table`, or a function without
-    arguments that makes them.
+    `engines` are those that the file is deployed to, by name or as an `onnxproof.engines.Engine`, by default ONNX
+    Runtime on the CPU. `expected` are checks that are known to fail, with the reason, or a reason for each exporter or
+    engine: `{"shapes-honest": {"torchscript": "it ties the dimensions"}}`. `export` are further arguments of
+    torch.onnx.export, such as `{"optimize": False}`. `translations` are torch.export's `custom_translation_table`, or
+    a function without arguments that makes them.
 
     A `loss` is accepted of a file that is not meant to be equal, see docs/loss.md: `"agrees >= 99%"`. It is judged on
     `samples`, a sequence of inputs or a function that gives one. What a sample decides is the place of the largest
@@ -76,6 +78,7 @@ class Case:
     loss: str = ""
     decide: Callable[[dict[str, Array]], Any] | None = None
     score: Callable[[dict[str, Array], Any], float] | None = None
+    engines: Sequence[str | Engine] = ()
 
     def __post_init__(self) -> None:
         if isinstance(self.model, str | os.PathLike):
@@ -100,8 +103,7 @@ class Case:
         if not self.file or self.inputs:
             self._check_dimensions()
         self._check_loss()
-        own = sorted({*self.export} & {*OWN_OPTIONS})
-        if own:
+        if own := sorted({*self.export} & {*OWN_OPTIONS}):
             raise CaseError(f"export names {own[0]!r}, which onnxproof sets itself; leave it out")
 
     def _set(self, field: str, value: Any) -> None:
@@ -122,8 +124,7 @@ class Case:
     def _take_file(self, path: Path) -> None:
         """Makes the file the model, with the inputs and the free dimensions that it declares."""
         self._set("model", path)
-        given = [name for name in _OF_A_MODULE if getattr(self, name)]
-        if given:
+        if given := [name for name in _OF_A_MODULE if getattr(self, name)]:
             raise CaseError(f"{given[0]} is for a torch.nn.Module; leave it out for an ONNX file")
         try:
             declared = declared_inputs(path)
@@ -155,8 +156,7 @@ class Case:
                 raise CaseError(f"dynamic has {axes!r:.80} for {name!r}; name its axes, such as {{0: 'batch'}}")
             if not isinstance(found.get(name), np.ndarray):
                 raise CaseError(f"dynamic names {name!r}, which is not an array among {', '.join(found)}")
-            strange = [axis for axis in axes if not (isinstance(axis, int) and 0 <= axis < found[name].ndim)]
-            if strange:
+            if strange := [axis for axis in axes if not (isinstance(axis, int) and 0 <= axis < found[name].ndim)]:
                 raise CaseError(
                     f"dynamic names axis {strange[0]!r} of {name!r}, which has {found[name].ndim} dimensions"
                 )
@@ -214,10 +214,10 @@ class Case:
     def _named_also(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         return ((f"also[{index}]", more) for index, more in enumerate(self.also))
 
-    def why_expected(self, check: str, exporter: str) -> str:
-        """The reason why a check is expected to fail with an exporter; "" if it is not."""
+    def why_expected(self, check: str, exporter: str, engine: str = "") -> str:
+        """The reason why a check is expected to fail with an exporter or in an engine; "" if it is not."""
         reasons = self.expected.get(check, "")
-        return reasons if isinstance(reasons, str) else reasons.get(exporter, "")
+        return reasons if isinstance(reasons, str) else reasons.get(exporter) or reasons.get(engine, "")
 
     @property
     def dims(self) -> dict[str, Dim]:

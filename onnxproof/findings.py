@@ -37,7 +37,7 @@ class Finding(CheckResult):
     losses: FileLosses | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
-        lines = [f"{self.conversion}: {self.check}: {self.problem or f'{self.verdict}: {self.figure}'}"]
+        lines = [f"{self.conversion}: {self.name}: {self.problem or f'{self.verdict}: {self.figure}'}"]
         lines += [f"→ {self.advice}"] if self.advice else []
         lines += [f"  {self.evidence}"] if self.evidence else []
         return "\n".join(lines)

@@ -5,9 +5,12 @@ file does. It returns a figure, or raises `CheckError` or `NotJudgedError`.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from onnxproof._internal.texts import printable
+from onnxproof.engines.asked import ONNXRUNTIME
+from onnxproof.engines.known import known
 from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun, Finding
 from onnxproof.graph.load import GraphError
@@ -17,6 +20,15 @@ from onnxproof.results import CheckVerdict
 
 Check = Callable[[Conversion], str]
 """Judges a conversion: returns a figure, or raises `CheckError` or `NotJudgedError`."""
+
+
+IN_EACH_ENGINE = ("inputs-live", "same-values", "same-values-unseen", "repeatable", "loss-kept")
+IN_FIRST_ENGINE = ("shapes-honest", "engines-agree")
+IN_ONNXRUNTIMES = ("optimizer-neutral",)
+"""The checks of what a file does in the engines asked for, in the first of them, and in those of ONNX Runtime's."""
+
+IN_AN_ENGINE = (*IN_EACH_ENGINE, *IN_FIRST_ENGINE, *IN_ONNXRUNTIMES)
+"""The others are of the file itself."""
 
 
 class CheckError(Exception):
@@ -53,8 +65,12 @@ def id_of(check: Check) -> str:
 def judge(check: Check, conversion: Conversion) -> Finding:
     """The finding of a check on a conversion. Raises `CaseError` for a case that cannot be checked."""
     id, file = id_of(check), conversion.file
+    engine = conversion.engine if id in IN_AN_ENGINE else ""
     verdict, texts, run = _verdict(check, conversion)
-    reason = conversion.case.why_expected(id, file.written_by)
+    if verdict == CheckVerdict.FAILS and conversion.engine != ONNXRUNTIME:
+        texts = texts | _beside_onnxruntime(check, conversion, texts)
+        run = replace(run, engine=conversion.engine) if run and run.engine == ONNXRUNTIME else run
+    reason = conversion.case.why_expected(id, file.written_by, engine)
     if reason and verdict == CheckVerdict.FAILS:
         verdict, run = CheckVerdict.EXPECTED, None
         texts = texts | {"advice": f"expected: {reason}", "evidence": ""}
@@ -66,7 +82,8 @@ def judge(check: Check, conversion: Conversion) -> Finding:
         }
     # names in a file may command the terminal
     shown: dict[str, Any] = {name: printable(text) for name, text in texts.items()}
-    return Finding(conversion.case.name, file.exporter, file.given, file.opset, id, verdict, run=run, **shown)
+    place = conversion.case.name, file.exporter, file.given, file.opset
+    return Finding(*place, id, verdict, engine=engine, run=run, **shown)
 
 
 def _verdict(check: Check, conversion: Conversion) -> tuple[CheckVerdict, dict[str, Any], FailingRun | None]:
@@ -84,6 +101,22 @@ def _verdict(check: Check, conversion: Conversion) -> tuple[CheckVerdict, dict[s
     except GraphError:
         problem = "the file cannot be read: see well-formed"
     return CheckVerdict.NOT_JUDGED, {"problem": problem}, None
+
+
+def _beside_onnxruntime(check: Check, conversion: Conversion, texts: dict[str, Any]) -> dict[str, Any]:
+    """What a failure in another engine comes from, as ONNX Runtime shows it: the engine if the file is right there."""
+    verdict, own, _ = _verdict(check, conversion.within(ONNXRUNTIME))
+    problem, engine = texts["problem"], conversion.engine
+    if verdict == CheckVerdict.FAILS:
+        same = {name: own[name] for name in ("advice", "evidence", "node")}
+        return same | {"problem": f"{problem}; ONNX Runtime on the CPU fails, too: {own['problem']}"}
+    found = known(engine, problem)
+    says = "is right" if verdict == CheckVerdict.HOLDS else f"cannot tell: {own['problem']}"
+    return {
+        "problem": f"{problem}; ONNX Runtime on the CPU {says}",
+        "advice": found.advice if found else f"Deploy to another engine, and report the model to {engine}.",
+        "evidence": f"Known of {found.engine}: {found.fact} {found.link}".rstrip() if found else "",
+    }
 
 
 def _node_in(message: str, conversion: Conversion) -> str:

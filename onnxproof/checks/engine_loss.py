@@ -8,6 +8,7 @@ from onnxproof._internal.forked import Forked
 from onnxproof._internal.trees import Array
 from onnxproof.checks.check import CheckError
 from onnxproof.checks.figures import told
+from onnxproof.engines.asked import REFERENCE
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.executed import told as executed_told
 from onnxproof.findings import FailingRun
@@ -15,7 +16,7 @@ from onnxproof.graph.quantized import format_of
 from onnxproof.parity.compare import Reference
 from onnxproof.parity.metrics import decibels, worst_noise
 from onnxproof.probing.budget import evaluator_seconds
-from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, Conversion, by_position
+from onnxproof.probing.conversion import Conversion, by_position
 from onnxproof.probing.reference import JudgedProbe
 from onnxproof.probing.samples import Sample
 
@@ -40,7 +41,7 @@ def engine_loss(conversion: Conversion, judged: JudgedProbe) -> str:
     runs = list(_on_samples(conversion))
     on = f"on {len(runs)} sample{'s' * (len(runs) != 1)} " if runs else ""
     if not runs:
-        ours, written = (conversion.outputs(judged, name) for name in (ONNXRUNTIME, REFERENCE))
+        ours, written = (conversion.outputs(judged, name) for name in (conversion.engine, REFERENCE))
         own = judged.reference.exact or judged.reference.values
         runs = [(worst_noise("sqnr", ours, written), worst_noise("sqnr", written, own))]
     added, had = (math.sqrt(sum(noise[which] ** 2 for noise in runs) / len(runs)) for which in (0, 1))
@@ -54,7 +55,7 @@ def _on_samples(conversion: Conversion) -> Iterator[tuple[float, float]]:
     while block := list(islice(samples, AT_ONCE)):
         conversion.model.watch(f"{conversion.engines[REFERENCE].name} on {block[0].id}")
         written = [_run(conversion, sample, REFERENCE) for sample in block]
-        ours = [_run(conversion, sample, ONNXRUNTIME) for sample in block]
+        ours = [_run(conversion, sample, conversion.engine) for sample in block]
         for sample, *found in zip(block, ours, written, strict=True):
             if all(outputs is not None for outputs in found):
                 yield _noises(conversion, sample, *found)  # type: ignore[arg-type]
@@ -88,7 +89,7 @@ def _noises(conversion: Conversion, sample: Sample, ours: Outputs, written: Outp
 
 def _executed(conversion: Conversion) -> str:
     """In which types ONNX Runtime runs the file, "" if that is not known."""
-    if getattr(conversion.engines[ONNXRUNTIME], "name", "") != "onnxruntime":
+    if getattr(conversion.engines[conversion.engine], "name", "") != "onnxruntime":
         return ""
     format = format_of(conversion.graph)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from onnxproof._internal.trees import Array
-from onnxproof.probing.conversion import ONNXRUNTIME, Conversion
+from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.reference import JudgedProbe
 from onnxproof.results import Parity
 
@@ -39,8 +39,8 @@ def told(wrong: Parity) -> str:
 
 
 def apart(conversion: Conversion, judged: JudgedProbe, engine: str) -> float:
-    """How far the outputs in another engine are from ONNX Runtime's."""
-    ours, theirs = (conversion.outputs(judged, name).values() for name in (ONNXRUNTIME, engine))
+    """How far the outputs in another engine are from the conversion's."""
+    ours, theirs = (conversion.outputs(judged, name).values() for name in (conversion.engine, engine))
     return max((_distance(a, b) for a, b in zip(ours, theirs, strict=True)), default=0.0)
 
 

@@ -15,9 +15,12 @@ from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.names import unknown
 from onnxproof._internal.trees import leaves
 from onnxproof.case import Case, CaseError
+from onnxproof.checks import engines as two_engines
 from onnxproof.checks import formats, interface, loss, values
-from onnxproof.checks.check import Check, id_of, judge
+from onnxproof.checks.check import IN_EACH_ENGINE, IN_FIRST_ENGINE, IN_ONNXRUNTIMES, Check, id_of, judge
+from onnxproof.engines.asked import ONNXRUNTIME, engines_of, with_defaults
 from onnxproof.engines.base import Engine
+from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.findings import Finding
 from onnxproof.graph.load import GraphError
 from onnxproof.graph.record import graph_result
@@ -45,8 +48,8 @@ CHECKS: dict[str, Check] = {
         values.same_values_unseen,
         interface.shapes_honest,
         interface.self_contained,
-        values.optimizer_neutral,
-        values.engines_agree,
+        two_engines.optimizer_neutral,
+        two_engines.engines_agree,
         values.repeatable,
         values.probes_adequate,
     )
@@ -66,7 +69,7 @@ def findings(
     skip: Iterable[str] = (),
     checks: Iterable[Check] = (),
     file: str | os.PathLike[str] | None = None,
-    engines: Mapping[str, Engine] | None = None,
+    engines: Sequence[str | Engine] = (),
     report: str | os.PathLike[str] | None = None,
     timeout: float | None = SECONDS,
     budget: float = BUDGET,
@@ -77,24 +80,37 @@ def findings(
 
     `exporters` are by default those of the installed torch, `opset` is the one that torch writes by default. With a
     `file` nothing is exported, and `opset` is the one that it is held to. `only` and `skip` choose checks by id;
-    `checks` are further ones of yours, see `onnxproof.checks.Check`. `engines` replace ONNX Runtime on the CPU and
-    the reference evaluator, see `default_engines`. With a `report` folder each failure leaves a script there that
-    shows it. An export, and a run in an engine, may take `timeout` seconds; each is done in another process, which may
-    crash, unless the timeout is None. `budget` is how many seconds may be spent on inputs besides the example, see
-    `onnxproof.probing.budget`; `math.inf` leaves nothing out. `where` asks of a float16, bfloat16 or int8 file where
-    its loss is made: the last finding of a conversion has that in `losses`. `watch` is called with the conversion, the
-    check, and what it does next.
+    `checks` are further ones of yours, see `onnxproof.checks.Check`. Each check of values runs in each of the
+    `engines`, by name or as an `onnxproof.engines.Engine`, by default in those of the case or in ONNX Runtime on the
+    CPU. With a `report` folder each failure leaves a script there that shows it. An export, and a run in an engine, may
+    take `timeout` seconds; each is done in another process, which may crash, unless the timeout is None. `budget` is
+    how many seconds may be spent on inputs besides the example, see `onnxproof.probing.budget`; `math.inf` leaves
+    nothing out. `where` asks of a float16, bfloat16 or int8 file where its loss is made: the last finding of a
+    conversion has that in `losses`. `watch` is called with the conversion, the check, and what it does next.
 
-    Raises `CaseError` for a case that cannot be checked, and for an exporter or a check that does not exist.
+    Raises `CaseError` for a case that cannot be checked, and for an exporter or a check that does not exist;
+    `EngineError` for an engine that is not installed or cannot run here.
     """
     chosen = choose(only, skip, checks, [case])
     for conversion in conversions(case, exporters, opset, file, engines, timeout, budget):
-        for id, check in chosen.items():
-            with conversion.model.watched(partial(watch, conversion, id)):
-                found = with_repro(judge(check, conversion), conversion, report)
-                if where and id == [*chosen][-1]:
+        asked = {engine: conversion.engines[engine] for engine in conversion.asked}
+        pairs = list(in_engines(chosen, asked))
+        for id, engine in pairs:
+            placed = conversion.within(engine)
+            with conversion.model.watched(partial(watch, placed, id)):
+                found = with_repro(judge(chosen[id], placed), placed, report)
+                if where and (id, engine) == pairs[-1]:
                     found = replace(found, losses=losses_of(conversion))
             yield found
+
+
+def in_engines(checks: Iterable[str], asked: Mapping[str, Engine]) -> Iterator[tuple[str, str]]:
+    """Each check with each engine that it runs in, which is ONNX Runtime on the CPU for a check of the file itself."""
+    every, first = tuple(asked), tuple(asked)[:1]
+    of_onnxruntime = tuple(name for name, engine in asked.items() if isinstance(engine, OnnxRuntime))
+    places = dict.fromkeys(IN_EACH_ENGINE, every) | dict.fromkeys(IN_FIRST_ENGINE, first)
+    places |= dict.fromkeys(IN_ONNXRUNTIMES, of_onnxruntime or first)
+    return ((id, engine) for id in checks for engine in places.get(id, (ONNXRUNTIME,)))
 
 
 def _as_list(found: Callable[Asked, Iterator[Finding]]) -> Callable[Asked, list[Finding]]:
@@ -139,7 +155,7 @@ def conversions(
     exporters: Sequence[str] | None = None,
     opset: int | None = None,
     file: str | os.PathLike[str] | None = None,
-    engines: Mapping[str, Engine] | None = None,
+    engines: Sequence[str | Engine] = (),
     timeout: float | None = SECONDS,
     budget: float = BUDGET,
 ) -> Iterator[Conversion]:
@@ -153,14 +169,16 @@ def conversions(
         )
     if case.file and not file:
         raise CaseError(f"{case.file.name} is compared with a file that was made of it; give that as `file`")
+    asked = engines_of(engines or case.engines)
+    found, names = with_defaults(asked), tuple(asked)
     model = ReferenceModel(case, budget, timeout)
     if file:
-        yield Conversion(model, GivenFile(file, opset), engines, timeout)
+        yield Conversion(model, GivenFile(file, opset), found, timeout, names)
         return
     for exporter in dict.fromkeys(exporters or versions.EXPORTERS):
         if exporter not in versions.EXPORTERS:
             raise CaseError(f"the exporter {unknown(exporter, versions.EXPORTERS)}")
-        yield exported(model, exporter, opset, engines, timeout)
+        yield exported(model, exporter, opset, found, timeout, names)
 
 
 def with_repro(finding: Finding, conversion: Conversion, report: str | os.PathLike[str] | None) -> Finding:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from onnxproof._internal.texts import one_line
-from onnxproof._internal.trees import Array, count_values, leaves
+from onnxproof._internal.trees import Array, leaves
 from onnxproof.checks.check import CheckError, NotJudgedError
-from onnxproof.checks.engine_loss import engine_loss
-from onnxproof.checks.figures import apart, figure_of, told
+from onnxproof.checks.figures import figure_of, told
 from onnxproof.checks.sizes import judged_sizes
+from onnxproof.engines.asked import ONNXRUNTIME
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
@@ -18,7 +18,7 @@ from onnxproof.locating.declared import KEEP_A_TENSOR, WITHOUT_FOLDING, again_ad
 from onnxproof.locating.frozen import frozen_by_torch
 from onnxproof.locating.sizes import where_it_is_right
 from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
-from onnxproof.probing.conversion import ONNXRUNTIME, REFERENCE, UNOPTIMIZED, Conversion
+from onnxproof.probing.conversion import Conversion, Outcome
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reactions import Change
 from onnxproof.probing.reference import JudgedProbe, same_bits
@@ -107,26 +107,36 @@ def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:
     parities: list[Parity] = []
     for judged in probes:
         outcome = conversion.outcome(judged)
+        if outcome.is_left_out:
+            raise NotJudgedError(f"{conversion.engine} is not asked: {outcome.refusal}")
         if not outcome.is_right:
-            failing = judged if judged is conversion.model.traced else smallest_failing(conversion, judged)
-            wrong = conversion.outcome(failing).wrong
-            culprit = where_it_goes_wrong(conversion, failing)
-            raise CheckError(
-                f"on {failing.probe.id}: {told(wrong)}; {culprit.text}{where_it_is_right(conversion, failing)}",
-                culprit.advice,
-                evidence=culprit.evidence,
-                figure=figure_of(conversion, outcome.parities),
-                node=culprit.node,
-                run=_failing_run(conversion, failing),
-            )
+            raise _wrong(conversion, judged, outcome)
         parities += outcome.parities
     if conversion.case.loss:
         return "as the model's in number, shape, dtype and finiteness: see loss-kept"
-    _require_judged(parities)
+    require_judged(parities)
     return figure_of(conversion, parities)
 
 
-def _require_judged(parities: Sequence[Parity]) -> None:
+def _wrong(conversion: Conversion, judged: JudgedProbe, outcome: Outcome) -> CheckError:
+    """What is wrong with a probe's values, in ONNX Runtime at the smallest sizes that show it."""
+    if conversion.engine != ONNXRUNTIME:  # whether the file is wrong is seen in ONNX Runtime
+        run, problem = failing_run(conversion, judged), f"on {judged.probe.id}: {told(outcome.wrong)}"
+        return CheckError(problem, "", figure=figure_of(conversion, outcome.parities), run=run)
+    failing = judged if judged is conversion.model.traced else smallest_failing(conversion, judged)
+    wrong = conversion.outcome(failing).wrong
+    culprit = where_it_goes_wrong(conversion, failing)
+    return CheckError(
+        f"on {failing.probe.id}: {told(wrong)}; {culprit.text}{where_it_is_right(conversion, failing)}",
+        culprit.advice,
+        evidence=culprit.evidence,
+        figure=figure_of(conversion, outcome.parities),
+        node=culprit.node,
+        run=failing_run(conversion, failing),
+    )
+
+
+def require_judged(parities: Sequence[Parity]) -> None:
     if not any(parity.is_judged for parity in parities):
         raise NotJudgedError("rounding decides every value that the model gives: give inputs that it is made for")
 
@@ -137,73 +147,14 @@ def require_repeats(conversion: Conversion) -> None:
         raise NotJudgedError("the model has other outputs each time: see repeatable")
 
 
-def _failing_run(conversion: Conversion, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> FailingRun:
+def failing_run(conversion: Conversion, judged: JudgedProbe, engine: str = "") -> FailingRun:
     """The run of a probe."""
+    engine = engine or conversion.engine
     outcome = conversion.outcome(judged, engine)
     wrong = tuple(parity.output for parity in outcome.parities if not parity.same and parity.output != "*")
     inputs = conversion.every_input(judged.probe.inputs)
     actual = {} if outcome.refusal else conversion.outputs(judged, engine)
     return FailingRun(inputs, dict(judged.reference.values), actual, wrong, engine)
-
-
-def optimizer_neutral(conversion: Conversion) -> str:
-    """The file has the same outputs with ONNX Runtime's graph optimization on and off."""
-    require_repeats(conversion)
-    largest, is_judged = 0.0, False
-    for judged in conversion.model.judged:
-        on, off = (conversion.outcome(judged, name) for name in (ONNXRUNTIME, UNOPTIMIZED))
-        if on.is_right != off.is_right:
-            wrong = on if off.is_right else off
-            raise CheckError(
-                f"on {judged.probe.id} it is right only with optimization {'off' if off.is_right else 'on'}: "
-                f"{wrong.wrong.problem}",
-                "Lower ONNX Runtime's graph_optimization_level, and report the model to onnxruntime.",
-                run=_failing_run(conversion, judged, ONNXRUNTIME if off.is_right else UNOPTIMIZED),
-            )
-        if on.is_right:
-            is_judged = True
-            largest = max(largest, apart(conversion, judged, UNOPTIMIZED))
-    if not is_judged:
-        raise NotJudgedError("it is wrong with and without: see same-values")
-    return f"{largest:.2g} apart"
-
-
-def engines_agree(conversion: Conversion) -> str:
-    """The file has the same outputs in the ONNX reference evaluator."""
-    require_repeats(conversion)
-    smallest, traced = _smallest(conversion.model.judged), conversion.model.traced
-    right = [each for each in conversion.model.judged if conversion.outcome(each).is_right]
-    asked = [smallest, _smallest(right) if right else traced]
-    judged = next((each for each in asked if each in right or conversion.outcome(each, REFERENCE).is_right), None)
-    if judged is None:
-        raise NotJudgedError("it is wrong in both: see same-values")
-    theirs, ours = (conversion.outcome(judged, name) for name in (REFERENCE, ONNXRUNTIME))
-    if theirs.refusal:
-        does = "is not asked" if theirs.is_left_out else "does not run it"
-        raise NotJudgedError(f"the reference evaluator {does}: {one_line(theirs.refusal)}")
-    if not theirs.is_right and conversion.original and conversion.model.differs_in_reference(judged):
-        raise NotJudgedError("the original itself has another result in the reference evaluator")
-    if not theirs.is_right:
-        raise CheckError(
-            f"on {judged.probe.id} the reference evaluator has another result: {theirs.wrong.problem}",
-            "Run the file in the engine that you deploy to: it may mean something else there.",
-            run=_failing_run(conversion, judged, REFERENCE),
-        )
-    if not ours.is_right:
-        raise CheckError(
-            f"on {judged.probe.id} the reference evaluator is right, onnxruntime is not: {ours.wrong.problem}",
-            "Try another opset or provider, and report the model to onnxruntime.",
-            run=_failing_run(conversion, judged),
-        )
-    if conversion.case.loss:
-        return engine_loss(conversion, judged)
-    _require_judged(theirs.parities)
-    return figure_of(conversion, theirs.parities)
-
-
-def _smallest(found: Sequence[JudgedProbe]) -> JudgedProbe:
-    """The probe with the fewest values, if possible without a size of 1."""
-    return min(found, key=lambda j: (1 in j.probe.sizes.values(), count_values(j.probe.inputs)))
 
 
 def repeatable(conversion: Conversion) -> str:

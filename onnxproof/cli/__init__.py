@@ -33,8 +33,8 @@ def command_line() -> argparse.ArgumentParser:
         prog="onnxproof",
         usage="%(prog)s [--help] [--version] COMMAND …",
         description=_FIRST,
-        epilog="exit status: 0 done, and every check holds; 1 a check fails or is undecided;\n"
-        "2 could not run (see stderr); 130 interrupted. `onnxproof COMMAND --help` shows\nits options.",
+        epilog="exit status: 0 every check holds; 1 one fails or is undecided; 2 could not run\n"
+        "(see stderr); 130 interrupted. `onnxproof COMMAND --help` shows its options.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
@@ -43,6 +43,7 @@ def command_line() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_compare(commands)
     _add_faults(commands)
+    _add_engines(commands)
     _add_report(commands)
     _add_fetch(commands)
     for each in (parser, *commands.choices.values()):
@@ -104,6 +105,23 @@ def _add_faults(commands: Any) -> None:
         "--json", action="store_true", help="print JSON, for example --json > faults.json (default: a table)"
     )
     parser.set_defaults(run=_run("faults", "try_faults"), onnx_option="--onnx ", report=None)
+
+
+def _add_engines(commands: Any) -> None:
+    parser = commands.add_parser(
+        "engines",
+        help="list the engines that a file can be checked in",
+        description="Lists the engines that --engine takes, with their versions and what small files show that each "
+        "can run here, or how to install it. The exit status is 0, 2 if it could not run, 130 if it was interrupted.",
+        epilog="example: onnxproof engines",
+    )
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="an engine, for example openvino or opencv:classic (default: all of them)",
+    )
+    parser.set_defaults(run=_run("engines", "list_engines"))
 
 
 def _add_conversion(parser: Any) -> None:
@@ -223,10 +241,12 @@ def _add_options_of_checks(parser: Any) -> None:
 
 def _add_limits(parser: Any) -> None:
     parser.add_argument(
-        "--provider",
-        default="CPUExecutionProvider",
+        "--engine",
         metavar="NAME",
-        help="ONNX Runtime's execution provider, for example --provider CUDAExecutionProvider (default: %(default)s)",
+        action="append",
+        default=[],
+        help="run each check of values in this engine, which `onnxproof engines` lists, for example --engine openvino "
+        "or --engine onnxruntime:CUDAExecutionProvider; may be repeated (default: those of the case, or onnxruntime)",
     )
     parser.add_argument(
         "--timeout",

@@ -25,11 +25,11 @@ from onnxproof.cli.losses import print_losses
 from onnxproof.cli.process import stdout_to_stderr
 from onnxproof.cli.progress import Shown
 from onnxproof.cli.samples import with_loss
+from onnxproof.engines.asked import engines_of, versions_of
 from onnxproof.engines.base import EngineError
-from onnxproof.engines.onnxruntime import require_provider
 from onnxproof.findings import Finding
 from onnxproof.graph.load import GraphError, load_model
-from onnxproof.probing.conversion import Conversion, default_engines
+from onnxproof.probing.conversion import Conversion
 from onnxproof.report.page import write_run
 from onnxproof.results import CheckVerdict, Results, as_json, tally, without_copies
 
@@ -62,11 +62,14 @@ def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case
             found = list(_shown(case, arguments))
     except CaseError as error:
         raise CommandError(f"{name}: {one_line(error)}") from error
+    except EngineError as error:  # one of the case's
+        raise CommandError(f"{name}: engines: {one_line(error)}") from error
     page = ""
     graphs = without_copies([finding.graph for finding in found if finding.graph], found)
     checked = [finding.result() for finding in found]
     losses = [finding.losses for finding in found if finding.losses]
-    results = Results.of_run(versions.environment(), findings=checked, graphs=graphs, losses=losses)
+    environment = versions.environment() | versions_of([finding.engine for finding in checked])
+    results = Results.of_run(environment, findings=checked, graphs=graphs, losses=losses)
     if arguments.json:
         print(as_json(results))
     if arguments.report:
@@ -86,9 +89,9 @@ def _next_step(found: Sequence[Finding], page: str) -> str:
     unjudged = sum(finding.verdict == CheckVerdict.NOT_JUDGED for finding in found)
     if failing:
         evidence = f"{page} has the evidence" if page else "--report report leaves a page and scripts that show it"
-        return f"Next: fix {failing[0].check} of {failing[0].conversion}; {evidence}."
+        return f"Next: fix {failing[0].name} of {failing[0].conversion}; {evidence}."
     if undecided:
-        return f"Next: decide {undecided[0].check} of {undecided[0].conversion}. {undecided[0].advice}"
+        return f"Next: decide {undecided[0].name} of {undecided[0].conversion}. {undecided[0].advice}"
     verdict = f"No check fails; {unjudged} could not judge, as the table says" if unjudged else "Every check holds"
     return f"{verdict}{f': {page}' if page else '.'}"
 
@@ -128,9 +131,9 @@ def require_arguments(arguments: argparse.Namespace) -> None:
     if arguments.opset is not None and arguments.opset < 1:
         raise CommandError(f"--opset {arguments.opset}: opsets count from 1")
     try:
-        require_provider(arguments.provider)
+        engines_of(arguments.engine)
     except EngineError as error:
-        raise CommandError(f"--provider: {error}") from error
+        raise CommandError(f"--engine: {one_line(error)}") from error
     if arguments.onnx:
         try:
             load_model(arguments.onnx)
@@ -148,7 +151,7 @@ def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
     with _writing(arguments.report), Shown(chosen) as shown:
 
         def show(conversion: Conversion, check: str, step: str) -> None:
-            arguments.running = f"{conversion!r}: {check}"
+            arguments.running = f"{conversion!r}: {check}{conversion.elsewhere}"
             shown.update(conversion, check, step)
 
         yield from findings(
@@ -159,7 +162,7 @@ def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
             skip=arguments.skip,
             checks=checks,
             file=arguments.onnx,
-            engines=default_engines(arguments.provider),
+            engines=arguments.engine,
             report=arguments.report,
             timeout=arguments.timeout,
             budget=math.inf if arguments.thorough else arguments.budget,
@@ -180,7 +183,7 @@ def _writing(report: str) -> Iterator[None]:
 
 def _print_findings(found: Sequence[Finding], report: str | None) -> None:
     """A table of the checks, or a line each where it is too narrow, and in whole words and paths what fails and why."""
-    console = Console()
+    console = Console(emoji=False)  # opencv:new: is no sign
     wrapper = TextWrapper(console.width, break_long_words=False, break_on_hyphens=False)
     first = found[0]
     opset = f", opset {first.opset}" if first.opset else ""
@@ -191,14 +194,10 @@ def _print_findings(found: Sequence[Finding], report: str | None) -> None:
     if console.width < NARROW:
         console.print(title, markup=False, highlight=False)
         for finding, text in zip(found, seen, strict=True):
-            line = wrapper.fill(f"{finding.check}: {finding.verdict}: {text}")
+            line = wrapper.fill(f"{finding.name}: {finding.verdict}: {text}")
             console.print(line, style=_STYLES[finding.verdict], soft_wrap=True, markup=False, highlight=False)
     else:
-        table = Table("check", "verdict", title=escape(title))
-        table.add_column("figure", overflow="fold")
-        for finding, text in zip(found, seen, strict=True):
-            table.add_row(finding.check, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", escape(text))
-        console.print(table)
+        console.print(_table(title, found, seen))
     for finding in failing:
         script = f"\n→ python {report}/{finding.repro}/repro.py" if finding.repro else ""
         text = "\n".join(map(wrapper.fill, f"{finding}{script}".splitlines()))
@@ -207,3 +206,16 @@ def _print_findings(found: Sequence[Finding], report: str | None) -> None:
     console.print(f"{checks}: {tally(finding.verdict for finding in found)}", highlight=False)
     for losses in (finding.losses for finding in found if finding.losses):
         print_losses(console, losses)
+
+
+def _table(title: str, found: Sequence[Finding], seen: Sequence[str]) -> Table:
+    """A row for each finding, with the engine if it is not ONNX Runtime on the CPU throughout."""
+    in_engines = any(finding.is_elsewhere for finding in found)
+    table = Table("check", *["engine"] * in_engines, "verdict", title=escape(title))
+    table.add_column("figure", overflow="fold")
+    before = ""
+    for finding, text in zip(found, seen, strict=True):
+        engine = [escape(finding.engine)] * in_engines
+        check, before = "" if finding.check == before else finding.check, finding.check
+        table.add_row(check, *engine, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", escape(text))
+    return table

@@ -19,11 +19,12 @@ from onnxproof.checks.run import conversions
 from onnxproof.cli.check import load_case, require_arguments
 from onnxproof.cli.error import CommandError
 from onnxproof.cli.process import stdout_to_stderr
+from onnxproof.engines.base import EngineError
 from onnxproof.exporting import ExportError
 from onnxproof.faults import FAULTS, Fault
 from onnxproof.faults.trials import Trial, trials
 from onnxproof.graph.load import GraphError
-from onnxproof.probing.conversion import Conversion, default_engines
+from onnxproof.probing.conversion import Conversion
 
 
 def try_faults(arguments: argparse.Namespace) -> int:
@@ -36,10 +37,11 @@ def try_faults(arguments: argparse.Namespace) -> int:
     with stdout_to_stderr() if arguments.json else contextlib.nullcontext():
         try:
             for conversion in _conversions(arguments):
-                found[repr(conversion)] = list(trials(conversion, _watched(conversion, arguments)))
+                title = f"{conversion!r}{conversion.elsewhere}"
+                found[title] = list(trials(conversion, _watched(conversion, arguments)))
                 if not arguments.json:
-                    _print(repr(conversion), found[repr(conversion)])
-        except (CaseError, ExportError, GraphError) as error:
+                    _print(title, found[title])
+        except (EngineError, CaseError, ExportError, GraphError) as error:
             raise CommandError(f"{arguments.case}: {one_line(error)}") from error
     if arguments.json:
         print(json.dumps({name: list(map(asdict, tried)) for name, tried in found.items()}, indent=1))
@@ -47,15 +49,17 @@ def try_faults(arguments: argparse.Namespace) -> int:
 
 
 def _conversions(arguments: argparse.Namespace) -> Iterator[Conversion]:
-    return conversions(
+    """Each conversion in each engine asked for."""
+    found = conversions(
         load_case(arguments.case),
         arguments.exporter,
         arguments.opset,
         arguments.onnx,
-        default_engines(arguments.provider),
+        arguments.engine,
         arguments.timeout,
         math.inf if arguments.thorough else arguments.budget,
     )
+    return (conversion.within(engine) for conversion in found for engine in conversion.asked)
 
 
 def _watched(conversion: Conversion, arguments: argparse.Namespace) -> Iterator[Fault]:
@@ -69,7 +73,7 @@ def _watched(conversion: Conversion, arguments: argparse.Namespace) -> Iterator[
 
 def _print(conversion: str, found: Sequence[Trial]) -> None:
     """A table of the faults, and what to do."""
-    console = Console()
+    console = Console(emoji=False)
     title = f"{conversion}: {len(found)} of {len(FAULTS)} faults suit the file"
     table = Table("fault", "caught by", title=escape(title))
     table.add_column("else", overflow="fold")

@@ -31,13 +31,13 @@ class Shown:
 
     def update(self, conversion: Conversion, check: str, step: str) -> None:
         """Shows what runs now."""
-        if conversion is not self._conversion:
+        if self._conversion is None or conversion.file is not self._conversion.file:
             self._is_first = self._conversion is None
             self._conversion = conversion
             self._progress.reset(self._task, total=len(self._checks))
         self._progress.update(
             self._task,
-            description=f"{conversion!r}: {check}{', ' * bool(step)}{step}",
+            description=f"{conversion!r}: {check}{conversion.elsewhere}{', ' * bool(step)}{step}",
             completed=self._checks.index(check),
             expected=conversion.check_seconds(self._is_first),
         )

@@ -6,7 +6,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import ml_dtypes
@@ -18,6 +18,11 @@ import torch
 from onnxproof._internal.names import suggestion
 from onnxproof._internal.trees import Array, to_array
 from onnxproof.engines.base import EngineError, Session, ask
+
+_NAME, _CPU = "onnxruntime", "CPUExecutionProvider"
+
+_FELL_BACK = "fallback to CPU EP has been explicitly disabled"
+_BOTH = f"Where a part may run on the CPU, ask for both providers: PROVIDER,{_CPU}."
 
 _BFLOAT16 = "tensor(bfloat16)"
 
@@ -42,53 +47,89 @@ def require_provider(name: str) -> None:
 class OnnxRuntime:
     """ONNX Runtime with an execution provider and its graph optimization on or off.
 
-    By default it has as many threads as torch.
+    By default it has as many threads as torch. Every node must run in the `provider`; with
+    `"CUDAExecutionProvider,CPUExecutionProvider"` those may run on the CPU that it leaves, and one at least must not.
+    `session_options` sets further options on a session's own, as the program sets them that is deployed; such an engine
+    needs a `name` of its own.
     """
 
-    provider: str = "CPUExecutionProvider"
+    provider: str = _CPU
     optimize: bool = True
     threads: int = 0
+    session_options: Callable[[onnxruntime.SessionOptions], object] | None = field(default=None, compare=False)
+    name: str = ""
 
-    name = "onnxruntime"
     version = onnxruntime.__version__
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", _NAME if self.provider == _CPU else f"{_NAME}:{self.provider}")
 
     @property
     def forkable(self) -> bool:
         """Whether its sessions can be in a forked process: the state of a GPU would not be there."""
-        return self.provider == "CPUExecutionProvider"
+        return self.provider == _CPU
+
+    def require(self) -> None:
+        """Raises `EngineError` for a provider that ONNX Runtime does not have."""
+        for provider in self.provider.split(","):
+            require_provider(provider)
 
     def open(self, path: str | os.PathLike[str] | bytes) -> Session:
-        """A file, or a model's bytes. Raises `EngineError` for what ONNX Runtime refuses, and for a provider that it
-        does not have.
+        """A file, or a model's bytes. Raises `EngineError` for what ONNX Runtime refuses, for a provider that it does
+        not have, and for one that leaves to the CPU what it was asked for.
         """
-        require_provider(self.provider)
+        self.require()
+        asked = self.provider.split(",")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it logs as an error it raises as well
         options.intra_op_num_threads = self.threads or torch.get_num_threads()
         level = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_ALL if self.optimize else level.ORT_DISABLE_ALL
+        if _CPU not in asked:
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        elif len(asked) > 1:
+            options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        if self.session_options:
+            ask(self.name, self.session_options, options)
         # at an error, its fallback prints it on stdout and takes the CPU; 1.22 and older have no argument for that
-        asked: dict[str, Any] = {"providers": [self.provider], "enable_fallback": 0}
+        more: dict[str, Any] = {"providers": asked, "enable_fallback": 0}
         with contextlib.redirect_stdout(io.StringIO()):
-            session = _ask(onnxruntime.InferenceSession, os.fspath(path), options, **asked)
-        return _Session(session)
+            session = _ask(self.name, onnxruntime.InferenceSession, os.fspath(path), options, **more)
+        _require_use(self.name, asked, session)
+        return _Session(self.name, session)
+
+
+def _require_use(name: str, asked: Sequence[str], session: onnxruntime.InferenceSession) -> None:
+    """Raises `EngineError` for a session that does not use the first provider asked for."""
+    if asked[0] not in session.get_providers():
+        raise EngineError(f"{name}: the session runs in {', '.join(session.get_providers())}")
+    if len(asked) == 1:
+        return
+    if not hasattr(session, "get_provider_graph_assignment_info"):
+        raise EngineError(f"{name}: onnxruntime {onnxruntime.__version__} does not say what runs where; name one alone")
+    used = {part.ep_name for part in session.get_provider_graph_assignment_info()}
+    if asked[0] not in used:
+        raise EngineError(f"{name}: no node of the file runs in {asked[0]}, all of them in {', '.join(used)}")
 
 
 class _Session:
-    def __init__(self, session: onnxruntime.InferenceSession) -> None:
+    def __init__(self, name: str, session: onnxruntime.InferenceSession) -> None:
+        self._name = name
         self.output_names = [output.name for output in session.get_outputs()]
         types = {value.type for value in (*session.get_inputs(), *session.get_outputs())}
         self._call = functools.partial(_run_with_bfloat16, session) if _BFLOAT16 in types else session.run
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        return dict(zip(self.output_names, _ask(self._call, None, dict(inputs)), strict=True))
+        return dict(zip(self.output_names, _ask(self._name, self._call, None, dict(inputs)), strict=True))
 
 
-def _ask(call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+def _ask(name: str, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
     try:
-        return ask(OnnxRuntime.name, call, *args, **options)
+        return ask(name, call, *args, **options)
     except EngineError as error:
-        raise EngineError(without_source(str(error))) from error.__cause__
+        text = without_source(str(error))
+        raise EngineError(f"{text} {_BOTH}" if _FELL_BACK in text else text) from error.__cause__
 
 
 def _run_with_bfloat16(

@@ -3,37 +3,60 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 
-from onnxproof._internal.trees import Array
-from onnxproof.engines.base import Session, ask, require_names
+from onnxproof._internal.names import unknown
+from onnxproof.engines.base import EngineError, Session, ask, require_names
 from onnxproof.graph.facts import Graph, read_graph
+
+if TYPE_CHECKING:
+    from onnxproof._internal.trees import Array
+
+_ENGINES = {"classic": "ENGINE_CLASSIC", "new": "ENGINE_NEW"}
+"""OpenCV 5 has two: the one that OpenCV had before, and a new one."""
 
 
 @dataclass(frozen=True)
 class OpenCV:
-    """OpenCV's DNN module, on the engine that OpenCV chooses."""
+    """OpenCV's DNN module, on the `engine` that OpenCV chooses, or on its "classic" or its "new" one."""
 
-    name = "opencv"
+    engine: str = ""
+
     version = cv2.__version__
+    forkable = True
+
+    @property
+    def name(self) -> str:
+        """With the engine if one is chosen."""
+        return f"opencv:{self.engine}" if self.engine else "opencv"
+
+    def require(self) -> None:
+        """Raises `EngineError` for an engine that OpenCV does not have."""
+        if self.engine and self.engine not in _ENGINES:
+            raise EngineError(f"opencv: the engine {unknown(self.engine, _ENGINES)}")
+        if self.engine == "new" and not hasattr(cv2.dnn, _ENGINES["new"]):
+            raise EngineError(f"opencv {cv2.__version__} has the classic engine alone; the new one came with 5")
 
     def open(self, path: str | os.PathLike[str]) -> Session:
         """Raises `EngineError` for a file that OpenCV refuses."""
+        self.require()
         graph = ask(self.name, read_graph, path)
-        return _Session(graph, ask(self.name, _silent, cv2.dnn.readNetFromONNX, os.fspath(path)))
+        chosen = [getattr(cv2.dnn, _ENGINES[self.engine])] if self.engine and hasattr(cv2.dnn, "ENGINE_NEW") else []
+        return _Session(self.name, graph, ask(self.name, _silent, cv2.dnn.readNetFromONNX, os.fspath(path), *chosen))
 
 
 class _Session:
-    def __init__(self, graph: Graph, net: Any) -> None:
-        self._graph, self._net = graph, net
+    def __init__(self, name: str, graph: Graph, net: Any) -> None:
+        self._name, self._graph, self._net = name, graph, net
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        require_names(OpenCV.name, inputs, self._graph.input_names)
-        return dict(zip(self._graph.output_names, ask(OpenCV.name, _silent, self._forward, inputs), strict=True))
+    def run(self, inputs: "Mapping[str, Array]") -> "dict[str, Array]":
+        require_names(self._name, inputs, self._graph.input_names)
+        outputs = ask(self._name, _silent, self._forward, inputs)
+        return dict(zip(self._graph.output_names, outputs, strict=True))
 
-    def _forward(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+    def _forward(self, inputs: "Mapping[str, Array]") -> "Sequence[Array]":
         for name in self._graph.input_names:
             self._net.setInput(inputs[name], name)
         return self._net.forward(self._graph.output_names)  # type: ignore[no-any-return]

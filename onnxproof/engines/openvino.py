@@ -1,37 +1,63 @@
-"""OpenVINO on the CPU."""
+"""OpenVINO."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import openvino
-import torch
 
-from onnxproof._internal.trees import Array
-from onnxproof.engines.base import Session, ask, require_names
+from onnxproof.engines.base import EngineError, Session, ask, require_names, threads
 from onnxproof.graph.facts import Graph, read_graph
+
+if TYPE_CHECKING:
+    from onnxproof._internal.trees import Array
 
 
 @dataclass(frozen=True)
 class OpenVINO:
-    """OpenVINO on the CPU, in float32: left alone, it takes bfloat16 where the processor has it."""
+    """OpenVINO on a device, in float32 and in its execution mode for accuracy.
 
-    name = "openvino"
+    Left alone it takes bfloat16 or float16 where the processor has it. `properties` are further ones of OpenVINO, as
+    the program sets them that is deployed: `{"INFERENCE_PRECISION_HINT": "bf16"}`.
+    """
+
+    device: str = "CPU"
+    properties: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
     version = openvino.__version__.partition("-")[0]  # without the build: 2026.4.1-22982-e213a147257-releases/2026/4
+    forkable = True
+
+    @property
+    def name(self) -> str:
+        """With the device if that is not the CPU."""
+        return "openvino" if self.device == "CPU" else f"openvino:{self.device}"
+
+    def require(self) -> None:
+        """Raises `EngineError` for a device that is not there."""
+        found = ask(self.name, lambda: openvino.Core().available_devices)
+        if self.device.partition(".")[0] not in {device.partition(".")[0] for device in found}:
+            raise EngineError(f"openvino has no device {self.device}; it has {', '.join(found)}")
 
     def open(self, path: str | os.PathLike[str]) -> Session:
-        """Raises `EngineError` for a file that OpenVINO refuses."""
-        options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-        compiled = ask(self.name, lambda: openvino.Core().compile_model(os.fspath(path), "CPU", options))
-        return _Session(ask(self.name, read_graph, path), compiled)
+        """Raises `EngineError` for a file that OpenVINO refuses, and if it runs on another device."""
+        self.require()
+        options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "EXECUTION_MODE_HINT": "ACCURACY"}
+        if self.device == "CPU":
+            options["INFERENCE_NUM_THREADS"] = threads()
+        asked = options | dict(self.properties)
+        compiled = ask(self.name, lambda: openvino.Core().compile_model(os.fspath(path), self.device, asked))
+        used = [device.partition(".")[0] for device in compiled.get_property("EXECUTION_DEVICES")]
+        if used != [self.device.partition(".")[0]]:
+            raise EngineError(f"{self.name}: the file runs on {', '.join(used)}")
+        return _Session(self.name, ask(self.name, read_graph, path), compiled)
 
 
 class _Session:
-    def __init__(self, graph: Graph, compiled: Any) -> None:
-        self._graph, self._compiled = graph, compiled
+    def __init__(self, name: str, graph: Graph, compiled: Any) -> None:
+        self._name, self._graph, self._compiled = name, graph, compiled
 
-    def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        require_names(OpenVINO.name, inputs, self._graph.input_names)
-        outputs = ask(OpenVINO.name, self._compiled, dict(inputs))
+    def run(self, inputs: "Mapping[str, Array]") -> "dict[str, Array]":
+        require_names(self._name, inputs, self._graph.input_names)
+        outputs = ask(self._name, self._compiled, dict(inputs))
         return {name: outputs[name] for name in self._graph.output_names}

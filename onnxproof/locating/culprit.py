@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from onnxproof._internal.trees import Array, count_values, leaves
+from onnxproof.engines.asked import REFERENCE, UNOPTIMIZED
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import copied
 from onnxproof.exporting.export import ExportError
@@ -17,7 +18,7 @@ from onnxproof.locating.frozen import frozen_by_torch, where_it_stops
 from onnxproof.locating.inner import agree, departing_module, values_in_evaluator, values_in_onnxruntime
 from onnxproof.locating.tool import meant_loss, overflow, what_the_tool_did
 from onnxproof.locating.weights import other_weights
-from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion, by_position
+from onnxproof.probing.conversion import Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reference import JudgedProbe, ReferenceModel

@@ -14,11 +14,12 @@ from torch.utils._pytree import tree_flatten
 
 from onnxproof._internal.files import short
 from onnxproof._internal.trees import Array, count_values, to_array
+from onnxproof.engines.asked import UNOPTIMIZED
 from onnxproof.engines.reference import evaluator
 from onnxproof.engines.torch import TorchModel, copied
 from onnxproof.graph.load import load_model
 from onnxproof.parity.compare import Reference, compare
-from onnxproof.probing.conversion import UNOPTIMIZED, Conversion
+from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.reference import JudgedProbe
 
 MOST_INPUTS = 2**20

@@ -11,7 +11,7 @@ from onnxproof._internal.trees import Array
 from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun, Finding
 from onnxproof.graph.load import GraphError, copy_with_data
-from onnxproof.locating.scripts import NEED_NO_RUN, script
+from onnxproof.locating.scripts import NEED_NO_RUN, can_show, script
 from onnxproof.probing.conversion import Conversion
 
 
@@ -26,7 +26,7 @@ def write_repro(report: Path, conversion: Conversion, finding: Finding) -> Path 
         path = conversion.file.path
     except (ExportError, GraphError):
         return None
-    if run is None or not path.is_file():
+    if run is None or not path.is_file() or not can_show(finding, run):
         return None
 
     def make(new: Path) -> None:
@@ -42,7 +42,8 @@ def write_repro(report: Path, conversion: Conversion, finding: Finding) -> Path 
 
 def repro_folder(report: Path, conversion: Conversion, finding: Finding) -> Path:
     """The folder in a report for a finding on a conversion."""
-    return report / "repro" / folder_name(repr(conversion)) / finding.check
+    check = f"{finding.check}-{finding.engine}" if finding.is_elsewhere else finding.check
+    return report / "repro" / folder_name(repr(conversion)) / folder_name(check)
 
 
 def folder_name(text: str) -> str:

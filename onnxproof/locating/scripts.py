@@ -4,8 +4,10 @@ import re
 from typing import Any
 
 from onnxproof._internal.trees import leaves
+from onnxproof.engines.asked import REFERENCE, UNOPTIMIZED
 from onnxproof.findings import FailingRun, Finding
-from onnxproof.probing.conversion import REFERENCE, UNOPTIMIZED, Conversion
+from onnxproof.locating.sessions import OTHERS, base_of
+from onnxproof.probing.conversion import Conversion
 
 _HEAD = """\
 # {title}
@@ -158,19 +160,28 @@ _TYPES = {"float32": "float", "float64": "double"}
 """The dtypes that ONNX Runtime calls otherwise than numpy."""
 
 
+def can_show(finding: Finding, run: FailingRun) -> bool:
+    """Whether a script is known that runs the engine by itself."""
+    is_shown = run.engine.startswith(("onnxruntime", UNOPTIMIZED)) or run.engine == REFERENCE
+    needs_onnxruntime = finding.check == "shapes-honest" or finding.check in _OF_THE_FILE
+    return is_shown or (base_of(run.engine) in OTHERS and not needs_onnxruntime)
+
+
 def script(conversion: Conversion, finding: Finding, run: FailingRun) -> str:
     """The text of repro.py for a finding, and the inputs and outputs beside it."""
     body = _OF_THE_FILE.get(finding.check)
     with_onnx = body in (_OPSET, _CHECKER) or run.engine == REFERENCE
+    other = OTHERS.get(base_of(run.engine))
     if body is None and finding.check == "shapes-honest":
         body = _SHAPES
     elif body is None:
         body = _TWICE if run.before else _VALUES
-    session = "" if body in (_OPSET, _CHECKER) else _REFERENCE if with_onnx else _ONNXRUNTIME
+    own = other.session if other else _REFERENCE if with_onnx else _ONNXRUNTIME
+    session = "" if body in (_OPSET, _CHECKER) else own
     head = _HEAD.format(
         title=_comment(f"{finding.check}: {conversion!r}"),
         problem=_comment(finding.problem),
-        package="onnx" if with_onnx else "onnxruntime",
+        package=other.package if other else "onnx" if with_onnx else "onnxruntime",
         inputs=list(run.inputs),
         outputs=list(run.expected),
         facts=_facts(conversion, finding, run),
@@ -193,8 +204,11 @@ def _facts(conversion: Conversion, finding: Finding, run: FailingRun) -> dict[st
         "opset-kept": {"opset": conversion.file.opset},
     }
     return of_check.get(finding.check, {}) | {
-        "providers": [conversion.provider],
-        "optimize": run.engine != UNOPTIMIZED,
+        "providers": conversion.provider.split(","),
+        "optimize": not run.engine.endswith(UNOPTIMIZED),
+        "asked": list(conversion.graph.input_names),
+        "gives": list(conversion.graph.output_names),
+        "option": run.engine.partition(":")[2],
         "wrong": list(run.wrong or run.expected),
         "same": finding.check == "inputs-live",
     }

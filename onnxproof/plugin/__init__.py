@@ -37,6 +37,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "of torch, and all of them in a spec about opsets)",
     )
     group.addoption(
+        "--onnx-engine",
+        action="append",
+        metavar="NAME",
+        help="run each conversion check of values in this engine, which `onnxproof engines` lists, for example "
+        "--onnx-engine openvino; may be repeated (default: those of the case, those of onnx_engines, or onnxruntime)",
+    )
+    group.addoption(
         "--onnx-claim",
         action="append",
         metavar="ID",
@@ -74,6 +81,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(
         "onnx_opsets",
         "the opset of each exporter, a line each, for example torchscript 17 (default: torch's)",
+        type="linelist",
+    )
+    parser.addini(
+        "onnx_engines",
+        "the engines of cases that name none, a line each, for example openvino (default: onnxruntime)",
         type="linelist",
     )
     parser.addini(

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 import pytest
 
+from onnxproof.plugin.engines import engines_of_test, id_in, require_engines
 from onnxproof.plugin.targets import targets
 from onnxproof.results import CheckResult, CheckVerdict, RefusedCase, Target
 
 if TYPE_CHECKING:
     from onnxproof.case import Case
     from onnxproof.checks.check import Check
+    from onnxproof.engines.base import Engine
     from onnxproof.findings import Finding
     from onnxproof.probing.conversion import Conversion
     from onnxproof.probing.reference import ReferenceModel
@@ -32,6 +34,9 @@ _CASES = pytest.StashKey["dict[str, tuple[Any, str]]"]()
 """What gives the case of a name, itself or the function that makes it, and the case's name as it is written."""
 
 _COUNT = pytest.StashKey[int]()
+_ENGINES = pytest.StashKey["dict[str, dict[str, Engine]]"]()
+"""The engines that each case is checked in now, by its name."""
+
 _REFUSALS = pytest.StashKey[dict[str, str]]()
 
 
@@ -42,21 +47,23 @@ def conversion_checks(
     checks: Iterable[Check] = (),
     file: str | os.PathLike[str] | None = None,
     loss: bool = False,
+    engines: Iterable[str | Engine] = (),
 ) -> pytest.MarkDecorator:
     """Makes a test of each case, exporter and check of `def test_conversion(onnx_check): onnx_check()`.
 
     A case is a `Case`, or a function that makes one, which is called when its first test runs. `only`, `skip`,
-    `checks` and `file` are those of `onnxproof.check`; `loss` says that a function makes a case that states a loss,
-    which pytest cannot know when it collects the tests. A check that a case expects to fail is a strict xfail; one that
-    cannot judge is skipped with the reason, and one that is undecided fails. With `--onnx-report DIR` each failure
-    leaves `DIR/repro/…` with the file, the arrays and a script.
+    `checks`, `file` and `engines` are those of `onnxproof.check`. pytest cannot know when it collects the tests what a
+    function will make: `loss` says that its case states a loss, `engines` those that it names. A check that a case
+    expects to fail is a strict xfail; one that cannot judge is skipped with the reason, and one that is undecided
+    fails. With `--onnx-report DIR` each failure leaves `DIR/repro/…` with the file, the arrays and a script.
 
     An error of collection stops the run: no case or something else, an unknown check, two cases of one name, a test
     without `onnx_check`.
     """
     if not cases or any(getattr(case, "__name__", "").startswith("test") for case in cases):
         raise pytest.UsageError(f"write @{MARKER}(case) above the test: without a case it checks nothing")
-    return getattr(pytest.mark, MARKER).with_args(*cases, only=only, skip=skip, checks=checks, file=file, loss=loss)  # type: ignore[no-any-return]
+    asked = {"only": only, "skip": skip, "checks": checks, "file": file, "loss": loss, "engines": tuple(engines)}
+    return getattr(pytest.mark, MARKER).with_args(*cases, **asked)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,7 @@ class BoundCheck:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_CASES], config.stash[_REFUSALS], config.stash[_COUNT] = {}, {}, 0
+    config.stash[_ENGINES] = {}
     config.addinivalue_line("markers", f"{MARKER}(*cases): runs each check on each case, with each exporter")
     config.addinivalue_line("markers", "xdist_group(name): pytest-xdist's --dist loadgroup runs a case in one process")
 
@@ -126,30 +134,33 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is None:
         return
     from onnxproof.case import CaseError
-    from onnxproof.checks.run import LOSS_CHECKS, choose
+    from onnxproof.checks.run import LOSS_CHECKS, choose, in_engines
 
     test = metafunc.definition.nodeid
     if "onnx_check" not in metafunc.fixturenames:
         raise pytest.Collector.CollectError(f"{test}: write def {metafunc.function.__name__}(onnx_check): onnx_check()")
     options = dict(marker.kwargs)
-    file, is_lossy = options.pop("file", None), options.pop("loss", False)
+    file, is_lossy, given = options.pop("file", None), options.pop("loss", False), options.pop("engines", ())
     try:
         made = [case for case in marker.args if not _is_maker(case)]
         asked = {**options, "checks": (*options["checks"], *LOSS_CHECKS.values())} if is_lossy else options
         chosen = choose(**asked, cases=[_known(metafunc.config, case, case) for case in made])
+        engines = engines_of_test(metafunc.config, given, made)
     except CaseError as error:
         raise pytest.Collector.CollectError(f"{test}: {error}") from error
     metafunc.config.stash[_COUNT] += len(marker.args)
     names = [case.__name__ if _is_maker(case) else case.name for case in marker.args]
     found = [Path(file)] if file else targets(metafunc.config)
     cases = [
-        pytest.param((case, options, {*chosen}), id=name, marks=pytest.mark.xdist_group(name))
+        pytest.param((case, options, {*chosen}, engines), id=name, marks=pytest.mark.xdist_group(name))
         for case, name in zip(marker.args, names, strict=True)
     ]
     metafunc.parametrize("onnx_case", cases, scope="session", indirect=True)
     ids = [file.name if isinstance(file, Path) else str(file) for file in found]
     metafunc.parametrize("onnx_target", found, ids=ids, scope="session", indirect=True)
-    metafunc.parametrize("onnx_check", chosen.values(), ids=chosen, indirect=True)
+    placed = list(in_engines(chosen, engines))
+    checks = [(chosen[id], engine) for id, engine in placed]
+    metafunc.parametrize("onnx_check", checks, ids=[id_in(*each) for each in placed], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -159,12 +170,15 @@ def onnx_case(request: pytest.FixtureRequest) -> ReferenceModel | RefusedCase:
     from onnxproof.checks.run import choose
     from onnxproof.probing.reference import ReferenceModel
 
-    given, options, chosen = request.param
+    given, options, chosen, engines = request.param
     try:
         case = _known(request.config, given() if _is_maker(given) else given, given)
         left_out = {*choose(**options, cases=[case])} - chosen
         if left_out:
             raise CaseError(f"its case states a loss: write @{MARKER}({given.__name__}, loss=True)")
+        if _is_maker(given):
+            require_engines(request.config, case, engines, given)
+        request.config.stash[_ENGINES][case.name] = engines
         asked = request.config.option
         budget = math.inf if asked.onnx_thorough else asked.onnx_budget
         return ReferenceModel(case, budget, asked.onnx_timeout)
@@ -177,26 +191,31 @@ def onnx_conversion(
     request: pytest.FixtureRequest, onnx_case: ReferenceModel | RefusedCase, onnx_target: Target | Path
 ) -> Conversion | RefusedCase:
     """The conversion of a case by an exporter, or the file that is given; pytest drops it after its last check."""
+    from onnxproof.engines.asked import with_defaults
     from onnxproof.exporting.export import warm_up
     from onnxproof.probing.conversion import Conversion, exported
     from onnxproof.probing.files import GivenFile
 
     if isinstance(onnx_case, RefusedCase):
         return onnx_case
+    timeout, asked = request.config.option.onnx_timeout, request.config.stash[_ENGINES][onnx_case.case.name]
+    engines, names = with_defaults(asked), tuple(asked)
     if isinstance(onnx_target, Path):
-        return Conversion(onnx_case, GivenFile(onnx_target), timeout=request.config.option.onnx_timeout)
+        return Conversion(onnx_case, GivenFile(onnx_target), engines, timeout, names)
     if onnx_case.case.file:
         return RefusedCase(onnx_case.case.name, f"give the file that was made of it as @{MARKER}(..., file=...)")
     if request.config.stash[_COUNT] > 1:
         warm_up(onnx_target.exporter)
-    return exported(onnx_case, onnx_target.exporter, onnx_target.opset, timeout=request.config.option.onnx_timeout)
+    return exported(onnx_case, onnx_target.exporter, onnx_target.opset, engines, timeout, names)
 
 
 @pytest.fixture
 def onnx_check(request: pytest.FixtureRequest, onnx_conversion: Conversion | RefusedCase) -> Iterator[BoundCheck]:
     """The check that the test calls; its finding goes to the process that writes results.json."""
     config, node = request.config, request.node
-    bound = BoundCheck(request.param, onnx_conversion, config.option.onnx_report, node.nodeid, config.stash[_REFUSALS])
+    check, engine = request.param
+    placed = onnx_conversion if isinstance(onnx_conversion, RefusedCase) else onnx_conversion.within(engine)
+    bound = BoundCheck(check, placed, config.option.onnx_report, node.nodeid, config.stash[_REFUSALS])
     yield bound
     if isinstance(bound.conversion, RefusedCase):
         node.user_properties.append((REFUSED, msgspec.to_builtins(bound.conversion)))

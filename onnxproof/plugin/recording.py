@@ -19,6 +19,7 @@ from onnxproof.plugin.conversions import FINDING, GRAPHS, REFUSED, Placed
 from onnxproof.plugin.machine import machine
 from onnxproof.plugin.targets import targets
 from onnxproof.results import (
+    CheckResult,
     CheckVerdict,
     Comparison,
     GraphResult,
@@ -157,7 +158,7 @@ class Recorder:
         findings = [each for each in findings if each.case not in refused or each.verdict != CheckVerdict.NOT_JUDGED]
         ledgers = [plugin for plugin in self.config.pluginmanager.get_plugins() if isinstance(plugin, Ledger)]
         return Results.of_run(
-            versions.environment(),
+            versions.environment() | _engines(findings),
             targets(self.config),
             machine() if self.latency else None,
             claims=[claim for ledger in ledgers for claim in ledger.as_results()],
@@ -196,6 +197,16 @@ class Recorder:
             )
         for line in self.lines:
             terminalreporter.write_line(line)
+
+
+def _engines(findings: Sequence[CheckResult]) -> dict[str, str]:
+    """The versions of the engines besides ONNX Runtime and the reference evaluator."""
+    names = [finding.engine for finding in findings if finding.is_elsewhere]
+    if not names:
+        return {}
+    from onnxproof.engines.asked import versions_of
+
+    return versions_of(names)
 
 
 def _place(placed: Placed) -> tuple[str, str, int, int]:

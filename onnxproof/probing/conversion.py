@@ -1,8 +1,9 @@
 """A case's model and its ONNX file, run on the same inputs."""
 
+import copy
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import Array, leaves
 from onnxproof.case import Case
-from onnxproof.engines.base import Engine, EngineError, Session, engine
+from onnxproof.engines.asked import ONNXRUNTIME, REFERENCE, default_engines, unoptimized
+from onnxproof.engines.base import Engine, EngineError, Session
 from onnxproof.engines.forked import EngineProcess
 from onnxproof.graph.facts import Graph
 from onnxproof.graph.load import GraphError
@@ -22,9 +24,6 @@ from onnxproof.probing.files import ExportedFile, GivenFile, OnnxFile
 from onnxproof.probing.reference import JudgedProbe, ReferenceModel
 from onnxproof.results import Parity
 from onnxproof.versions import default_opset
-
-ONNXRUNTIME, UNOPTIMIZED, REFERENCE = "onnxruntime", "unoptimized", "reference"
-"""The engines of a conversion: ONNX Runtime with graph optimization and without, and onnx's reference evaluator."""
 
 MOST_OUTPUTS = 2**28
 """Bytes of outputs that a conversion keeps: what is asked for again after more than these runs again."""
@@ -56,7 +55,8 @@ class Outcome:
 class Conversion:
     """A case's model, its file, and the engines that run the file, each opened once.
 
-    An engine may take `timeout` seconds for a run; without one it runs in this process.
+    `engines` are all by name, `asked` those that it is judged in. `engine` is the one that runs it where none is named.
+    A run may take `timeout` seconds; without one it is in this process.
     """
 
     def __init__(
@@ -65,12 +65,18 @@ class Conversion:
         file: OnnxFile,
         engines: Mapping[str, Engine] | None = None,
         timeout: float | None = SECONDS,
+        asked: Sequence[str] = (ONNXRUNTIME,),
     ) -> None:
         self.model = model
         self.file = file
         self.engines = engines or default_engines()
         self.timeout = timeout
-        self._process = EngineProcess(self.engines, timeout)
+        self.asked = tuple(asked)
+        self.engine = ONNXRUNTIME
+        own = EngineProcess(self.engines, timeout)
+        self._processes = {
+            name: own if name in default_engines() else EngineProcess(self.engines, timeout) for name in self.engines
+        }
         self._sessions: Memo[Session] = Memo(EngineError)
         self._outputs: Memo[dict[str, Array]] = Memo(EngineError, MOST_OUTPUTS, _bytes)
         self._outcomes: dict[tuple[str, str], Outcome] = {}
@@ -99,10 +105,27 @@ class Conversion:
         """Whether the file's outputs must have the model's names: a module may leave them to whoever exported it."""
         return bool(self.file.written_by or self.case.output_names or self.case.file)
 
+    def within(self, engine: str) -> "Conversion":
+        """The same conversion, whose runs are in another of its engines."""
+        other = copy.copy(self)
+        other.engine = engine
+        return other
+
+    @property
+    def elsewhere(self) -> str:
+        """The engine as a clause, "" for ONNX Runtime on the CPU."""
+        return f" in {self.engine}" if self.engine != ONNXRUNTIME else ""
+
+    @property
+    def unoptimized(self) -> str:
+        """The engine without graph optimization; "" if it has none that could be switched off."""
+        twin = unoptimized(self.engine)
+        return twin if twin in self.engines else ""
+
     @property
     def provider(self) -> str:
-        """ONNX Runtime's execution provider."""
-        return getattr(self.engines[ONNXRUNTIME], "provider", "CPUExecutionProvider")
+        """The execution provider, if the engine is ONNX Runtime."""
+        return getattr(self.engines[self.engine], "provider", "CPUExecutionProvider")
 
     def check_seconds(self, is_first: bool = True) -> float:
         """How long all checks take on this machine, about, with a second export; 0 before the model has run."""
@@ -112,7 +135,7 @@ class Conversion:
     def of_file(self, path: str | os.PathLike[str]) -> "Conversion":
         """Another file for the same model, which is not run again."""
         given = GivenFile(path, self.file.opset, self.file.written_by)
-        return Conversion(self.model, given, self.engines, self.timeout)
+        return Conversion(self.model, given, self.engines, self.timeout, self.asked).within(self.engine)
 
     def feeds(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """The inputs that the file asks for, by name. Raises `EngineError` for one that the case does not have."""
@@ -131,24 +154,28 @@ class Conversion:
         found = {name: leaf for name, leaf in leaves(inputs).items() if leaf is not None}
         return {name: _as_array(leaf, asked.get(name) or np.asarray(leaf).dtype.name) for name, leaf in found.items()}
 
-    def run(self, inputs: Mapping[str, Any], engine: str = ONNXRUNTIME) -> dict[str, Array]:
+    def run(self, inputs: Mapping[str, Any], engine: str = "") -> dict[str, Array]:
         """The file's outputs. Raises `EngineError` if the engine refuses the file or the inputs.
 
         Raises `GraphError` before an engine is given an unreadable file: some end the process at it.
         """
         feeds = self.feeds(inputs)
+        engine = engine or self.engine
         return self._sessions.get(engine, lambda: self.open(self.file.path, engine)).run(feeds)
 
-    def open(self, path: str | os.PathLike[str], engine: str = ONNXRUNTIME) -> Session:
+    def open(self, path: str | os.PathLike[str], engine: str = "") -> Session:
         """A file in an engine, which cannot end this process. Raises `EngineError`."""
-        return self._process.open(engine, path)
+        engine = engine or self.engine
+        return self._processes[engine].open(engine, path)
 
-    def outputs(self, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> dict[str, Array]:
+    def outputs(self, judged: JudgedProbe, engine: str = "") -> dict[str, Array]:
         """`run` on a probe; what was asked for last is kept."""
+        engine = engine or self.engine
         return self._outputs.get((judged.probe.id, engine), lambda: self.run(judged.probe.inputs, engine))
 
-    def outcome(self, judged: JudgedProbe, engine: str = ONNXRUNTIME) -> Outcome:
+    def outcome(self, judged: JudgedProbe, engine: str = "") -> Outcome:
         """The outputs on a probe against the model's, by position: names are compared elsewhere."""
+        engine = engine or self.engine
         key = judged.probe.id, engine
         if key not in self._outcomes:
             self._outcomes[key] = self._judge(judged, engine)
@@ -179,22 +206,17 @@ def by_position(
     return (compare_forms if is_lossy else compare)(actual, reference, case)
 
 
-def default_engines(provider: str = "CPUExecutionProvider") -> dict[str, Engine]:
-    """ONNX Runtime with an execution provider, the same without graph optimization, and the reference evaluator."""
-    optimized: Any = engine("onnxruntime", provider=provider)
-    return {ONNXRUNTIME: optimized, UNOPTIMIZED: replace(optimized, optimize=False), REFERENCE: engine("reference")}
-
-
 def exported(
     model: ReferenceModel,
     exporter: str,
     opset: int | None = None,
     engines: Mapping[str, Engine] | None = None,
     timeout: float | None = SECONDS,
+    asked: Sequence[str] = (ONNXRUNTIME,),
 ) -> Conversion:
     """The conversion of a model by an exporter, at torch's default opset unless one is asked for."""
     file = ExportedFile(model, exporter, opset or default_opset(exporter), timeout)
-    return Conversion(model, file, engines, timeout)
+    return Conversion(model, file, engines, timeout, asked)
 
 
 def _bytes(outputs: Mapping[str, Array]) -> int:

@@ -75,7 +75,7 @@ def _of_conversions(runs: Sequence[Run]) -> list[Phrase]:
     failing = [each for each in found if each.item.fails]
     failures = sum(len(each.runs) for each in failing)
     worst = failing[0].item if failures == 1 else None
-    checks = ", ".join(finding.check for finding in worst.failing) if worst else ""
+    checks = ", ".join(finding.name for finding in worst.failing) if worst else ""
     unsure = sum(len(each.runs) for each in found if each.item.undecided)
     undecided = [Phrase(", "), Phrase(_number(unsure, "is undecided", "are undecided"), "known")] if unsure else []
     if worst and checked == 1:

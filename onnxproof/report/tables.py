@@ -146,13 +146,17 @@ def _is_in_repro(graph: GraphResult, run: Run) -> bool:
 
 @dataclass(frozen=True)
 class CheckedConversion:
-    """The findings of one conversion, first those that fail, the graph of its file if it was kept, and its losses."""
+    """The findings of one conversion, first those that fail, the graph of its file if it was kept, and its losses.
+
+    `ran` are the checks with their engines in the order in which they ran.
+    """
 
     case: str
     made: str
     findings: tuple[CheckResult, ...]
     graph: GraphResult | None = None
     losses: FileLosses | None = None
+    ran: tuple[tuple[str, str], ...] = ()
 
     @property
     def name(self) -> str:
@@ -179,12 +183,26 @@ class CheckedConversion:
 
     @property
     def exceptions(self) -> list[tuple[CheckResult, list[str]]]:
-        """The findings that do not hold, each with its check; checks with the same text are together."""
+        """The findings that do not hold, each with its check and engine; those with the same text are together."""
         groups: dict[CheckResult, list[str]] = {}
         for finding in self.findings:
             if finding.verdict != CheckVerdict.HOLDS:
-                groups.setdefault(replace(finding, check="", figure=""), []).append(finding.check)
+                groups.setdefault(replace(finding, check="", figure="", engine=""), []).append(finding.name)
         return list(groups.items())
+
+    @property
+    def engines(self) -> list[str]:
+        """The engines that it was checked in, in that order; none for ONNX Runtime on the CPU alone."""
+        if not any(finding.is_elsewhere for finding in self.findings):
+            return []
+        return [engine for engine in dict.fromkeys(engine for _, engine in self.ran) if engine]
+
+    @property
+    def by_engine(self) -> list[tuple[str, list[CheckResult | None]]]:
+        """Each check of what the file does in an engine, with its finding in each of `engines`."""
+        found = {(finding.check, finding.engine): finding for finding in self.findings if finding.engine}
+        checks = dict.fromkeys(check for check, engine in self.ran if engine)
+        return [(check, [found.get((check, engine)) for engine in self.engines]) for check in checks]
 
     @property
     def fails(self) -> bool:
@@ -216,11 +234,12 @@ def _conversions(run: Run) -> Iterator[CheckedConversion]:
         groups.setdefault(key, []).append(_without_folders(finding))
     for (case, exporter, file, opset), findings in groups.items():
         made = (exporter or Path(file).name) + (f", opset {opset}" if opset else "")
+        ran = tuple((finding.check, finding.engine) for finding in findings)
         findings.sort(key=lambda finding: _ORDER.index(finding.verdict))
         folders = {finding.repro for finding in findings if finding.repro}
         graphs = (graph for graph in run.results.graphs if graph.file.rpartition("/")[0] in folders)
         of_file = (each for each in run.results.losses if each.conversion == (case, exporter, file, opset))
-        yield CheckedConversion(case, made, tuple(findings), next(graphs, None), next(of_file, None))
+        yield CheckedConversion(case, made, tuple(findings), next(graphs, None), next(of_file, None), ran)
 
 
 def _without_folders(finding: CheckResult) -> CheckResult:

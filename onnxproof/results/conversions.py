@@ -15,7 +15,8 @@ class CheckResult:
     for, null if none was. `check` is the id, `verdict` what it says. `figure` is what was measured, `problem` what is
     wrong or why nothing was judged, `advice` what to do, `evidence` a fact behind it, each as text or "". `repro` is a
     folder beside results.json whose repro.py shows the failure, or "". `node` is the first output of the node that
-    fails, by name, "" if none is known.
+    fails, by name, "" if none is known. `engine` is the one that the file ran in, by name, "" for a check of the file
+    itself.
     """
 
     case: str
@@ -30,6 +31,17 @@ class CheckResult:
     evidence: str = ""
     repro: str = ""
     node: str = ""
+    engine: str = ""
+
+    @property
+    def name(self) -> str:
+        """The check, and the engine if that is not ONNX Runtime on the CPU."""
+        return f"{self.check} in {self.engine}" if self.is_elsewhere else self.check
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the file ran in another engine than ONNX Runtime on the CPU."""
+        return self.engine not in ("", "onnxruntime")
 
     @property
     def conversion(self) -> str:

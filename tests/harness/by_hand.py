@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from onnxproof.case import Case
 from onnxproof.checks.check import Check, judge
+from onnxproof.engines.asked import default_engines
 from onnxproof.findings import Finding
-from onnxproof.probing.conversion import Conversion, default_engines
+from onnxproof.probing.conversion import Conversion
 
 ROWS = np.linspace(-3, 4, 24, dtype=np.float32).reshape(6, 4)
 FACTOR = np.array([2], np.float32)

@@ -500,13 +500,13 @@ class TestOptions:
 
     def test_provider(self, refusal):
         """An unknown provider is refused; the known ones are listed, the nearest suggested."""
-        reason = refusal("models.py:double", "--provider", "CPUExecutionProvidr")
-        assert reason.startswith("--provider: onnxruntime has no CPUExecutionProvidr; it has ")
+        reason = refusal("models.py:double", "--engine", "onnxruntime:CPUExecutionProvidr")
+        assert reason.startswith("--engine: onnxruntime has no CPUExecutionProvidr; it has ")
         assert reason.endswith(", did you mean 'CPUExecutionProvider'?")
 
     def test_no_near_provider(self, refusal):
         """None is suggested that only ends alike."""
-        assert "did you mean" not in refusal("models.py:double", "--provider", "TensorrtExecutionProvider")
+        assert "did you mean" not in refusal("models.py:double", "--engine", "onnxruntime:TensorrtExecutionProvider")
 
     def test_exporter(self, capsys):
         """An unknown exporter is refused, and the nearest is suggested."""

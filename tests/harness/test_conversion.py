@@ -10,13 +10,15 @@ import torch
 from torch import nn
 
 from onnxproof.case import Case
+from onnxproof.engines.asked import default_engines
 from onnxproof.engines.base import EngineError
+from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError
 from onnxproof.parity.compare import Reference
 from onnxproof.probing import conversion as module
 from onnxproof.probing import files
-from onnxproof.probing.conversion import Conversion, by_position, default_engines, exported
+from onnxproof.probing.conversion import Conversion, by_position, exported
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import TORCHSCRIPT, default_opset
@@ -316,7 +318,8 @@ class TestConversion:
     def test_provider(self, right):
         """The provider is ONNX Runtime's; an engine without one runs on the CPU."""
         assert right.provider == "CPUExecutionProvider"
-        assert Conversion(right.model, right.file, default_engines("Odd")).provider == "Odd"
+        odd = Conversion(right.model, right.file, default_engines() | {"odd": OnnxRuntime("Odd")})
+        assert odd.within("odd").provider == "Odd"
         assert in_engines(right, onnxruntime=FakeEngine(dict)).provider == "CPUExecutionProvider"
 
 
@@ -324,13 +327,10 @@ class TestEngines:
     """A conversion has three engines."""
 
     def test_default(self):
-        """ONNX Runtime is there with and without graph optimization, on the same provider."""
-        engines = default_engines("Odd")
+        """ONNX Runtime is there with and without graph optimization."""
+        engines = default_engines()
         assert [engine.name for engine in engines.values()] == ["onnxruntime", "onnxruntime", "onnx reference"]
-        assert [(engines[name].provider, engines[name].optimize) for name in ("onnxruntime", "unoptimized")] == [
-            ("Odd", True),
-            ("Odd", False),
-        ]
+        assert [engines[name].optimize for name in ("onnxruntime", "unoptimized")] == [True, False]
         assert engines["reference"].version == onnx.__version__
 
     def test_given(self, right):

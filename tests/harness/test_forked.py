@@ -17,9 +17,10 @@ from onnxproof.case import Case
 from onnxproof.checks.check import judge
 from onnxproof.checks.interface import exports
 from onnxproof.checks.values import same_values
+from onnxproof.engines.asked import default_engines
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.onnxruntime import OnnxRuntime
-from onnxproof.probing.conversion import Conversion, default_engines, exported
+from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import TORCHSCRIPT
 from tests.harness.by_hand import ROWS

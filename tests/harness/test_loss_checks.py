@@ -12,9 +12,10 @@ from onnx.parser import parse_model
 import onnxproof
 from onnxproof import CaseError, CheckVerdict
 from onnxproof.checks.check import judge
+from onnxproof.checks.engines import engines_agree, optimizer_neutral
 from onnxproof.checks.loss import loss_kept
 from onnxproof.checks.run import CHECKS, LOSS_CHECKS, choose
-from onnxproof.checks.values import engines_agree, optimizer_neutral, same_values, same_values_unseen
+from onnxproof.checks.values import same_values, same_values_unseen
 from onnxproof.cli import main
 from onnxproof.report.page import page
 from onnxproof.report.runs import Run

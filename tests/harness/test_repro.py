@@ -11,8 +11,9 @@ from torch import nn
 
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
+from onnxproof.checks.engines import engines_agree, optimizer_neutral
 from onnxproof.checks.interface import dims_kept, inputs_kept, opset_kept, outputs_kept, shapes_honest, well_formed
-from onnxproof.checks.values import engines_agree, inputs_live, optimizer_neutral, same_values, same_values_unseen
+from onnxproof.checks.values import inputs_live, same_values, same_values_unseen
 from onnxproof.findings import Finding
 from onnxproof.locating.repro import write_repro
 from onnxproof.probing.conversion import Conversion

@@ -10,7 +10,6 @@ from onnxproof.case import CaseError
 from onnxproof.checks.check import CheckError, id_of, judge
 from onnxproof.checks.run import CHECKS, choose, conversions, findings, run, with_repro
 from onnxproof.checks.values import same_values
-from onnxproof.probing.conversion import default_engines
 from onnxproof.results import CheckVerdict
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT, default_opset
 from tests.harness.by_hand import FILE, FakeEngine, edited, scale_case
@@ -109,15 +108,13 @@ class TestConversions:
 
     def test_chosen(self):
         """Exporters are taken once, at the opset and in the engines asked for."""
-        engines = default_engines()
-        (found,) = conversions(scale_case(), [TORCHSCRIPT, TORCHSCRIPT], 13, engines=engines)
-        assert (found.file.exporter, found.file.opset, found.engines is engines) == (TORCHSCRIPT, 13, True)
+        (found,) = conversions(scale_case(), [TORCHSCRIPT, TORCHSCRIPT], 13, engines=["reference", "reference"])
+        assert (found.file.exporter, found.file.opset, found.asked) == (TORCHSCRIPT, 13, ("reference",))
 
     def test_file(self, file):
         """A file is one conversion, held to an opset if one is given."""
-        engines = default_engines()
-        (found,) = conversions(scale_case(), opset=17, file=file, engines=engines)
-        assert (found.file.path, found.file.opset, found.engines is engines) == (file, 17, True)
+        (found,) = conversions(scale_case(), opset=17, file=file, engines=["reference"])
+        assert (found.file.path, found.file.opset, found.asked) == (file, 17, ("reference",))
 
     def test_both(self, file):
         """A given file cannot be exported."""
@@ -158,9 +155,15 @@ class TestFindings:
 
     def test_engines(self, file):
         """The given engines are used."""
-        engines = default_engines() | {"onnxruntime": FakeEngine(lambda inputs: dict.fromkeys("abc", inputs["x"]))}
-        (found,) = run(scale_case(), only=["same-values"], file=file, engines=engines)
-        assert "3 outputs" in found.problem
+        engine = FakeEngine(lambda inputs: dict.fromkeys("abc", inputs["x"]))
+        found = run(scale_case(engines=[engine]), only=["same-values"], file=file)
+        found += run(scale_case(), only=["same-values"], file=file, engines=["onnxruntime", engine])
+        assert [(each.engine, each.verdict) for each in found] == [
+            ("fake", CheckVerdict.FAILS),
+            ("onnxruntime", CheckVerdict.HOLDS),
+            ("fake", CheckVerdict.FAILS),
+        ]
+        assert all("3 outputs" in each.problem for each in found if each.engine == "fake")
 
     def test_expected(self, file):
         """An unknown check that a case expects to fail is refused."""

@@ -1,0 +1,77 @@
+"""Checks of one file in two engines, or in two modes of one."""
+
+from collections.abc import Sequence
+
+from onnxproof._internal.texts import one_line
+from onnxproof._internal.trees import count_values
+from onnxproof.checks.check import CheckError, NotJudgedError
+from onnxproof.checks.engine_loss import engine_loss
+from onnxproof.checks.figures import apart, figure_of
+from onnxproof.checks.values import failing_run, require_judged, require_repeats
+from onnxproof.engines.asked import REFERENCE
+from onnxproof.probing.conversion import Conversion
+from onnxproof.probing.reference import JudgedProbe
+
+
+def optimizer_neutral(conversion: Conversion) -> str:
+    """The file has the same outputs with ONNX Runtime's graph optimization on and off."""
+    require_repeats(conversion)
+    if not conversion.unoptimized:
+        raise NotJudgedError(f"it is about ONNX Runtime, and {conversion.engine} is asked for")
+    largest, is_judged = 0.0, False
+    for judged in conversion.model.judged:
+        on, off = (conversion.outcome(judged, name) for name in (conversion.engine, conversion.unoptimized))
+        if on.is_right != off.is_right:
+            wrong = on if off.is_right else off
+            raise CheckError(
+                f"on {judged.probe.id} it is right only with optimization {'off' if off.is_right else 'on'}: "
+                f"{wrong.wrong.problem}",
+                "Lower ONNX Runtime's graph_optimization_level, and report the model to onnxruntime.",
+                run=failing_run(conversion, judged, conversion.engine if off.is_right else conversion.unoptimized),
+            )
+        if on.is_right:
+            is_judged = True
+            largest = max(largest, apart(conversion, judged, conversion.unoptimized))
+    if not is_judged:
+        raise NotJudgedError("it is wrong with and without: see same-values")
+    return f"{largest:.2g} apart"
+
+
+def engines_agree(conversion: Conversion) -> str:
+    """The file has the same outputs in the ONNX reference evaluator."""
+    require_repeats(conversion)
+    if conversion.engine == REFERENCE:
+        raise NotJudgedError("it is the reference evaluator itself")
+    smallest, traced = _smallest(conversion.model.judged), conversion.model.traced
+    right = [each for each in conversion.model.judged if conversion.outcome(each).is_right]
+    asked = [smallest, _smallest(right) if right else traced]
+    judged = next((each for each in asked if each in right or conversion.outcome(each, REFERENCE).is_right), None)
+    if judged is None:
+        raise NotJudgedError("it is wrong in both: see same-values")
+    theirs, ours = (conversion.outcome(judged, name) for name in (REFERENCE, conversion.engine))
+    if theirs.refusal:
+        does = "is not asked" if theirs.is_left_out else "does not run it"
+        raise NotJudgedError(f"the reference evaluator {does}: {one_line(theirs.refusal)}")
+    if not theirs.is_right and conversion.original and conversion.model.differs_in_reference(judged):
+        raise NotJudgedError("the original itself has another result in the reference evaluator")
+    if not theirs.is_right:
+        raise CheckError(
+            f"on {judged.probe.id} the reference evaluator has another result: {theirs.wrong.problem}",
+            "Run the file in the engine that you deploy to: it may mean something else there.",
+            run=failing_run(conversion, judged, REFERENCE),
+        )
+    if not ours.is_right:
+        raise CheckError(
+            f"on {judged.probe.id} the reference evaluator is right, {conversion.engine} is not: {ours.wrong.problem}",
+            f"Try another opset or provider, and report the model to {conversion.engine}.",
+            run=failing_run(conversion, judged),
+        )
+    if conversion.case.loss:
+        return engine_loss(conversion, judged)
+    require_judged(theirs.parities)
+    return figure_of(conversion, theirs.parities)
+
+
+def _smallest(found: Sequence[JudgedProbe]) -> JudgedProbe:
+    """The probe with the fewest values, if possible without a size of 1."""
+    return min(found, key=lambda j: (1 in j.probe.sizes.values(), count_values(j.probe.inputs)))

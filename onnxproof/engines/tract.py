@@ -1,0 +1,81 @@
+"""tract, an engine written in Rust for small devices."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import tract
+
+from onnxproof.engines.base import EngineError, Session, ask, require_names, version_of
+from onnxproof.graph.facts import Graph, read_graph
+
+if TYPE_CHECKING:
+    from onnxproof._internal.trees import Array
+
+_TYPES = {
+    "bool": "bool",
+    "float16": "f16",
+    "float32": "f32",
+    "float64": "f64",
+    **{f"int{bits}": f"i{bits}" for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}": f"u{bits}" for bits in (8, 16, 32, 64)},
+}
+"""What tract calls the dtypes that it knows."""
+
+
+@dataclass(frozen=True)
+class Tract:
+    """tract on the CPU. A file that it cannot plan for sizes that are free is planned for those of each run."""
+
+    name = "tract"
+    forkable = True
+
+    @property
+    def version(self) -> str:
+        """The installed version."""
+        return version_of(self.name)
+
+    def open(self, path: str | os.PathLike[str]) -> Session:
+        """Raises `EngineError` for a file that tract refuses to read."""
+        graph = ask(self.name, read_graph, path)
+        _ask(tract.onnx().load, path)
+        return _Session(graph, path)
+
+
+class _Session:
+    def __init__(self, graph: Graph, path: str | os.PathLike[str]) -> None:
+        self._graph, self._path = graph, path
+        self._planned: dict[tuple[str, ...], Any] = {}
+
+    def run(self, inputs: "Mapping[str, Array]") -> "dict[str, Array]":
+        names = self._graph.input_names
+        require_names(Tract.name, inputs, names)
+        found = _ask(self._run, [inputs[name] for name in names])
+        return dict(zip(self._graph.output_names, found, strict=True))
+
+    def _run(self, arrays: "list[Array]") -> "list[Array]":
+        if not self._planned:
+            with suppress(tract.TractError):
+                self._planned[()] = self._plan(())
+        facts = tuple(",".join([*map(str, array.shape), _TYPES[array.dtype.name]]) for array in arrays)
+        if not {(), facts} & {*self._planned}:
+            self._planned = {facts: self._plan(facts)}
+        (plan,) = self._planned.values()
+        return [found.to_numpy() for found in plan.run(arrays)]
+
+    def _plan(self, facts: Sequence[str]) -> Any:
+        """The file for inputs of these sizes, or of those that it declares."""
+        model = tract.onnx().load(self._path)
+        places = {model.input_name(place): place for place in range(model.input_count())}
+        for name, fact in zip(self._graph.input_names, facts, strict=False):
+            model.set_input_fact(places[name], fact)
+        return model.into_model().into_runnable()
+
+
+def _ask(call: Callable[..., Any], *args: Any) -> Any:
+    try:
+        return ask(Tract.name, call, *args)
+    except EngineError as error:
+        raise EngineError(str(error).partition("Stack backtrace:")[0].strip()) from error.__cause__

@@ -110,12 +110,13 @@ def _beside_onnxruntime(check: Check, conversion: Conversion, texts: dict[str, A
     if verdict == CheckVerdict.FAILS:
         same = {name: own[name] for name in ("advice", "evidence", "node")}
         return same | {"problem": f"{problem}; ONNX Runtime on the CPU fails, too: {own['problem']}"}
-    found = known(engine, problem)
+    found = known(engine, problem, {value.dtype for value in (*conversion.graph.inputs, *conversion.graph.outputs)})
+    fact = f"Known of {found.engine}: {found.fact[0].lower()}{found.fact[1:]} {found.link}" if found else ""
     says = "is right" if verdict == CheckVerdict.HOLDS else f"cannot tell: {own['problem']}"
     return {
         "problem": f"{problem}; ONNX Runtime on the CPU {says}",
         "advice": found.advice if found else f"Deploy to another engine, and report the model to {engine}.",
-        "evidence": f"Known of {found.engine}: {found.fact} {found.link}".rstrip() if found else "",
+        "evidence": fact.rstrip(),
     }
 
 

@@ -1,6 +1,7 @@
 """What engines are known to do otherwise than ONNX says, or not to do: why a right file fails in one of them."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -8,31 +9,86 @@ from dataclasses import dataclass
 class Known:
     """A failing of an engine, or of one of its options (`opencv:classic`): a `fact`, and what to do instead.
 
-    A finding whose problem the regular expression `shows` matches is explained by it. `link` is a public page on it.
+    It explains a finding whose problem the regular expression `shows` matches; if `dtype` is stated, of a file that has
+    an input or an output of it. `link` is a public page on it.
     """
 
     engine: str
-    shows: str
     fact: str
+    shows: str
     advice: str
+    dtype: str = ""
     link: str = ""
 
 
+_NEW_ENGINE = "Use OpenCV's new engine, which OpenCV 5 has, or another engine."
+_FLOAT32 = "Export the model in float32, or deploy it to another engine."
+
 KNOWN: tuple[Known, ...] = (
     Known(
-        "opencv:classic",
-        r"isDynamicShape|layer_id\.find\(node_proto\.input\(i\)\) == layer_id\.end\(\)",
-        "it refuses a shape that is computed in the file.",
-        "Use OpenCV's new engine, which OpenCV 5 has, or export for fixed sizes.",
-        "https://github.com/opencv/opencv/wiki/OE-5.-DNN-engine",
+        "openvino",
+        "It computes float64 in float32.",
+        r"apart, .* allowed",
+        _FLOAT32,
+        dtype="float64",
+        link="https://docs.openvino.ai/2024/openvino-workflow/running-inference/inference-devices-and-modes/"
+        "cpu-device.html",
     ),
+    Known(
+        "openvino",
+        "It computes int64 in 32 bits: larger values are lost.",
+        r"expected -?\d{10}",
+        "Keep integers below 2³¹, or deploy the file to another engine.",
+        dtype="int64",
+        link="https://github.com/openvinotoolkit/openvino/issues/35823",
+    ),
+    Known(
+        "opencv",
+        "It computes int64 in 32 bits: larger values are lost.",
+        r"expected -?\d{10}",
+        "Keep integers below 2³¹, or deploy the file to another engine.",
+        dtype="int64",
+    ),
+    Known(
+        "opencv",
+        "Its matrix products in float64 are wrong.",
+        r"not finite|apart, .* allowed",
+        _FLOAT32,
+        dtype="float64",
+    ),
+    Known("opencv", "It gives float16 outputs in float32.", r"dtype float32, expected float16", _FLOAT32),
+    Known("opencv", "It takes no bfloat16.", r"blob data type = bfloat16 is not supported", _FLOAT32),
+    Known(
+        "opencv:classic",
+        "It refuses a shape that is computed in the file.",
+        r"isDynamicShape|layer_id\.find\(node_proto\.input\(i\)\) == layer_id\.end\(\)",
+        f"{_NEW_ENGINE} For fixed sizes an exporter writes them as numbers.",
+    ),
+    Known("opencv:classic", "It has no cubic Resize.", r"'interpolation' is cubic", _NEW_ENGINE),
+    Known("opencv:classic", "It has no control flow.", r"'Graph' is not supported", _NEW_ENGINE),
+    Known("opencv:classic", "It computes no float16 on a CPU.", r"\(CV_16FC1\)", _NEW_ENGINE),
+    Known(
+        "tract",
+        "It plans every size before a run, and refuses one that depends on the values of an input.",
+        r"Neither sizes nor scales makes sense|shape input is variable",
+        "Make the input a number of the model, or deploy the file to another engine.",
+    ),
+    Known(
+        "tract",
+        "It plans a free size as a number, and refuses a file that names the size inside.",
+        r"Impossible to unify Sym",
+        "Export the file for fixed sizes, or deploy it to another engine.",
+    ),
+    Known("tract", "It has no Loop.", r"Unimplemented\(Loop\)", "Write the loop out, or deploy to another engine."),
+    Known("tract", "It takes no bfloat16.", r"Unknown DatumType Bfloat16", _FLOAT32),
 )
 
 
-def known(engine: str, problem: str) -> Known | None:
-    """The failing of an engine that explains a problem; None if none is known."""
-    return next((each for each in KNOWN if _is_of(each, engine) and re.search(each.shows, problem)), None)
+def known(engine: str, problem: str, dtypes: Collection[str] = ()) -> Known | None:
+    """The failing of an engine that explains a problem of a file with inputs and outputs of `dtypes`, if one does."""
+    fits = (each for each in KNOWN if each.engine in (engine, engine.partition(":")[0]))
+    return next((each for each in fits if _explains(each, problem, dtypes)), None)
 
 
-def _is_of(each: Known, engine: str) -> bool:
-    return each.engine in (engine, engine.partition(":")[0])
+def _explains(each: Known, problem: str, dtypes: Collection[str]) -> bool:
+    return bool(re.search(each.shows, problem)) and (not each.dtype or each.dtype in dtypes)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import ml_dtypes
 import openvino
 
 from onnxproof.engines.base import EngineError, Session, ask, require_names, threads
@@ -60,4 +61,9 @@ class _Session:
     def run(self, inputs: "Mapping[str, Array]") -> "dict[str, Array]":
         require_names(self._name, inputs, self._graph.input_names)
         outputs = ask(self._name, self._compiled, dict(inputs))
-        return {name: outputs[name] for name in self._graph.output_names}
+        return {name: self._typed(name, outputs[name]) for name in self._graph.output_names}
+
+    def _typed(self, name: str, array: "Array") -> "Array":
+        """OpenVINO hands over the bits of bfloat16 as float16, since numpy has no such type."""
+        is_bfloat16 = self._compiled.output(name).element_type == openvino.Type.bf16
+        return array.view(ml_dtypes.bfloat16) if is_bfloat16 else array

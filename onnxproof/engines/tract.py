@@ -71,6 +71,8 @@ class _Session:
         places = {model.input_name(place): place for place in range(model.input_count())}
         for name, fact in zip(self._graph.input_names, facts, strict=False):
             model.set_input_fact(places[name], fact)
+        for place in range(model.output_count() if facts else 0):
+            model.set_output_fact(place, None)  # they have names of free sizes
         return model.into_model().into_runnable()
 
 

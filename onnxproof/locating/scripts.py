@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import ml_dtypes
+
 from onnxproof._internal.trees import leaves
 from onnxproof.engines.asked import REFERENCE, UNOPTIMIZED
 from onnxproof.findings import FailingRun, Finding
@@ -164,7 +166,8 @@ def can_show(finding: Finding, run: FailingRun) -> bool:
     """Whether a script is known that runs the engine by itself."""
     is_shown = run.engine.startswith(("onnxruntime", UNOPTIMIZED)) or run.engine == REFERENCE
     needs_onnxruntime = finding.check == "shapes-honest" or finding.check in _OF_THE_FILE
-    return is_shown or (base_of(run.engine) in OTHERS and not needs_onnxruntime)
+    is_numpys = all(array.dtype != ml_dtypes.bfloat16 for array in run.inputs.values())
+    return is_shown or (base_of(run.engine) in OTHERS and is_numpys and not needs_onnxruntime)
 
 
 def script(conversion: Conversion, finding: Finding, run: FailingRun) -> str:

@@ -53,6 +53,8 @@ class Session:
                 array = feeds[model.input_name(place)]
                 kind = {"bool": "bool"}.get(array.dtype.name, f"{array.dtype.kind}{8 * array.dtype.itemsize}")
                 model.set_input_fact(place, ",".join([*map(str, array.shape), kind]))
+            for place in range(model.output_count()):
+                model.set_output_fact(place, None)
             plan = model.into_model().into_runnable()
         return [found.to_numpy() for found in plan.run(list(feeds.values()))]
 

@@ -380,9 +380,15 @@ class TestKnown:
     def test_explains(self, monkeypatch):
         """A finding that it explains says so, with what to do instead."""
         problem = "on traced: it does not run: (-215:Assertion failed) !isDynamicShape in function 'parseShape'"
-        assert known("opencv:classic", problem).fact == "it refuses a shape that is computed in the file."
+        assert known("opencv:classic", problem).fact == "It refuses a shape that is computed in the file."
         assert known("opencv:new", problem) is None
         assert known("opencv:classic", "on traced: 3 at (0, 1), expected 4") is None
+
+    def test_dtype(self):
+        """One of a dtype explains nothing in a file without it."""
+        problem = "output y: 1.0 at (0,), expected 1.5: 0.5 apart, 1e-13 allowed"
+        assert known("openvino", problem, {"float64"}).fact == "It computes float64 in float32."
+        assert known("openvino", problem, {"float32"}) is None
 
     @pytest.mark.parametrize("each", KNOWN, ids=lambda each: f"{each.engine}-{each.fact[:30]}")
     def test_whole(self, each):

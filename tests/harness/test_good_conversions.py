@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from onnxproof.checks import CHECKS
+from onnxproof.checks import CHECKS, judge
+from onnxproof.checks.check import IN_EACH_ENGINE
+from onnxproof.engines.asked import engines_of, with_defaults
 from onnxproof.engines.torch import TorchModel
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
@@ -65,3 +67,25 @@ def test_no_false_alarm(good, exporter):
     assert {finding.check: finding.verdict for finding in findings(conversion)} == dict.fromkeys(
         CHECKS, CheckVerdict.HOLDS
     )
+
+
+OPENVINO = "openvino"
+FAILS_IN_OPENVINO = {"float64": "It computes float64 in float32."}
+"""The good conversions that OpenVINO gets wrong, with the failing of `onnxproof.engines.known` that explains it."""
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("good", "exporter"), [pytest.param(*pair, id=f"{pair[0].id}-{pair[1]}") for pair in GOOD_PAIRS]
+)
+def test_openvino(good, exporter):
+    """Every check of values holds in OpenVINO, or fails for the reason that is known of it."""
+    pytest.importorskip(OPENVINO, reason="OpenVINO is not installed: pip install openvino")
+    engines = with_defaults(engines_of([OPENVINO]))
+    conversion = exported(ReferenceModel(good.make()), exporter, good.opset, engines, asked=[OPENVINO])
+    found = [judge(CHECKS[id], conversion.within(OPENVINO)) for id in IN_EACH_ENGINE if id in CHECKS]
+    failing = [finding for finding in found if finding.verdict == CheckVerdict.FAILS]
+    reason = FAILS_IN_OPENVINO.get(good.id, "")
+    assert bool(failing) == bool(reason)
+    assert all(reason[1:] in finding.evidence for finding in failing)
+    assert all(finding.verdict == CheckVerdict.HOLDS for finding in found if finding not in failing)

@@ -1,0 +1,162 @@
+"""What engines are known to do otherwise is what they do, as a small file shows, and a script without onnxproof."""
+
+import shutil
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import ml_dtypes
+import numpy as np
+import onnx
+import pytest
+from onnx.parser import parse_model
+
+from onnxproof import Case, check
+from onnxproof.engines.known import KNOWN
+from onnxproof.results import CheckVerdict
+from tests import facts
+
+HEADER = '<ir_version: 8, opset_import: ["": 18]> '
+ROWS = np.linspace(-3, 4, 12, dtype=np.float32).reshape(3, 4)
+IMAGE = np.random.default_rng(0).random((1, 1, 6, 8), np.float32)
+SCALES = np.array([1, 1, 2, 2], np.float32)
+CUBIC = '<mode = "cubic", cubic_coeff_a = -0.75, coordinate_transformation_mode = "pytorch_half_pixel">'
+BRANCHES = (
+    "g (float[3, 4] x, bool[1] b) => (float[3, 4] y) { y = If (b) <"
+    "then_branch = t () => (float[3, 4] p) { p = Add (x, x) }, "
+    "else_branch = e () => (float[3, 4] q) { q = Neg (x) }> }"
+)
+LOOP = (
+    "g (float[3, 4] x, int64 n, bool b) => (float[3, 4] y) { y = Loop (n, b, x) <"
+    "body = l (int64 i, bool go, float[3, 4] s) => (bool on, float[3, 4] t) { on = Identity (go) t = Add (s, s) }> }"
+)
+RESIZE = (
+    'g (float[1, 1, 6, 8] x, float[4] scales) => (float[1, 1, a, b] y) { y = Resize <mode = "nearest"> (x, , scales) }'
+)
+SHOWN = {
+    ("openvino", "It computes float64 in float32."): (
+        "g (double[n, 4] x) => (double[n, 4] y) <double third = {0.3333333333333333}> { y = Mul (x, third) }",
+        {"x": ROWS.astype(np.float64)},
+    ),
+    ("openvino", "It computes int64 in 32 bits: larger values are lost."): (
+        "g (int64[n, 4] x) => (int64[n, 4] y) { y = Add (x, x) }",
+        {"x": (ROWS * 2**40).astype(np.int64)},
+    ),
+    ("opencv", "It computes int64 in 32 bits: larger values are lost."): (
+        "g (int64[n, 4] x) => (int64[n, 4] y) { y = Add (x, x) }",
+        {"x": (ROWS * 2**40).astype(np.int64)},
+    ),
+    ("opencv", "Its matrix products in float64 are wrong."): (
+        "g (double[n, 4] x) => (double[n, 2] y) <double[4, 2] w = {1.5, 2, 3, 4, 5, 6, 7, 8.25}> { y = MatMul (x, w) }",
+        {"x": ROWS.astype(np.float64)},
+    ),
+    ("opencv", "It gives float16 outputs in float32."): (
+        "g (float16[n, 4] x) => (float16[n, 4] y) { y = Add (x, x) }",
+        {"x": ROWS.astype(np.float16)},
+    ),
+    ("opencv", "It takes no bfloat16."): (
+        "g (bfloat16[n, 4] x) => (float[n, 4] y) { y = Cast <to = 1> (x) }",
+        {"x": ROWS.astype(ml_dtypes.bfloat16)},
+    ),
+    ("opencv:classic", "It refuses a shape that is computed in the file."): (
+        RESIZE,
+        {"x": IMAGE, "scales": SCALES},
+    ),
+    ("opencv:classic", "It has no cubic Resize."): (
+        f"g (float[1, 1, 6, 8] x) => (float[1, 1, 12, 16] y) <float[4] s = {{1, 1, 2, 2}}> "
+        f"{{ y = Resize {CUBIC} (x, , s) }}",
+        {"x": IMAGE},
+    ),
+    ("opencv:classic", "It has no control flow."): (BRANCHES, {"x": ROWS, "b": np.array([True])}),
+    ("opencv:classic", "It computes no float16 on a CPU."): (
+        "g (float16[3, 4] x) => (float16[3, 2] y) <float16[4, 2] w = {1, 2, 3, 4, 5, 6, 7, 8}> { y = MatMul (x, w) }",
+        {"x": ROWS.astype(np.float16)},
+    ),
+    ("tract", "It plans every size before a run, and refuses one that depends on the values of an input."): (
+        RESIZE,
+        {"x": IMAGE, "scales": SCALES},
+    ),
+    ("tract", "It has no Loop."): (LOOP, {"x": ROWS, "n": np.array(3), "b": np.array(True)}),
+    ("tract", "It takes no bfloat16."): (
+        "g (bfloat16[n, 4] x) => (float[n, 4] y) { y = Cast <to = 1> (x) }",
+        {"x": ROWS.astype(ml_dtypes.bfloat16)},
+    ),
+}
+"""A right file that shows each failing, by the engine and the fact."""
+
+NOT_SHOWN = {("tract", "It plans a free size as a number, and refuses a file that names the size inside.")}
+"""What only files of torch.export show."""
+
+
+def found_in(engine, text, inputs, **options):
+    """The finding of `same-values` on a file that is judged by itself."""
+    onnx.save(parse_model(HEADER + text), "model.onnx")
+    (found,) = check(Case("model.onnx", inputs), file="model.onnx", only=["same-values"], engines=[engine], **options)
+    return found
+
+
+def needs(engine):
+    """Skips where an engine, or OpenCV 5, is not installed."""
+    base = engine.partition(":")[0]
+    if base == "opencv":
+        return pytest.mark.skipif(not facts.opencv_runs_dynamic_shapes, reason="OpenCV 4 does otherwise")
+    return pytest.mark.skipif(find_spec(base) is None, reason=f"{base} is not installed: pip install {base}")
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_one():
+    """Each known failing is shown here, or by a file that takes an export."""
+    assert {(each.engine, each.fact) for each in KNOWN} == {*SHOWN, *NOT_SHOWN}
+
+
+@pytest.mark.parametrize(
+    "shown", [pytest.param(shown, marks=needs(shown[0]), id=f"{shown[0]}-{shown[1][:40]}") for shown in SHOWN]
+)
+class TestShown:
+    """A right file fails in the engine, for the reason that is known, and holds in ONNX Runtime."""
+
+    def test_finding(self, shown):
+        """The finding says what is known of the engine."""
+        engine, fact = shown
+        found = found_in(engine, *SHOWN[shown])
+        assert (found.verdict, found.engine) == (CheckVerdict.FAILS, engine)
+        assert "; ONNX Runtime on the CPU is right" in found.problem
+        assert found.evidence.startswith(f"Known of {engine}: {fact[0].lower()}{fact[1:]}")
+
+    def test_script(self, shown):
+        """Its script shows it without onnxproof, and no longer once the engine gives what the model gives."""
+        found = found_in(shown[0], *SHOWN[shown], report="report")
+        if any(array.dtype == ml_dtypes.bfloat16 for array in SHOWN[shown][1].values()):
+            assert found.repro == ""  # numpy alone has no such inputs
+            return
+        folder = Path("report", found.repro)
+        command = [sys.executable, folder / "repro.py"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, "the failure shows: " in done.stdout) == (1, True), done
+        assert "onnxproof" not in (folder / "repro.py").read_text()
+
+
+@needs("openvino")
+def test_script_is_quiet():
+    """A script in OpenVINO ends with 0 once the outputs are the expected ones."""
+    found = found_in("openvino", *SHOWN["openvino", "It computes float64 in float32."], report="report")
+    folder = Path("report", found.repro)
+    shutil.copy(folder / "actual.npz", folder / "expected.npz")
+    done = subprocess.run([sys.executable, folder / "repro.py"], capture_output=True, text=True)
+    assert (done.returncode, "the failure is gone" in done.stdout) == (0, True), done
+
+
+@needs("openvino")
+class TestOpenVINO:
+    """OpenVINO's own dtypes are numpy's."""
+
+    def test_bfloat16(self):
+        """bfloat16 goes in and comes out."""
+        text = "g (bfloat16[n, 4] x) => (bfloat16[n, 4] y) { y = Identity (x) }"
+        x = ROWS.astype(ml_dtypes.bfloat16)
+        assert found_in("openvino", text, {"x": x}).verdict == CheckVerdict.HOLDS

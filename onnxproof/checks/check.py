@@ -110,7 +110,9 @@ def _beside_onnxruntime(check: Check, conversion: Conversion, texts: dict[str, A
     if verdict == CheckVerdict.FAILS:
         same = {name: own[name] for name in ("advice", "evidence", "node")}
         return same | {"problem": f"{problem}; ONNX Runtime on the CPU fails, too: {own['problem']}"}
-    found = known(engine, problem, {value.dtype for value in (*conversion.graph.inputs, *conversion.graph.outputs)})
+    graph = conversion.graph
+    parts = {value.dtype for value in (*graph.inputs, *graph.outputs)} | {node.op_type for node in graph.nodes}
+    found = known(engine, problem, parts)
     fact = f"Known of {found.engine}: {found.fact[0].lower()}{found.fact[1:]} {found.link}" if found else ""
     says = "is right" if verdict == CheckVerdict.HOLDS else f"cannot tell: {own['problem']}"
     return {

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 class Known:
     """A failing of an engine, or of one of its options (`opencv:classic`): a `fact`, and what to do instead.
 
-    It explains a finding whose problem the regular expression `shows` matches; if `dtype` is stated, of a file that has
-    an input or an output of it. `link` is a public page on it.
+    It explains a finding whose problem the regular expression `shows` matches; if `part` is stated, of a file that has
+    an input or an output of that dtype, or a node of that operator. `link` is a public page on it.
     """
 
     engine: str
     fact: str
     shows: str
     advice: str
-    dtype: str = ""
+    part: str = ""
     link: str = ""
 
 
@@ -30,7 +30,7 @@ KNOWN: tuple[Known, ...] = (
         "It computes float64 in float32.",
         r"apart, .* allowed",
         _FLOAT32,
-        dtype="float64",
+        part="float64",
         link="https://docs.openvino.ai/2024/openvino-workflow/running-inference/inference-devices-and-modes/"
         "cpu-device.html",
     ),
@@ -39,22 +39,29 @@ KNOWN: tuple[Known, ...] = (
         "It computes int64 in 32 bits: larger values are lost.",
         r"expected -?\d{10}",
         "Keep integers below 2³¹, or deploy the file to another engine.",
-        dtype="int64",
+        part="int64",
         link="https://github.com/openvinotoolkit/openvino/issues/35823",
+    ),
+    Known(
+        "openvino",
+        "Its one-sided DFT has a dimension too many.",
+        r"shape \(.*, 1, 2\), expected",
+        "Take both sides, or deploy the file to another engine.",
+        part="DFT",
     ),
     Known(
         "opencv",
         "It computes int64 in 32 bits: larger values are lost.",
         r"expected -?\d{10}",
         "Keep integers below 2³¹, or deploy the file to another engine.",
-        dtype="int64",
+        part="int64",
     ),
     Known(
         "opencv",
         "Its matrix products in float64 are wrong.",
         r"not finite|apart, .* allowed",
         _FLOAT32,
-        dtype="float64",
+        part="float64",
     ),
     Known("opencv", "It gives float16 outputs in float32.", r"dtype float32, expected float16", _FLOAT32),
     Known("opencv", "It takes no bfloat16.", r"blob data type = bfloat16 is not supported", _FLOAT32),
@@ -84,11 +91,11 @@ KNOWN: tuple[Known, ...] = (
 )
 
 
-def known(engine: str, problem: str, dtypes: Collection[str] = ()) -> Known | None:
-    """The failing of an engine that explains a problem of a file with inputs and outputs of `dtypes`, if one does."""
+def known(engine: str, problem: str, parts: Collection[str] = ()) -> Known | None:
+    """The failing of an engine that explains a problem of a file, which has dtypes and operators as `parts`."""
     fits = (each for each in KNOWN if each.engine in (engine, engine.partition(":")[0]))
-    return next((each for each in fits if _explains(each, problem, dtypes)), None)
+    return next((each for each in fits if _explains(each, problem, parts)), None)
 
 
-def _explains(each: Known, problem: str, dtypes: Collection[str]) -> bool:
-    return bool(re.search(each.shows, problem)) and (not each.dtype or each.dtype in dtypes)
+def _explains(each: Known, problem: str, parts: Collection[str]) -> bool:
+    return bool(re.search(each.shows, problem)) and (not each.part or each.part in parts)

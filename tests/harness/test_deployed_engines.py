@@ -384,8 +384,8 @@ class TestKnown:
         assert known("opencv:new", problem) is None
         assert known("opencv:classic", "on traced: 3 at (0, 1), expected 4") is None
 
-    def test_dtype(self):
-        """One of a dtype explains nothing in a file without it."""
+    def test_part(self):
+        """One of a dtype or an operator explains nothing in a file without it."""
         problem = "output y: 1.0 at (0,), expected 1.5: 0.5 apart, 1e-13 allowed"
         assert known("openvino", problem, {"float64"}).fact == "It computes float64 in float32."
         assert known("openvino", problem, {"float32"}) is None

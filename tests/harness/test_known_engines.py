@@ -43,6 +43,10 @@ SHOWN = {
         "g (int64[n, 4] x) => (int64[n, 4] y) { y = Add (x, x) }",
         {"x": (ROWS * 2**40).astype(np.int64)},
     ),
+    ("openvino", "Its one-sided DFT has a dimension too many."): (
+        "g (float[n, 12, 1] x) => (float[n, 7, 2] y) { y = DFT <axis = 1, onesided = 1> (x) }",
+        {"x": ROWS.reshape(1, 12, 1)},
+    ),
     ("opencv", "It computes int64 in 32 bits: larger values are lost."): (
         "g (int64[n, 4] x) => (int64[n, 4] y) { y = Add (x, x) }",
         {"x": (ROWS * 2**40).astype(np.int64)},

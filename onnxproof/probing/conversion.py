@@ -161,7 +161,13 @@ class Conversion:
         """
         feeds = self.feeds(inputs)
         engine = engine or self.engine
-        return self._sessions.get(engine, lambda: self.open(self.file.path, engine)).run(feeds)
+        found = self._sessions.get(engine, lambda: self.open(self.file.path, engine)).run(feeds)
+        for name, output in found.items():
+            if not isinstance(output, np.ndarray | np.generic):
+                raise EngineError(
+                    f"{self.engines[engine].name} gives a {type(output).__name__} as {name}, and no array"
+                )
+        return found
 
     def open(self, path: str | os.PathLike[str], engine: str = "") -> Session:
         """A file in an engine, which cannot end this process. Raises `EngineError`."""

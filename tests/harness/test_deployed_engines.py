@@ -129,7 +129,7 @@ class TestOnnxRuntime:
         with pytest.raises(EngineError, match=r"fallback to CPU EP has been explicitly disabled.*ask for both"):
             OnnxRuntime("AzureExecutionProvider").open(folder / "right.onnx")
         with pytest.raises(
-            EngineError, match=r"no node of the file runs in AzureExecutionProvider, all of them in CPU"
+            EngineError, match=r"no node of the file runs in AzureExecutionProvider|does not say what runs where"
         ):
             OnnxRuntime("AzureExecutionProvider,CPUExecutionProvider").open(folder / "right.onnx")
 
@@ -232,6 +232,11 @@ class TestChecks:
         fake = FakeEngine(lambda inputs: {"scaled": inputs["x"] * 2, "total": inputs["x"].sum(-1)})
         found = found_in(fake, only=["same-values"])
         assert found["same-values", "fake"].verdict == CheckVerdict.HOLDS
+
+    def test_no_array(self):
+        """An engine that gives something else than arrays fails, and says what."""
+        found = found_in(FakeEngine(lambda inputs: {"scaled": None, "total": inputs["x"]}), only=["same-values"])
+        assert "it does not run: fake gives a NoneType as scaled, and no array" in found["same-values", "fake"].problem
 
     def test_loss(self):
         """A stated loss is judged in each engine."""

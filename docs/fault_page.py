@@ -1,11 +1,16 @@
-"""docs/faults.md, made of docs/faults.json by `python -m docs.fault_table --page`."""
+"""docs/faults.md, made of docs/faults.json and docs/engine_faults.json by `python -m docs.fault_table --page`."""
 
+import json
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from docs import markdown
 from onnxproof.report.faults import FaultRow, Faults, fault_table, lossy_table
 
 RESULTS, PAGE = (Path(__file__).parent / f"faults.{ending}" for ending in ("json", "md"))
+
+ENGINES = PAGE.with_name("engine_faults.json")
 
 
 def render(found: Faults) -> str:
@@ -20,7 +25,20 @@ def render(found: Faults) -> str:
         files=sorted({row["on"] for row in found["faults"] if row["kind"] == "file"}),
         unseen=unseen,
         uncaught=[row for row in found["faults"] if not row["checks"]],
+        engines=in_engines(json.loads(ENGINES.read_text(encoding="utf-8"))),
     )
+
+
+def in_engines(found: dict[str, Any]) -> dict[str, Any]:
+    """The versions, and for each engine the files it was asked about and the faults by what it sees of them."""
+    engines: dict[str, dict[str, Any]] = {}
+    for row in found["faults"]:
+        for engine, sight in row["seen"].items():
+            of_engine = engines.setdefault(engine, {"files": {}, "asked": Counter(), "seen": {}})
+            of_engine["files"][row["on"]] = None
+            of_engine["asked"][row["id"]] += 1
+            of_engine["seen"].setdefault(sight, Counter())[row["id"]] += 1
+    return {"versions": found["versions"], "engines": engines}
 
 
 def is_unseen(row: FaultRow) -> bool:

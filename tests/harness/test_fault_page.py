@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from docs.fault_page import PAGE, RESULTS, is_unseen, render
+from docs.fault_page import ENGINES, PAGE, RESULTS, is_unseen, render
 from onnxproof.report.faults import fault_table, mark
 from onnxproof.versions import torch_export_is_available
 from tests.harness.lossy import LOSSY, LOSSY_PAIRS
@@ -13,6 +13,10 @@ from tests.harness.proof import GOOD_PAIRS, MODEL_PAIRS, TABLED, TABLED_PAIRS
 needs_both_exporters = pytest.mark.skipif(
     not torch_export_is_available, reason="the page is about both exporters, and this torch has one"
 )
+
+
+UNREADABLE = {"truncated-file", "empty-file", "missing-external-data", "cut-external-data", "external-data-outside"}
+"""Faults of files that onnxproof gives to no engine."""
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +58,17 @@ def test_every_unseen_fault_has_a_reason(found):
     """The page says why the traced inputs do not show a fault."""
     page = render(found)
     assert [row["id"] for row in found["faults"] if is_unseen(row) and f"({row['caught_by']})." not in page] == []
+
+
+@needs_both_exporters
+def test_every_fault_in_other_engines():
+    """Other engines were asked about each fault of a file that can be read."""
+    rows = json.loads(ENGINES.read_text(encoding="utf-8"))["faults"]
+    pairs = [(subject.id, fault.id) for subject, fault in TABLED_PAIRS]
+    asked = [(row["on"], row["id"]) for row in rows]
+    assert [pair for pair in pairs if pair in asked] == asked
+    assert {id for _, id in {*pairs} - {*asked}} == UNREADABLE
+    assert {sight for row in rows for sight in row["seen"].values()} <= {"same", "hidden", "shown", "refused"}
 
 
 def test_rates(found):

@@ -13,6 +13,7 @@ from onnxproof.engines.asked import ONNXRUNTIME
 from onnxproof.engines.known import known
 from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun, Finding
+from onnxproof.graph.facts import Graph
 from onnxproof.graph.load import GraphError
 from onnxproof.graph.modules import name_in
 from onnxproof.probing.conversion import Conversion
@@ -110,9 +111,7 @@ def _beside_onnxruntime(check: Check, conversion: Conversion, texts: dict[str, A
     if verdict == CheckVerdict.FAILS:
         same = {name: own[name] for name in ("advice", "evidence", "node")}
         return same | {"problem": f"{problem}; ONNX Runtime on the CPU fails, too: {own['problem']}"}
-    graph = conversion.graph
-    parts = {value.dtype for value in (*graph.inputs, *graph.outputs)} | {node.op_type for node in graph.nodes}
-    found = known(engine, problem, parts)
+    found = known(engine, problem, _parts(conversion.graph))
     fact = f"Known of {found.engine}: {found.fact[0].lower()}{found.fact[1:]} {found.link}" if found else ""
     says = "is right" if verdict == CheckVerdict.HOLDS else f"cannot tell: {own['problem']}"
     return {
@@ -120,6 +119,13 @@ def _beside_onnxruntime(check: Check, conversion: Conversion, texts: dict[str, A
         "advice": found.advice if found else f"Deploy to another engine, and report the model to {engine}.",
         "evidence": fact.rstrip(),
     }
+
+
+def _parts(graph: Graph) -> set[str]:
+    """The dtypes of a file's inputs and outputs, and its operators, alone and with each attribute that is a number."""
+    found = {value.dtype for value in (*graph.inputs, *graph.outputs)} | {node.op_type for node in graph.nodes}
+    numbers = ((node.op_type, *item) for node in graph.nodes for item in node.attributes.items())
+    return found | {f"{op_type}.{name}={value}" for op_type, name, value in numbers if isinstance(value, int)}
 
 
 def _node_in(message: str, conversion: Conversion) -> str:

@@ -10,7 +10,8 @@ class Known:
     """A failing of an engine, or of one of its options (`opencv:classic`): a `fact`, and what to do instead.
 
     It explains a finding whose problem the regular expression `shows` matches; if `part` is stated, of a file that has
-    an input or an output of that dtype, or a node of that operator. `link` is a public page on it.
+    an input or an output of that dtype, or a node of that operator, also with a whole number as its attribute
+    (`Resize.antialias=1`). `link` is a public page on it.
     """
 
     engine: str
@@ -23,6 +24,11 @@ class Known:
 
 _NEW_ENGINE = "Use OpenCV's new engine, which OpenCV 5 has, or another engine."
 _FLOAT32 = "Export the model in float32, or deploy it to another engine."
+_NO_ANTIALIAS = (
+    "Its Resize does not antialias.",
+    r"apart, .* allowed",
+    "Leave out antialias in the model, or deploy the file to another engine.",
+)
 
 KNOWN: tuple[Known, ...] = (
     Known(
@@ -42,6 +48,7 @@ KNOWN: tuple[Known, ...] = (
         part="int64",
         link="https://github.com/openvinotoolkit/openvino/issues/35823",
     ),
+    Known("openvino", *_NO_ANTIALIAS, part="Resize.antialias=1"),
     Known(
         "openvino",
         "Its one-sided DFT has a dimension too many.",
@@ -63,6 +70,7 @@ KNOWN: tuple[Known, ...] = (
         _FLOAT32,
         part="float64",
     ),
+    Known("opencv", *_NO_ANTIALIAS, part="Resize.antialias=1"),
     Known("opencv", "It gives float16 outputs in float32.", r"dtype float32, expected float16", _FLOAT32),
     Known("opencv", "It takes no bfloat16.", r"blob data type = bfloat16 is not supported", _FLOAT32),
     Known(

@@ -34,6 +34,10 @@ LOOP = (
 RESIZE = (
     'g (float[1, 1, 6, 8] x, float[4] scales) => (float[1, 1, a, b] y) { y = Resize <mode = "nearest"> (x, , scales) }'
 )
+SMALLER = (
+    "g (float[1, 1, 6, 8] x) => (float[1, 1, 3, 4] y) <float[4] s = {1, 1, 0.5, 0.5}> "
+    '{ y = Resize <mode = "cubic", antialias = 1> (x, , s) }'
+)
 SHOWN = {
     ("openvino", "It computes float64 in float32."): (
         "g (double[n, 4] x) => (double[n, 4] y) <double third = {0.3333333333333333}> { y = Mul (x, third) }",
@@ -43,6 +47,8 @@ SHOWN = {
         "g (int64[n, 4] x) => (int64[n, 4] y) { y = Add (x, x) }",
         {"x": (ROWS * 2**40).astype(np.int64)},
     ),
+    ("openvino", "Its Resize does not antialias."): (SMALLER, {"x": IMAGE}),
+    ("opencv", "Its Resize does not antialias."): (SMALLER, {"x": IMAGE}),
     ("openvino", "Its one-sided DFT has a dimension too many."): (
         "g (float[n, 12, 1] x) => (float[n, 7, 2] y) { y = DFT <axis = 1, onesided = 1> (x) }",
         {"x": ROWS.reshape(1, 12, 1)},
@@ -93,6 +99,10 @@ NOT_SHOWN = {("tract", "It plans a free size as a number, and refuses a file tha
 """What only files of torch.export show."""
 
 
+GARBAGE = {("opencv", "Its matrix products in float64 are wrong.")}
+"""What has other values at each run, so that a script may not meet those that were found."""
+
+
 def found_in(engine, text, inputs, **options):
     """The finding of `same-values` on a file that is judged by itself."""
     onnx.save(parse_model(HEADER + text), "model.onnx")
@@ -141,7 +151,8 @@ class TestShown:
         folder = Path("report", found.repro)
         command = [sys.executable, folder / "repro.py"]
         done = subprocess.run(command, capture_output=True, text=True)
-        assert (done.returncode, "the failure shows: " in done.stdout) == (1, True), done
+        assert done.stdout.startswith("y: ") or "the failure shows: " in done.stdout, done
+        assert done.returncode == 1 or shown in GARBAGE
         assert "onnxproof" not in (folder / "repro.py").read_text()
 
 

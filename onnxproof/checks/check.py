@@ -67,6 +67,7 @@ def judge(check: Check, conversion: Conversion) -> Finding:
     """The finding of a check on a conversion. Raises `CaseError` for a case that cannot be checked."""
     id, file = id_of(check), conversion.file
     engine = conversion.engine if id in IN_AN_ENGINE else ""
+    conversion = conversion.within(engine or ONNXRUNTIME)
     verdict, texts, run = _verdict(check, conversion)
     if verdict == CheckVerdict.FAILS and conversion.engine != ONNXRUNTIME:
         texts = texts | _beside_onnxruntime(check, conversion, texts)

@@ -26,19 +26,24 @@ def default_engines() -> dict[str, Engine]:
     }
 
 
-def engines_of(asked: Iterable[str | Engine]) -> dict[str, Engine]:
+def engines_of(asked: str | Iterable[str | Engine]) -> dict[str, Engine]:
     """The engines asked for, by name, in their order; ONNX Runtime on the CPU if there are none.
 
     Raises `EngineError` for one that is not known, not installed or cannot run here, and for two of one name.
     """
     found: dict[str, Engine] = {}
-    for each in dict.fromkeys(asked) or [ONNXRUNTIME]:
+    for each in dict.fromkeys(as_names(asked)) or [ONNXRUNTIME]:
         made = named(each) if isinstance(each, str) else each
         name = REFERENCE if isinstance(made, ReferenceEvaluator) else made.name
         if found.setdefault(name, made) != made:
             raise EngineError(f"two engines are called {name}; give one another name")
         require(made)
     return found
+
+
+def as_names(asked: str | Iterable[str | Engine]) -> tuple[str | Engine, ...]:
+    """Engines, also where one is named alone."""
+    return (asked,) if isinstance(asked, str) else tuple(asked)
 
 
 def with_defaults(asked: dict[str, Engine]) -> dict[str, Engine]:

@@ -62,7 +62,7 @@ def conversion_checks(
     """
     if not cases or any(getattr(case, "__name__", "").startswith("test") for case in cases):
         raise pytest.UsageError(f"write @{MARKER}(case) above the test: without a case it checks nothing")
-    asked = {"only": only, "skip": skip, "checks": checks, "file": file, "loss": loss, "engines": tuple(engines)}
+    asked = {"only": only, "skip": skip, "checks": checks, "file": file, "loss": loss, "engines": engines}
     return getattr(pytest.mark, MARKER).with_args(*cases, **asked)  # type: ignore[no-any-return]
 
 

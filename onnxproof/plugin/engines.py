@@ -19,10 +19,10 @@ def engines_of_test(config: pytest.Config, given: Sequence[str | Engine], cases:
     """
     from onnxproof._internal.texts import one_line
     from onnxproof.case import CaseError
-    from onnxproof.engines.asked import engines_of
+    from onnxproof.engines.asked import as_names, engines_of
     from onnxproof.engines.base import EngineError
 
-    own = [tuple(case.engines) for case in cases]
+    own = [as_names(case.engines) for case in cases]
     if not (config.option.onnx_engine or given) and any(engines != own[0] for engines in own):
         raise CaseError("its cases name different engines; give each set a test of its own")
     asked = config.option.onnx_engine or given or next(iter(own), ()) or config.getini("onnx_engines")
@@ -36,8 +36,9 @@ def engines_of_test(config: pytest.Config, given: Sequence[str | Engine], cases:
 def require_engines(config: pytest.Config, case: Case, engines: dict[str, Engine], maker: Any) -> None:
     """Raises `CaseError` for a case, made when its first test runs, that names engines which no test was made for."""
     from onnxproof.case import CaseError
+    from onnxproof.engines.asked import as_names
 
-    names = [each if isinstance(each, str) else each.name for each in case.engines]
+    names = [each if isinstance(each, str) else each.name for each in as_names(case.engines)]
     if names and not config.option.onnx_engine and names != list(engines):
         raise CaseError(f"its case names engines: write @conversion_checks({maker.__name__}, engines={names})")
 

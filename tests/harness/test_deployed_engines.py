@@ -11,7 +11,8 @@ import pytest
 from onnx.parser import parse_model
 
 from onnxproof import Case, check
-from onnxproof.checks.run import CHECKS, in_engines
+from onnxproof.checks import judge
+from onnxproof.checks.run import CHECKS, conversions, in_engines
 from onnxproof.cli import main
 from onnxproof.engines import engine
 from onnxproof.engines.abilities import abilities
@@ -111,6 +112,7 @@ class TestNames:
         """They are taken once, in their order; there is always one, and no two have one name."""
         assert list(engines_of(["same", "onnxruntime", "same", "reference"])) == ["same", "onnxruntime", "reference"]
         assert list(engines_of([])) == ["onnxruntime"]
+        assert list(engines_of("same")) == ["same"]
         with pytest.raises(EngineError, match=r"^two engines are called onnxruntime; give one another name$"):
             engines_of(["onnxruntime", OnnxRuntime(threads=1)])
 
@@ -232,6 +234,12 @@ class TestChecks:
         fake = FakeEngine(lambda inputs: {"scaled": inputs["x"] * 2, "total": inputs["x"].sum(-1)})
         found = found_in(fake, only=["same-values"])
         assert found["same-values", "fake"].verdict == CheckVerdict.HOLDS
+
+    def test_of_the_file(self):
+        """A check of the file itself, asked for in an engine, is judged as without one."""
+        conversion = next(conversions(scale_case(), file="right.onnx", engines=["doubled"]))
+        found = judge(CHECKS["self-contained"], conversion.within("doubled"))
+        assert (found.verdict, found.engine) == (CheckVerdict.HOLDS, "")
 
     def test_no_array(self):
         """An engine that gives something else than arrays fails, and says what."""

@@ -13,6 +13,7 @@ import pytest
 from onnx.parser import parse_model
 
 from onnxproof import Case, check
+from onnxproof.engines import EngineError, engine
 from onnxproof.engines.known import KNOWN
 from onnxproof.results import CheckVerdict
 from tests import facts
@@ -169,6 +170,25 @@ def test_script_is_quiet():
 @needs("openvino")
 class TestOpenVINO:
     """OpenVINO's own dtypes are numpy's."""
+
+    @pytest.mark.parametrize(
+        ("properties", "precision"),
+        [
+            pytest.param({}, "float32", id="default"),
+            pytest.param({"INFERENCE_PRECISION_HINT": "bf16"}, "bfloat16", id="shipped"),
+        ],
+    )
+    def test_precision(self, properties, precision):
+        """It computes in float32 and for accuracy, unless it is shipped otherwise."""
+        onnx.save(parse_model(f"{HEADER} g (float[n, 4] x) => (float[n, 4] y) {{ y = Exp (x) }}"), "exp.onnx")
+        compiled = engine("openvino").__class__(properties=properties).open("exp.onnx")._compiled
+        assert precision in str(compiled.get_property("INFERENCE_PRECISION_HINT"))
+        assert "ACCURACY" in str(compiled.get_property("EXECUTION_MODE_HINT"))
+
+    def test_device(self):
+        """A device that is not there is refused; those that are there are named."""
+        with pytest.raises(EngineError, match=r"^openvino has no device NPU; it has .*CPU"):
+            engine("openvino:NPU").open("exp.onnx")
 
     def test_bfloat16(self):
         """bfloat16 goes in and comes out."""

@@ -10,7 +10,7 @@ from onnx.parser import parse_model
 
 from onnxproof.checks import engine_loss
 from onnxproof.checks.check import judge
-from onnxproof.checks.values import engines_agree
+from onnxproof.checks.engines import engines_agree
 from onnxproof.engines import executed
 from onnxproof.engines.executed import integers_told, told, types_told
 from onnxproof.results import CheckVerdict

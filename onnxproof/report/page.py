@@ -14,12 +14,13 @@ from markupsafe import Markup
 
 from onnxproof._internal.files import make_writable, write_whole
 from onnxproof.report.faults import Faults, fault_table, read_faults
+from onnxproof.report.latencies import charts
 from onnxproof.report.losses import loss_chart
 from onnxproof.report.paths import Paths
 from onnxproof.report.pictures import LEFT_OUT, Album
 from onnxproof.report.runs import Run, read_runs
 from onnxproof.report.summary import sentence
-from onnxproof.report.tables import charts, claim_matrix, conversions, drawn_graphs, shared
+from onnxproof.report.tables import claim_matrix, conversions, drawn_graphs, shared
 from onnxproof.report.texts import in_short
 from onnxproof.results import Results, as_json
 

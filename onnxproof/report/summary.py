@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from onnxproof.report.latencies import fastest
 from onnxproof.report.runs import Run
-from onnxproof.report.tables import conversions, fastest
+from onnxproof.report.tables import conversions
 from onnxproof.results import ClaimVerdict, Latency, count_gravest
 
 MOST_NAMED = 3

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnxproof.cli import main
+from onnxproof.report.latencies import charts
 from onnxproof.report.page import page, write_report
 from onnxproof.report.runs import Run, read_runs
 from onnxproof.report.summary import sentence
-from onnxproof.report.tables import charts, claim_matrix, conversions, drawn_graphs
+from onnxproof.report.tables import claim_matrix, conversions, drawn_graphs
 from onnxproof.report.texts import in_short
 from onnxproof.results import CheckVerdict, ClaimVerdict, PixelParity, ResultsError
 from tests.harness.runs import (

@@ -1,8 +1,8 @@
 """The command, run on an architecture in a process of its own, and what that took."""
 
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -47,7 +47,7 @@ def _findings(printed: str) -> list[dict[str, str]]:
     if not printed:
         return []
     wanted = ("check", "verdict", "figure", "problem", "advice")
-    printed = re.sub(r"/[^\s\"]*/site-packages/", "", printed)  # the folder of an environment says nothing
+    printed = re.sub(r"/[^\s\"\\]*/(site-packages/|(?=onnxproof/))", "", printed)  # where they are says nothing
     return [{key: finding[key] for key in wanted} for finding in json.loads(printed)["findings"]]
 
 

@@ -1,11 +1,11 @@
-"""docs/faults.md, made of docs/faults.json and docs/engine_faults.json by `python -m docs.fault_table --page`."""
+"""docs/faults.md, made of faults.json, engine_faults.json and where.json by `python -m docs.fault_table --page`."""
 
 import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from docs import markdown
+from docs import markdown, where_table
 from onnxproof.report.faults import FaultRow, Faults, fault_table, lossy_table
 
 RESULTS, PAGE = (Path(__file__).parent / f"faults.{ending}" for ending in ("json", "md"))
@@ -21,6 +21,7 @@ def render(found: Faults) -> str:
     return markdown.render(
         "faults",
         table=fault_table(found),
+        modules=where_table.by_fault(json.loads(where_table.RESULTS.read_text(encoding="utf-8"))["rows"]),
         lossy=lossy_table(found),
         files=sorted({row["on"] for row in found["faults"] if row["kind"] == "file"}),
         unseen=unseen,

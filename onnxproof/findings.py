@@ -10,11 +10,26 @@ from onnxproof.results import CheckResult, FileLosses, GraphResult
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Some nodes of a file alone, as an ONNX file in `model`, with one output.
+
+    `inputs` are right values by name, and `exact` is what the model has there in float64, which itself has it in
+    `dtype`; rounding explains up to the first of `bounds`, and up to the second in the mean.
+    """
+
+    model: bytes
+    inputs: dict[str, Array]
+    exact: Array
+    dtype: str
+    bounds: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class FailingRun:
     """Inputs, and the outputs of the model and of the file on them, by name; no `actual` where the file does not run.
 
     `wrong` are the outputs that differ, by default all, and `engine` is the one they differ in. A failure of two runs
-    has the inputs of the first one in `before`.
+    has the inputs of the first one in `before`. `cut` are the nodes at which the file departs, None if not known.
     """
 
     inputs: dict[str, Array]
@@ -23,6 +38,7 @@ class FailingRun:
     wrong: tuple[str, ...] = ()
     engine: str = "onnxruntime"
     before: dict[str, Array] = field(default_factory=dict)
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True)
@@ -48,4 +64,4 @@ class Finding(CheckResult):
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain values, for JSON."""
-        return msgspec.to_builtins(self.result())  # type: ignore[no-any-return]
+        return msgspec.json.decode(msgspec.json.encode(self.result()))  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ from onnxproof.graph.facts import Graph
 from onnxproof.graph.load import GraphError
 from onnxproof.graph.modules import name_in
 from onnxproof.probing.conversion import Conversion
-from onnxproof.results import CheckVerdict
+from onnxproof.results import CheckVerdict, Where
 
 Check = Callable[[Conversion], str]
 """Judges a conversion: returns a figure, or raises `CheckError` or `NotJudgedError`."""
@@ -33,7 +33,7 @@ IN_AN_ENGINE = (*IN_EACH_ENGINE, *IN_FIRST_ENGINE, *IN_ONNXRUNTIMES)
 
 
 class CheckError(Exception):
-    """A check that fails: what is wrong, what to do, a fact behind it, the node, and the run that shows it."""
+    """A check that fails: what is wrong, what to do, a fact behind it, where, and the run that shows it."""
 
     def __init__(
         self,
@@ -43,10 +43,12 @@ class CheckError(Exception):
         evidence: str = "",
         figure: str = "",
         node: str = "",
+        where: Where | None = None,
         run: FailingRun | None = None,
     ) -> None:
         super().__init__(problem)
         self.texts = {"problem": problem, "advice": advice, "evidence": evidence, "figure": figure, "node": node}
+        self.where = where
         self.run = run
 
 
@@ -68,13 +70,14 @@ def judge(check: Check, conversion: Conversion) -> Finding:
     id, file = id_of(check), conversion.file
     engine = conversion.engine if id in IN_AN_ENGINE else ""
     conversion = conversion.within(engine or ONNXRUNTIME)
-    verdict, texts, run = _verdict(check, conversion)
+    verdict, texts, failure = _verdict(check, conversion)
+    run, where = (failure.run, failure.where) if failure else (None, None)
     if verdict == CheckVerdict.FAILS and conversion.engine != ONNXRUNTIME:
         texts = texts | _beside_onnxruntime(check, conversion, texts)
         run = replace(run, engine=conversion.engine) if run and run.engine == ONNXRUNTIME else run
     reason = conversion.case.why_expected(id, file.written_by, engine)
     if reason and verdict == CheckVerdict.FAILS:
-        verdict, run = CheckVerdict.EXPECTED, None
+        verdict, run, where = CheckVerdict.EXPECTED, None, None
         texts = texts | {"advice": f"expected: {reason}", "evidence": ""}
     elif reason and verdict == CheckVerdict.HOLDS:
         verdict = CheckVerdict.FAILS
@@ -85,17 +88,25 @@ def judge(check: Check, conversion: Conversion) -> Finding:
     # names in a file may command the terminal
     shown: dict[str, Any] = {name: printable(text) for name, text in texts.items()}
     place = conversion.case.name, file.exporter, file.given, file.opset
-    return Finding(*place, id, verdict, engine=engine, run=run, **shown)
+    return Finding(*place, id, verdict, engine=engine, where=_printable(where), run=run, **shown)
 
 
-def _verdict(check: Check, conversion: Conversion) -> tuple[CheckVerdict, dict[str, Any], FailingRun | None]:
+def _printable(where: Where | None) -> Where | None:
+    if where is None:
+        return None
+    module, kind, source = (printable(text) for text in (where.module, where.type, where.source))
+    errors = tuple((printable(name), error) for name, error in where.errors)
+    return Where(module, kind, source, tuple(map(printable, where.nodes)), where.evidence, errors)
+
+
+def _verdict(check: Check, conversion: Conversion) -> tuple[CheckVerdict, dict[str, Any], CheckError | None]:
     try:
         return CheckVerdict.HOLDS, {"figure": check(conversion)}, None
     except UndecidedError as undecided:
         return CheckVerdict.UNDECIDED, undecided.texts, None
     except CheckError as failure:
         texts = failure.texts | {"node": failure.texts["node"] or _node_in(str(failure), conversion)}
-        return CheckVerdict.FAILS, texts, failure.run
+        return CheckVerdict.FAILS, texts, failure
     except NotJudgedError as reason:
         problem = str(reason)
     except ExportError:

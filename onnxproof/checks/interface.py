@@ -19,7 +19,8 @@ from onnxproof.findings import FailingRun
 from onnxproof.graph.additions import additions
 from onnxproof.graph.dims import SymbolError, bind
 from onnxproof.graph.facts import Graph, read_graph
-from onnxproof.graph.load import GraphError, external_files, operators_without_body
+from onnxproof.graph.load import GraphError, external_files, load_model, operators_without_body
+from onnxproof.graph.private import private_paths
 from onnxproof.graph.record import shape_text
 from onnxproof.locating.declared import (
     by_original,
@@ -35,6 +36,13 @@ from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.reference import JudgedProbe
 from onnxproof.versions import TORCH_EXPORT, opsets
+
+STRIP = (
+    "`python -c \"import onnx; m = onnx.load('model.onnx'); "
+    "[each.ClearField(f) for each in [m, m.graph, *m.graph.node] for f in ('metadata_props', 'doc_string')]; "
+    "onnx.save(m, 'shipped.onnx')\"`"
+)
+"""What takes the metadata out of a file."""
 
 BODIES_INSIDE = "Keep the file, its external data beside it, and a body for each custom operator."
 
@@ -244,6 +252,18 @@ def _dishonest(graph: Graph, fed: Sequence[tuple[int, ...]], made: Sequence[tupl
     return ""
 
 
+def no_private_paths(conversion: Conversion) -> str:
+    """The file names no path of the machine that it was exported on."""
+    found = private_paths(load_model(conversion.file.path))
+    if found:
+        raise CheckError(
+            f"its metadata has {len(found)} path{'s' * (len(found) > 1)} of the machine that exported it, such as "
+            f"{found[0]}",
+            f"Strip the file to be shipped, and keep this one, which says where each node comes from: {STRIP}",
+        )
+    return "no path"
+
+
 def self_contained(conversion: Conversion) -> str:
     """The file loads and runs without torch, from the files that it names alone."""
     try:
@@ -262,7 +282,8 @@ def self_contained(conversion: Conversion) -> str:
         inputs = conversion.feeds(judged.probe.inputs)
         problem = run_without_torch(conversion.file.path, inputs, conversion.provider)
     if not problem:
-        return "runs alone"
+        has_paths = private_paths(load_model(conversion.file.path))
+        return "runs alone; names local paths: see no-private-paths" if has_paths else "runs alone"
     if conversion.outcome(judged).refusal and not operators_without_body(conversion.file.path):
         raise NotJudgedError("the file does not run at all: see same-values")
     raise CheckError(problem, BODIES_INSIDE)

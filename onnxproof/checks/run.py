@@ -56,6 +56,9 @@ CHECKS: dict[str, Check] = {
 }
 """The checks by id, in the order in which they run."""
 
+ASKED_CHECKS: dict[str, Check] = {id_of(check): check for check in (interface.no_private_paths,)}
+"""The checks that run only if they are named."""
+
 LOSS_CHECKS: dict[str, Check] = {id_of(check): check for check in (loss.loss_kept, formats.format_faithful)}
 """The further checks of a case that states a loss, which run after the others."""
 
@@ -132,13 +135,13 @@ def choose(
     checks: Iterable[Check] = (),
     cases: Iterable[Case] = (),
 ) -> dict[str, Check]:
-    """The checks to run by id; those of a loss if one of the cases states one.
+    """The checks to run by id; those of a loss if one of the cases states one, and some only if `only` names them.
 
     Raises `CaseError` for an id that does not exist, also in the cases' `expected`.
     """
     cases = tuple(cases)
     of_loss = LOSS_CHECKS if any(case.loss for case in cases) else {}
-    known = CHECKS | of_loss | {id_of(check): check for check in checks}
+    known = CHECKS | of_loss | ASKED_CHECKS | (own := {id_of(check): check for check in checks})
     only, skip = None if only is None else tuple(only), tuple(skip)
     named = [("only", only or ()), ("skip", skip), *((f"{case.name}: expected", case.expected) for case in cases)]
     for what, ids in named:
@@ -147,7 +150,8 @@ def choose(
                 raise CaseError(f"{what}: {id} is for a case that states a loss; none does")
             if id not in known:
                 raise CaseError(f"{what}: the check {unknown(id, known)}")
-    return {id: check for id, check in known.items() if (only is None or id in only) and id not in skip}
+    wanted = only if only is not None else [id for id in known if id not in ASKED_CHECKS or id in own]
+    return {id: check for id, check in known.items() if id in wanted and id not in skip}
 
 
 def conversions(

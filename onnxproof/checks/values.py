@@ -1,6 +1,7 @@
 """Checks of the file's outputs."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,8 @@ def _wrong(conversion: Conversion, judged: JudgedProbe, outcome: Outcome) -> Che
         evidence=culprit.evidence,
         figure=figure_of(conversion, outcome.parities),
         node=culprit.node,
-        run=failing_run(conversion, failing),
+        where=culprit.where,
+        run=replace(failing_run(conversion, failing), cut=culprit.cut),
     )
 
 

@@ -102,7 +102,9 @@ def _add_faults(commands: Any) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON, for example --json > faults.json (default: a table)"
     )
-    parser.set_defaults(run=_run("faults", "try_faults"), onnx_option="--onnx ", report=None)
+    report = "leave results.json and the table as a page here, for example --report report (default: leave nothing)"
+    parser.add_argument("--report", metavar="DIR", help=report)
+    parser.set_defaults(run=_run("faults", "try_faults"), onnx_option="--onnx ")
 
 
 def _add_engines(commands: Any) -> None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from onnxproof import versions
 from onnxproof._internal.texts import one_line
 from onnxproof.case import CaseError
 from onnxproof.checks.run import conversions
@@ -25,6 +26,8 @@ from onnxproof.faults import FAULTS, Fault
 from onnxproof.faults.trials import Trial, trials
 from onnxproof.graph.load import GraphError
 from onnxproof.probing.conversion import Conversion
+from onnxproof.report.page import write_run
+from onnxproof.results import Results, TrialResult
 
 
 def try_faults(arguments: argparse.Namespace) -> int:
@@ -33,19 +36,39 @@ def try_faults(arguments: argparse.Namespace) -> int:
     Raises `CommandError` if it cannot run.
     """
     require_arguments(arguments)
-    found = {}
+    found, results = {}, list[TrialResult]()
     with stdout_to_stderr() if arguments.json else contextlib.nullcontext():
         try:
             for conversion in _conversions(arguments):
                 title = f"{conversion!r}{conversion.elsewhere}"
                 found[title] = list(trials(conversion, _watched(conversion, arguments)))
+                results += (tried := _results(conversion, found[title]))
                 if not arguments.json:
-                    _print(title, found[title])
+                    _print(title, found[title], tried)
         except (EngineError, CaseError, ExportError, GraphError) as error:
             raise CommandError(f"{arguments.case}: {one_line(error)}") from error
+    if arguments.report:
+        _write_page(results, arguments)
     if arguments.json:
         print(json.dumps({name: list(map(asdict, tried)) for name, tried in found.items()}, indent=1))
     return int(any(trial.shown_by or trial.is_missed for tried in found.values() for trial in tried))
+
+
+def _results(conversion: Conversion, found: Sequence[Trial]) -> list[TrialResult]:
+    """The trials as they stand in results.json."""
+    of = conversion.case.name, conversion.file.exporter, conversion.file.given
+    return [TrialResult(*of, **asdict(trial)) for trial in found]
+
+
+def _write_page(found: Sequence[TrialResult], arguments: argparse.Namespace) -> None:
+    """Writes results.json and the page of the trials, and prints its path."""
+    try:
+        page = write_run(Results.of_run(versions.environment(), trials=found), arguments.report)
+    except OSError as error:
+        raise CommandError(
+            f"--report {arguments.report}: {error.strerror}; name a folder that can be written"
+        ) from error
+    print(page, file=sys.stderr if arguments.json else sys.stdout)
 
 
 def _conversions(arguments: argparse.Namespace) -> Iterator[Conversion]:
@@ -71,28 +94,20 @@ def _watched(conversion: Conversion, arguments: argparse.Namespace) -> Iterator[
         yield fault
 
 
-def _print(conversion: str, found: Sequence[Trial]) -> None:
+def _print(conversion: str, found: Sequence[Trial], results: Sequence[TrialResult]) -> None:
     """A table of the faults, and what to do."""
     console = Console(emoji=False)
     title = f"{conversion}: {len(found)} of {len(FAULTS)} faults suit the file"
     table = Table("fault", "caught by", title=escape(title))
     table.add_column("else", overflow="fold")
-    for trial in found:
-        table.add_row(trial.fault, trial.caught_by or "[yellow]–[/]", escape(_instead(trial)))
+    for result in results:
+        table.add_row(result.fault, result.caught_by or "[yellow]–[/]", escape(result.instead))
     console.print(table)
     tried = [trial for trial in found if not trial.untried]
     caught = sum(bool(trial.caught_by) for trial in tried)
     console.print(f"{caught} of {len(tried)} caught{f', {caught / len(tried):.0%}' if tried else ''}", highlight=False)
     for line in _advice(found):
         console.print(line, soft_wrap=True, markup=False, highlight=False)
-
-
-def _instead(trial: Trial) -> str:
-    if trial.caught_by or trial.untried:
-        return trial.untried
-    if trial.shown_by:
-        return f"{trial.invisible}; seen on {trial.shown_by}"
-    return trial.invisible or "no check fails"
 
 
 def _advice(found: Sequence[Trial]) -> Iterator[str]:

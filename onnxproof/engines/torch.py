@@ -22,6 +22,7 @@ from onnxproof.engines.arithmetic import (
 )
 from onnxproof.engines.base import EngineError, require_names
 from onnxproof.engines.decisions import Call, Decisions, plain
+from onnxproof.engines.steps import Keep, Steps, recorded
 
 
 class TorchModel:
@@ -74,6 +75,33 @@ class TorchModel:
             found = self._run(self._copy_in_float64, wide, contextlib.nullcontext())
         return {name: widened(array) for name, array in found.items()}
 
+    def steps(self, inputs: Mapping[str, Any], keep: Keep, *, wide: bool = False) -> Steps:
+        """The operations of `run`, and what `keep` makes of each tensor and its place; `wide` runs in float64.
+
+        What the model raises is raised.
+        """
+        if not wide:
+            return self._recorded(self.model, inputs, keep, contextlib.nullcontext())
+        inputs = map_leaves(lambda _, leaf: widened(leaf), inputs)
+        try:
+            return self._recorded(self.model, inputs, keep, in_float64())
+        except Exception:  # a layer compares the dtypes of its weights and inputs
+            return self._recorded(self._copy_in_float64, inputs, keep, contextlib.nullcontext())
+
+    def _recorded(
+        self,
+        model: nn.Module,
+        inputs: Mapping[str, Any],
+        keep: Keep,
+        arithmetic: contextlib.AbstractContextManager[Any],
+    ) -> Steps:
+        steps = Steps()
+        with contextlib.ExitStack() as around:
+            around.enter_context(arithmetic)  # below the recorder, which sees the model's own tensors
+            around.enter_context(recorded(model, steps, keep))
+            self._run(model, inputs, contextlib.nullcontext())
+        return steps
+
     def work(self, inputs: Mapping[str, Any]) -> Work:
         """The work of `run`. What the model raises is raised."""
         work = Work()
@@ -114,7 +142,7 @@ class TorchModel:
         positional = [value for name, value in tensors.items() if name not in self.keywords]
         with torch.inference_mode(), arithmetic:
             outputs = model(*positional, **{name: tensors[name] for name in tensors if name in self.keywords})
-        return {name: to_array(_real(value)) for name, value in named_outputs(outputs, self.output_names).items()}
+        return {name: to_array(real(value)) for name, value in named_outputs(outputs, self.output_names).items()}
 
 
 def copied(module: nn.Module) -> nn.Module:
@@ -125,8 +153,8 @@ def copied(module: nn.Module) -> nn.Module:
         return copy.deepcopy(module, results)
 
 
-def _real(value: torch.Tensor) -> torch.Tensor:
-    """A complex output as torch.export writes it: the real and the imaginary part are a last dimension of 2."""
+def real(value: torch.Tensor) -> torch.Tensor:
+    """A complex tensor as torch.export writes it: the real and the imaginary part are a last dimension of 2."""
     return torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
 
 

@@ -32,6 +32,13 @@ def module_of(node: NodeProto) -> str:
     return _joined(node.name.split("/")[1:-1]) if node.name.startswith("/") else ""
 
 
+def says_by(node: NodeProto) -> str:
+    """What `module_of` was read from: "metadata" or "scoped names", "" for a node that says nothing."""
+    if any(entry.key == _SCOPES for entry in getattr(node, "metadata_props", ())):
+        return "metadata"
+    return "scoped names" if node.name.startswith("/") else ""
+
+
 def source_of(node: NodeProto) -> tuple[str, int, str] | None:
     """The file, the line and its text that a node was exported from, outside of torch; None if it does not say."""
     for entry in getattr(node, "metadata_props", ()):

@@ -12,11 +12,12 @@ from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import copied
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
-from onnxproof.locating.clause import Culprit
+from onnxproof.locating.clause import Culprit, Departure
 from onnxproof.locating.declared import frozen_advice, frozen_sizes, inputs_advice, refused_dim, strange_inputs
+from onnxproof.locating.departure import departure
 from onnxproof.locating.frozen import frozen_by_torch, where_it_stops
-from onnxproof.locating.inner import agree, departing_module, values_in_evaluator, values_in_onnxruntime
-from onnxproof.locating.tool import meant_loss, overflow, what_the_tool_did
+from onnxproof.locating.inner import agree, values_in_evaluator, values_in_onnxruntime
+from onnxproof.locating.tool import meant_loss, optimizer_to_blame, overflow, what_the_tool_did
 from onnxproof.locating.weights import other_weights
 from onnxproof.probing.conversion import Conversion, by_position
 from onnxproof.probing.files import ExportedFile, GivenFile
@@ -61,16 +62,17 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     if found := _declared_otherwise(conversion, judged) or meant_loss(conversion) or overflow(conversion, judged):
         return found
     if conversion.outcome(judged, UNOPTIMIZED).is_right:
-        return Culprit(
-            "ONNX Runtime's graph optimizer: without it the values are right",
-            "Lower graph_optimization_level, and report the model to onnxruntime.",
-        )
+        return optimizer_to_blame(conversion, judged)
     if conversion.outcome(judged, REFERENCE).is_right:
         node, clause = _first_departing_node(conversion, judged)
+        place = departure(conversion, judged)
         return Culprit(
             f"a kernel of ONNX Runtime: the reference evaluator is right{clause}",
             "Try another opset or provider, and report the model to onnxruntime.",
-            node=node,
+            place.told,
+            node or place.node,
+            place.where,
+            place.cut,
         )
     if conversion.case.file:
         return what_the_tool_did(conversion, judged, _in_the_evaluator(conversion, judged))
@@ -92,30 +94,38 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
             "Load the checkpoint that the file was exported from, or export it again.",
         )
     too = _in_the_evaluator(conversion, judged)
+    place = _departure(conversion, judged)
     if isinstance(file, GivenFile):
-        return Culprit(f"the file{too}", "Export it again, and compare the nodes.", _module(conversion, judged))
+        advice = "Export it again, and compare the nodes."
+        return Culprit(f"the file{too}", advice, place.told, place.node, place.where, place.cut)
     if judged is not conversion.model.traced and _is_right_when_traced_on(conversion, file, judged):
         by_torch = frozen_by_torch(conversion, conversion.outcome(judged).refusal)
         return Culprit(
             "something was frozen at export: traced on these inputs the file is right",
             by_torch or "Look for Python numbers that the model takes from a tensor or its shape.",
-            " ".join(filter(None, (_module(conversion, judged), "" if by_torch else file.tracer_evidence))),
+            " ".join(filter(None, (place.told, "" if by_torch else file.tracer_evidence))),
+            place.node,
+            place.where,
+            place.cut,
         )
     return Culprit(
         f"the {file.exporter} exporter{too}",
         "Try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter.",
-        _module(conversion, judged),
+        place.told,
+        place.node,
+        place.where,
+        place.cut,
     )
 
 
-def _module(conversion: Conversion, judged: JudgedProbe) -> str:
-    """The module where a file departs from the model, or stops, if one can be told."""
+def _departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
+    """Where a file departs from the model, or stops."""
     refusal = conversion.outcome(judged).refusal
     if refusal:
         return where_it_stops(conversion, refusal)
     others = [each for each in conversion.model.judged if 1 not in each.probe.sizes.values()]  # 1 makes much the same
     telling = [each for each in others if not (conversion.outcome(each).is_right or conversion.outcome(each).refusal)]
-    return departing_module(conversion, min(telling or [judged], key=lambda each: count_values(each.probe.inputs)))
+    return departure(conversion, min(telling or [judged], key=lambda each: count_values(each.probe.inputs)))
 
 
 def _declared_otherwise(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
@@ -192,7 +202,7 @@ def _first_departing_node(conversion: Conversion, judged: JudgedProbe) -> tuple[
     """The first node whose output differs between ONNX Runtime and the reference evaluator: an output, and a clause."""
     try:
         feeds = conversion.feeds(judged.probe.inputs)
-        ours, theirs = values_in_onnxruntime(conversion, feeds), values_in_evaluator(conversion, feeds)
+        ours, theirs = dict(values_in_onnxruntime(conversion, feeds)), values_in_evaluator(conversion, feeds)
     except Exception:  # an engine may refuse to return inner values
         return "", ""
     for node in load_model(conversion.file.path).graph.node:

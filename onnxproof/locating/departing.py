@@ -12,9 +12,11 @@ from onnxproof.engines.base import EngineError
 from onnxproof.engines.original import OnnxModel, RefusalError
 from onnxproof.engines.statistics import FIGURES, SHAPE
 from onnxproof.graph.facts import Graph, Node
+from onnxproof.locating.clause import Departure
 from onnxproof.parity.rounding import SLACK
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.reference import JudgedProbe
+from onnxproof.results import Where
 
 SHOWN = 3
 """How many inputs of a node are named."""
@@ -33,10 +35,10 @@ class _Seen:
         return bool(np.all(near | (figures == self.figures) | (np.isnan(figures) & np.isnan(self.figures))))
 
 
-def first_departing_value(conversion: Conversion, judged: JudgedProbe) -> str:
-    """The first node of the file, whose inputs the original has, and whose output it does not have, as a sentence.
+def first_departing_value(conversion: Conversion, judged: JudgedProbe) -> Departure:
+    """The first node of the file, whose inputs the original has, and whose output it does not have.
 
-    "" if there is none, and where the values of one of the files cannot be seen.
+    Nothing if there is none, and where the values of one of the files cannot be seen.
     """
     paths = conversion.case.file or "", conversion.file.path
     with (
@@ -46,19 +48,20 @@ def first_departing_value(conversion: Conversion, judged: JudgedProbe) -> str:
         return _told(conversion, judged, original, file)
 
 
-def _told(conversion: Conversion, judged: JudgedProbe, original: OnnxModel, file: OnnxModel) -> str:
+def _told(conversion: Conversion, judged: JudgedProbe, original: OnnxModel, file: OnnxModel) -> Departure:
     try:
         with np.errstate(all="ignore"):
             seen = _seen(original, judged.probe.inputs)
             found = _figures(file.run_in("figures", conversion.feeds(judged.probe.inputs)))
             departing = _first(conversion.graph, seen, found)
     except (EngineError, RefusalError):
-        return ""
+        return Departure()
     if departing is None:
-        return ""
+        return Departure()
     made_of = [name for name in departing.inputs if name and name not in conversion.graph.constants]
     of = f", made of {', '.join(made_of[:SHOWN])}" if made_of else ""
-    return f"The first value that the original does not have is {departing.outputs[0]} of {departing.op_type}{of}."
+    told = f"The first value that the original does not have is {departing.outputs[0]} of {departing.op_type}{of}."
+    return Departure(Where(departing.module, "", "", departing.outputs[:1], "values"), told)
 
 
 def _seen(original: OnnxModel, inputs: Mapping[str, Array]) -> dict[tuple[int, ...], list[_Seen]]:

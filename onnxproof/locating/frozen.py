@@ -5,25 +5,32 @@ from torch import nn
 
 from onnxproof._internal.files import short
 from onnxproof.graph.load import load_model
-from onnxproof.graph.modules import module_of, name_in, source_of
+from onnxproof.graph.modules import module_of, name_in, says_by, source_of
+from onnxproof.locating.clause import Departure
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import ExportedFile
+from onnxproof.results import Where
 from onnxproof.versions import TORCHSCRIPT
 
 
-def where_it_stops(conversion: Conversion, refusal: str) -> str:
-    """The module and the line that the node came from at which an engine stopped, by its message, in a sentence.
+def where_it_stops(conversion: Conversion, refusal: str) -> Departure:
+    """The module and the line that the node came from at which an engine stopped, by its message.
 
-    "" if the message names no node, or the file does not say where that came from.
+    Nothing if the message names no node, or the file does not say where that came from.
     """
     node = _node_in(conversion, refusal)
     if node is None:
-        return ""
+        return Departure()
     path, source = module_of(node), source_of(node)
     module = _module_at(conversion, path)
     inside = f" of `{path}`, a {type(module).__name__}" if module else ""
     line = f", from {short(source[0])}:{source[1]}: `{source[2]}`" if source else ""
-    return f"It stops at a {node.op_type}{inside}{line}." if inside or line else ""
+    if not (inside or line):
+        return Departure()
+    place = f"{short(source[0])}:{source[1]}" if source else ""
+    kind = type(module).__name__ if module else ""
+    where = Where(path if module else "", kind, place, tuple(node.output[:1]), says_by(node) or "metadata")
+    return Departure(where, f"It stops at a {node.op_type}{inside}{line}.")
 
 
 def _node_in(conversion: Conversion, message: str) -> NodeProto | None:

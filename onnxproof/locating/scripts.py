@@ -182,8 +182,8 @@ def script(conversion: Conversion, finding: Finding, run: FailingRun) -> str:
     own = other.session if other else _REFERENCE if with_onnx else _ONNXRUNTIME
     session = "" if body in (_OPSET, _CHECKER) else own
     head = _HEAD.format(
-        title=_comment(f"{finding.check}: {conversion!r}"),
-        problem=_comment(finding.problem),
+        title=comment(f"{finding.check}: {conversion!r}"),
+        problem=comment(finding.problem),
         package=other.package if other else "onnx" if with_onnx else "onnxruntime",
         inputs=list(run.inputs),
         outputs=list(run.expected),
@@ -217,5 +217,6 @@ def _facts(conversion: Conversion, finding: Finding, run: FailingRun) -> dict[st
     }
 
 
-def _comment(text: str) -> str:
+def comment(text: str) -> str:
+    """A text as it may stand in a comment."""
     return re.sub(r"[^\x20-\x7e]+", " ", text)[:110]

@@ -1,6 +1,7 @@
 """What a tool did wrong, which made an ONNX file of another one."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -32,21 +33,24 @@ def what_the_tool_did(conversion: Conversion, judged: JudgedProbe, in_the_evalua
 
     `in_the_evaluator` is what the reference evaluator says of the file, as a further clause.
     """
-    where = first_departing_value(conversion, judged)
+    place = first_departing_value(conversion, judged)
+    found = place.told, place.node, place.where
     if changed := other_weights(conversion, judged):
         return Culprit(
             f"the constants are not the original's: with its own {', '.join(changed[:3])} the file is right",
             "Make the file again of this original, or report the model to the tool.",
-            where,
+            *found,
         )
     if optimizer := _optimizer(conversion, judged):
         return Culprit(
             optimizer,
             "Disable it with `disabled_optimizers` of the InferenceSession that saves the file, and report the model "
             "to onnxruntime.",
-            where,
+            *found,
         )
-    return Culprit(f"the file{in_the_evaluator}", "Leave out the tool's step that did it, and report the model.", where)
+    return Culprit(
+        f"the file{in_the_evaluator}", "Leave out the tool's step that did it, and report the model.", *found
+    )
 
 
 def meant_loss(conversion: Conversion) -> Culprit | None:
@@ -101,24 +105,45 @@ def _agrees(actual: dict[str, Array], judged: JudgedProbe) -> bool:
 
 def _optimizer(conversion: Conversion, judged: JudgedProbe) -> str:
     """The optimizer of ONNX Runtime without which the original stays right, at the first level that breaks it."""
-    with closing(Optimizations(conversion.case.file or "", conversion.timeout)) as session:
-        return _breaking_optimizer(session, judged)
+    name, level = _breaking_optimizer(conversion.case.file or "", conversion, judged, judged.probe.inputs)
+    return name and f"ONNX Runtime's optimizer {name}: at the level {level} the original is right without it alone"
 
 
-def _breaking_optimizer(session: Optimizations, judged: JudgedProbe) -> str:
+def optimizer_to_blame(conversion: Conversion, judged: JudgedProbe) -> Culprit:
+    """The optimizer of ONNX Runtime that breaks a file which is right without graph optimization."""
+    feeds = conversion.feeds(judged.probe.inputs)
+    name, level = _breaking_optimizer(conversion.file.path, conversion, judged, feeds)
+    if not name:
+        return Culprit(
+            "ONNX Runtime's graph optimizer: without it the values are right",
+            "Lower graph_optimization_level, and report the model to onnxruntime.",
+        )
+    return Culprit(
+        f"ONNX Runtime's optimizer {name}: at the level {level} the values are right without it alone",
+        f'Give `disabled_optimizers=["{name}"]` to the InferenceSession, and report the model to onnxruntime.',
+    )
+
+
+def _breaking_optimizer(
+    path: str | os.PathLike[str], conversion: Conversion, judged: JudgedProbe, feeds: Mapping[str, Array]
+) -> tuple[str, str]:
+    """The optimizer without which a file is right, and the first level that breaks it; "" for none, or several."""
+    with closing(Optimizations(path, conversion.timeout)) as session:
+        return _bisected(session, judged, feeds)
+
+
+def _bisected(session: Optimizations, judged: JudgedProbe, feeds: Mapping[str, Array]) -> tuple[str, str]:
     def is_right(level: str, disabled: Sequence[str]) -> bool:
         try:
-            return _agrees(session.run(judged.probe.inputs, level, disabled), judged)
+            return _agrees(session.run(feeds, level, disabled), judged)
         except EngineError:
             return False
 
     level = next((level for level in LEVELS if not is_right(level, ())), None)
     if level is None or not is_right(level, OPTIMIZERS):
-        return ""
+        return "", ""
     suspects = list(OPTIMIZERS)
     while len(suspects) > 1:
         half = suspects[: len(suspects) // 2]
         suspects = half if is_right(level, half) else suspects[len(half) :]
-    if not is_right(level, suspects):
-        return ""  # it takes several
-    return f"ONNX Runtime's optimizer {suspects[0]}: at the level {level} the original is right without it alone"
+    return (suspects[0], level) if is_right(level, suspects) else ("", "")  # it takes several

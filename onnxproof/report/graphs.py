@@ -1,9 +1,11 @@
 """The main graph of an ONNX file as boxes in modules, which the page's script places and opens."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 from onnxproof.results import GraphInput, GraphNode, GraphResult
@@ -30,7 +32,8 @@ LIVE, FOLDED, OUTPUT, NODE, MODULE = "live", "folded", "output", "node", "module
 class Box:
     """A node, an input, an output or a module; `lines` are shown below the title, `words` are only searched.
 
-    `parent` is the module around it. A node takes and gives values by name.
+    `parent` is the module around it. A node takes and gives values by name. `depth` is how deep it is
+    coloured in percent, for a wrong value.
     """
 
     kind: str
@@ -43,6 +46,7 @@ class Box:
     parent: "Box | None" = None
     children: "list[Box]" = field(default_factory=list)
     is_open: bool = False
+    depth: int = 0
 
     @property
     def nodes(self) -> "Iterator[Box]":
@@ -61,17 +65,23 @@ class Box:
             yield from self.parent.around
 
 
-def view(graph: GraphResult, failing: Iterable[str] = ()) -> dict[str, Any]:
+def view(
+    graph: GraphResult, failing: Iterable[str] = (), errors: Mapping[str, float] = MappingProxyType({})
+) -> dict[str, Any]:
     """The graph for the page's script: its boxes, and the edges between nodes, inputs and outputs as pairs of indices.
 
-    A node of which an output is in `failing` is marked, and the modules around it are open. An Identity of a constant
-    is shown as the constant.
+    A node of which an output is in `failing` is marked, and the modules around it are open. `errors` are those of
+    values, by name. An Identity of a constant is shown as the constant.
     """
     marked = set(failing)
     graph = _without_aliases(graph, marked)
     nodes = [_node(node, graph, marked) for node in graph.nodes]
     top = _in_modules(nodes, graph) if len(nodes) > FEW_NODES else nodes
     boxes = [*map(_input, graph.inputs), *_flat(top), *(Box(OUTPUT, name, takes=[name]) for name in graph.outputs)]
+    for box in (box for box in boxes if box.kind in (NODE, OUTPUT)):
+        error = next((errors[name] for name in box.gives or box.takes if name in errors), None)
+        if error is not None:
+            box.depth, box.lines = _depth(error), [f"wrong by {100 * error:.2g} %", *box.lines]
     _open(top)
     place_of = {id(box): place for place, box in enumerate(boxes)}
     return {"boxes": [_plain(box, place_of.get(id(box.parent))) for box in boxes], "edges": list(_edges(boxes))}
@@ -184,6 +194,11 @@ def _open(top: Sequence[Box]) -> None:
 # For the script
 
 
+def _depth(error: float) -> int:
+    """How deep an error is coloured, in percent: from a millionth to all of the value."""
+    return round(8 + 37 * min(1.0, max(0.0, 1 + math.log10(error) / 6))) if error > 0 else 8
+
+
 def _edges(boxes: Sequence[Box]) -> Iterator[tuple[int, int]]:
     source = {name: place for place, box in enumerate(boxes) for name in box.gives if name}
     for place, box in enumerate(boxes):
@@ -193,5 +208,5 @@ def _edges(boxes: Sequence[Box]) -> Iterator[tuple[int, int]]:
 def _plain(box: Box, parent: int | None) -> dict[str, Any]:
     """A box as JSON; what is empty is left out."""
     found = {"kind": box.kind, "title": box.title, "lines": box.lines, "words": box.words, "parent": parent}
-    found |= {"gives": list(box.gives), "fails": box.fails, "open": box.is_open}
+    found |= {"gives": list(box.gives), "fails": box.fails, "open": box.is_open, "depth": box.depth}
     return {name: value for name, value in found.items() if value or (name == "parent" and value == 0)}

@@ -22,6 +22,7 @@ from onnxproof.report.runs import Run, read_runs
 from onnxproof.report.summary import sentence
 from onnxproof.report.tables import claim_matrix, conversions, drawn_graphs, shared
 from onnxproof.report.texts import in_short
+from onnxproof.report.trials import case_trials
 from onnxproof.results import Results, as_json
 
 LARGEST = 10_000_000
@@ -97,6 +98,7 @@ def _facts(runs: Sequence[Run], faults: Faults | None, folder: Path) -> dict[str
         "conversions": checked,
         "refused": shared(runs, lambda run: run.results.refused),
         "charts": charts(runs),
+        "trials": shared(runs, case_trials),
         "faults": fault_table(faults) if faults else None,
         "paths": Paths(folder),
         "in_short": in_short,

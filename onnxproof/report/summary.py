@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from onnxproof.report.latencies import fastest
 from onnxproof.report.runs import Run
 from onnxproof.report.tables import conversions
+from onnxproof.report.trials import case_trials
 from onnxproof.results import ClaimVerdict, Latency, count_gravest
 
 MOST_NAMED = 3
@@ -23,7 +24,8 @@ class Phrase:
 
 def sentence(runs: Sequence[Run]) -> list[Phrase]:
     """Says what holds, what fails and what was timed."""
-    judged = list(filter(None, (part(runs) for part in (_of_claims, _of_pictures, _of_conversions, _of_refused))))
+    parts = (_of_claims, _of_pictures, _of_conversions, _of_refused, _of_trials)
+    judged = list(filter(None, (part(runs) for part in parts)))
     timed = list(filter(None, [_of_latency(runs)]))
     phrases = [Phrase(f"{_where(runs, only_timed=not judged)}, ")]
     for number, part in enumerate(judged + timed or [[Phrase("nothing was recorded")]]):
@@ -55,6 +57,19 @@ def _of_claims(runs: Sequence[Run]) -> list[Phrase]:
     if counts[ClaimVerdict.NOT_APPLICABLE]:
         parts.append(Phrase(f", {_number(counts[ClaimVerdict.NOT_APPLICABLE], 'does', 'do')} not apply"))
     return [*parts, Phrase(", and "), _failing(failing)]
+
+
+def _of_trials(runs: Sequence[Run]) -> list[Phrase]:
+    found = [each for run in runs for each in case_trials(run)]
+    if not found:
+        return []
+    caught, tried = sum(each.caught for each in found), sum(each.tried for each in found)
+    return [
+        Phrase(
+            f"{caught} of {_number(tried, 'fault')} put into right files {'is' if caught == 1 else 'are'} caught",
+            "good" if caught == tried else "known",
+        )
+    ]
 
 
 def _of_pictures(runs: Sequence[Run]) -> list[Phrase]:

@@ -164,7 +164,10 @@ class CheckedConversion:
 
     @cached_property
     def view(self) -> dict[str, Any]:
-        return view(self.graph, filter(None, (finding.node for finding in self.failing))) if self.graph else {}
+        if not self.graph:
+            return {}
+        errors = {name: error for found in self.failing if found.where for name, error in found.where.errors}
+        return view(self.graph, filter(None, (finding.node for finding in self.failing)), errors)
 
     def place_of(self, node: str) -> int | None:
         """The box of the node with an output of this name in `view`; None if there is none."""

@@ -3,7 +3,16 @@
 `python -m onnxproof.results` prints the JSON Schema.
 """
 
-from onnxproof.results.conversions import CheckResult, GraphInput, GraphNode, GraphResult, RefusedCase, without_copies
+from onnxproof.results.conversions import (
+    CheckResult,
+    GraphInput,
+    GraphNode,
+    GraphResult,
+    RefusedCase,
+    TrialResult,
+    Where,
+    without_copies,
+)
 from onnxproof.results.files import ResultsError, as_json, read_json, read_results, typed
 from onnxproof.results.losses import FileLosses, NodeLoss
 from onnxproof.results.schema import (
@@ -46,6 +55,8 @@ __all__ = [
     "ResultsError",
     "Target",
     "Timing",
+    "TrialResult",
+    "Where",
     "as_json",
     "count_gravest",
     "gravest",

@@ -8,6 +8,26 @@ from onnxproof.results.verdicts import CheckVerdict
 
 
 @dataclass(frozen=True)
+class Where:
+    """Where a file departs from its model.
+
+    `module` is the path of the torch module (`layer2.1.conv1`), "" for the model's own `forward`, and `type` its class;
+    both are "" where what departs is in no module, and `type` is "" beside an original that is a file. `source` is the
+    line that calls it, as `path:line`, or "". `nodes` are the nodes of the file by their first outputs, in the file's
+    order, from right values to the first wrong one. `evidence` is what ties them to the module: "metadata",
+    "scoped names", "weights" or "values". `errors` are values of the file that are known to be wrong, by name, with
+    their error as a share of what the model has.
+    """
+
+    module: str
+    type: str
+    source: str
+    nodes: tuple[str, ...]
+    evidence: str
+    errors: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class CheckResult:
     """What one check found about one conversion.
 
@@ -16,7 +36,7 @@ class CheckResult:
     wrong or why nothing was judged, `advice` what to do, `evidence` a fact behind it, each as text or "". `repro` is a
     folder beside results.json whose repro.py shows the failure, or "". `node` is the first output of the node that
     fails, by name, "" if none is known. `engine` is the one that the file ran in, by name, "" for a check of the file
-    itself.
+    itself. `where` is where wrong values come from, null if that is not known.
     """
 
     case: str
@@ -32,6 +52,7 @@ class CheckResult:
     repro: str = ""
     node: str = ""
     engine: str = ""
+    where: Where | None = None
 
     @property
     def name(self) -> str:
@@ -47,6 +68,37 @@ class CheckResult:
     def conversion(self) -> str:
         """The case's name and the exporter, or the name of the file that was given."""
         return f"{self.case}-{self.exporter or Path(self.file).name}"
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A `fault` put into the file of a conversion: the `case` by name and its `exporter`, or "" and the `file`.
+
+    `caught_by` is the check that fails with it, "" if none does. `invisible` is then what was measured of its outputs,
+    which are the right file's up to rounding, and `shown_by` other inputs on which they are not; `untried` is why the
+    check named for it could not see it. Each is text or "".
+    """
+
+    case: str
+    exporter: str
+    file: str
+    fault: str
+    caught_by: str = ""
+    invisible: str = ""
+    shown_by: str = ""
+    untried: str = ""
+
+    @property
+    def conversion(self) -> str:
+        """The case's name and the exporter, or the name of the file that was given."""
+        return f"{self.case}-{self.exporter or Path(self.file).name}"
+
+    @property
+    def instead(self) -> str:
+        """Why nothing caught it."""
+        if self.caught_by or self.untried:
+            return self.untried
+        return f"{self.invisible}; seen on {self.shown_by}" if self.shown_by else self.invisible or "no check fails"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from onnxproof.results.conversions import CheckResult, GraphResult, RefusedCase
+from onnxproof.results.conversions import CheckResult, GraphResult, RefusedCase, TrialResult
 from onnxproof.results.losses import FileLosses
 from onnxproof.results.verdicts import ClaimVerdict
 
@@ -204,8 +204,9 @@ class Results:
     """A run in `schema`: `name` is the tox environment's, or "", and `environment` the version of each package.
 
     `targets` are what it exported with; the rest is what it found: `claims`, `comparisons`, `findings` (one for each
-    check of each conversion), the `graphs` of the files that it kept, `latency`, the cases that were `refused`, and, of
-    lossy files, where their `losses` are made. `machine` is null if it timed nothing.
+    check of each conversion), the `graphs` of the files that it kept, `latency`, the cases that were `refused`, where
+    the `losses` of lossy files are made, and the `trials` of faults in right files. `machine` is null if it timed
+    nothing.
     """
 
     schema: int
@@ -220,6 +221,7 @@ class Results:
     machine: Machine | None = None
     refused: list[RefusedCase] = field(default_factory=list)
     losses: list[FileLosses] = field(default_factory=list)
+    trials: list[TrialResult] = field(default_factory=list)
 
     @classmethod
     def of_run(
@@ -230,7 +232,7 @@ class Results:
         **found: Iterable[Any],
     ) -> "Results":
         """The results of this run, named after its tox environment; `found` are the other fields, by default empty."""
-        kinds = ("claims", "comparisons", "findings", "graphs", "latency", "refused", "losses")
+        kinds = ("claims", "comparisons", "findings", "graphs", "latency", "refused", "losses", "trials")
         lists: dict[str, Any] = {kind: list(found.get(kind, ())) for kind in kinds}
         name = os.environ.get("TOX_ENV_NAME", "")
         return cls(SCHEMA, name, environment, list(targets), machine=machine, **lists)

@@ -573,7 +573,7 @@ class TestReport:
         [thread.start() for thread in running]
         [thread.join() for thread in running]
         assert statuses == [1, 1]
-        assert len(list(Path("report/repro/Double-wrong.onnx/same-values").iterdir())) == 5
+        assert len(list(Path("report/repro/Double-wrong.onnx/same-values").iterdir())) == 8
 
 
 class TestProcess:

@@ -280,7 +280,7 @@ class TestFailures:
             [
                 "Freezes-torchscript: same-values-unseen: on rows 1: output output: *something was frozen at export*",
                 "→ Look for Python numbers that the model takes from a tensor or its shape.",
-                "  The tracer warned at *: `return x * int(x.shape[[]0])`",
+                "  `mul` of the model's own forward, *. The tracer warned at *: `return x * int(x.shape[[]0])`",
                 "→ python *report/repro/Freezes-torchscript/same-values-unseen/repro.py",
             ]
         )

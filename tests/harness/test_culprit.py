@@ -342,8 +342,10 @@ class TestModule:
     def test_departs(self, evidence):
         """The smallest failing size is 1, at which the module's output is its input: another one tells."""
         line = Normalized.forward.__code__.co_firstlineno
-        told = f"The input of `1`, a Normalized ({Path(__file__).relative_to(Path.cwd())}:{line}), is among"
-        assert evidence(Normalized(), TORCHSCRIPT).startswith(told)
+        place = f"{Path(__file__).relative_to(Path.cwd())}:{line + 1}"
+        found = evidence(Normalized(), TORCHSCRIPT)
+        assert found.startswith(f"`1` (Normalized), {place}, is the first module whose output departs: ")
+        assert found.endswith(f"The tracer warned at {place}: `return x / float(x.shape[2])`")
 
     def test_stops(self, evidence):
         """A file that does not run names the module of the node at which it stops."""
@@ -436,12 +438,15 @@ class TestFrozen:
         assert "test_culprit.py:" in finding.evidence
 
     def test_no_warning(self):
-        """Without a tracer warning, the advice is what to look for."""
+        """Without a tracer warning, the advice is what to look for, and the evidence the line where it shows."""
         model = Gives(lambda x: x * x.T.contiguous().stride(0))
         finding = judge(same_values_unseen, exported(ReferenceModel(case(model)), TORCHSCRIPT))
         assert finding.problem.endswith("; something was frozen at export: traced on these inputs the file is right")
         assert finding.advice == "Look for Python numbers that the model takes from a tensor or its shape."
-        assert finding.evidence == ""
+        line = self.test_no_warning.__code__.co_firstlineno + 2
+        assert finding.evidence.startswith(
+            f"`mul` of the model's own forward, tests/harness/test_culprit.py:{line}, is"
+        )
 
     def test_refused_there(self):
         """If the exporter refuses the failing inputs, the culprit is the exporter."""

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from docs import where_table
 from docs.fault_page import ENGINES, PAGE, RESULTS, is_unseen, render
 from onnxproof.report.faults import fault_table, mark
 from onnxproof.versions import torch_export_is_available
+from tests.harness.located import MADE_BY
 from tests.harness.lossy import LOSSY, LOSSY_PAIRS
 from tests.harness.proof import GOOD_PAIRS, MODEL_PAIRS, TABLED, TABLED_PAIRS
 
@@ -27,6 +29,15 @@ def found():
 def test_page_is_made_of_the_results(found):
     """The page matches the results: `python -m docs.fault_table --page` updates it."""
     assert PAGE.read_text(encoding="utf-8") == render(found)
+
+
+def test_where_is_made_of_its_results():
+    """The table of named modules matches its results: `python -m docs.where_table --page` updates it."""
+    rows = json.loads(where_table.RESULTS.read_text(encoding="utf-8"))["rows"]
+    page = where_table.PAGE.read_text(encoding="utf-8")
+    assert page == where_table.render(page, rows)
+    assert where_table.table(rows) in page
+    assert {row["made_by"] for row in rows} == set(MADE_BY)
 
 
 @needs_both_exporters

@@ -9,6 +9,7 @@ from onnx.parser import parse_model
 
 from onnxproof.cli import faults, main
 from onnxproof.faults import FAULTS
+from onnxproof.results import read_results
 from tests.harness.by_hand import FILE
 from tests.harness.test_trials import changed, clip_output
 
@@ -49,6 +50,28 @@ def ask(monkeypatch, tmp_path, capsys):
         return status, capsys.readouterr()
 
     return run
+
+
+class TestPage:
+    """`--report` leaves the table as a page, and as results.json."""
+
+    def test_left(self, ask):
+        """What nothing caught is first; the opening sentence counts."""
+        status, printed = ask(
+            renamed, clipped, arguments=("my_case.py:case_of_file", "--onnx", "right.onnx", "--report", "left")
+        )
+        page = Path("left/index.html").read_text()
+        trials = read_results("left/results.json").trials
+        assert (status, printed.out.splitlines()[-1]) == (1, "left/index.html")
+        assert [(each.fault, each.caught_by) for each in trials] == [("renamed", "outputs-kept"), ("clipped", "")]
+        assert "1 of 2 faults put into right files" in page
+        assert page.index("<code>clipped</code>") < page.index("<code>renamed</code>")
+
+    def test_refused(self, ask):
+        """A folder that cannot be written is refused before anything runs."""
+        Path("taken").write_text("")
+        status, printed = ask(renamed, arguments=("my_case.py:case", "--onnx", "right.onnx", "--report", "taken"))
+        assert (status, printed.err.splitlines()[-1].startswith("onnxproof")) == (2, True)
 
 
 class TestCommand:

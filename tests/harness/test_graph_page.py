@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from onnxproof.report.page import write_report
-from onnxproof.results import GraphInput, GraphNode, GraphResult
+from onnxproof.results import GraphInput, GraphNode, GraphResult, Where
 from tests.harness.runs import CHECKED, EMPTY, GRAPH, write_repro, write_results
 
 LENGTH = 200
@@ -36,7 +36,8 @@ def module_at(number):
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
-    findings = [replace(CHECKED, node=FAILING), replace(CHECKED, check="same-values", repro="")]
+    where = Where("blocks.3", "Block", "network.py:3", (FAILING,), "metadata", ((FAILING, 0.02),))
+    findings = [replace(CHECKED, node=FAILING, where=where), replace(CHECKED, check="same-values", repro="")]
     write_repro(folder)
     results = replace(EMPTY, findings=findings, graphs=[large_graph(), GRAPH, EMPTY_GRAPH])
     return write_report([write_results(folder, results)], folder).as_uri()
@@ -85,7 +86,8 @@ class TestFirstScreen:
         canvas = page.locator("#graph-1 .canvas")
         canvas.scroll_into_view_if_needed()
         failing = boxes(page, ".fails")
-        assert failing.inner_text().split("\n")[:2] == ["Softmax", "✗ fails here"]
+        assert failing.inner_text().split("\n")[:3] == ["Softmax", "✗ fails here", "wrong by 2 %"]
+        assert failing.evaluate("each => each.style.getPropertyValue('--depth')").endswith("%")
         assert in_sight(failing, canvas)
         assert boxes(page).count() < LENGTH / 2
         assert page.evaluate("document.documentElement.scrollWidth") == width

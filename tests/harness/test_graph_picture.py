@@ -199,3 +199,24 @@ class TestModules:
     def test_deep_path(self):
         """A path of many parts ends at the innermost module that is shown."""
         assert all(name.count(".") < MOST_DEEP for name in tree(layers(*[".".join("abcdefgh" * 200)] * 40)))
+
+
+class TestErrors:
+    """What is known to be wrong is coloured, the deeper the larger its error."""
+
+    @pytest.fixture
+    def boxes(self):
+        """The nodes and the output of a chain, of which the last two values are wrong."""
+        boxes = view(chain(4), ["v2"], {"v2": 1e-3, "v3": 0.5})["boxes"]
+        return [box for box in boxes if box["kind"] in (NODE, OUTPUT)]
+
+    def test_lines(self, boxes):
+        """A wrong node says by how much, and so does the output."""
+        told = [box.get("lines", [""])[0] for box in boxes]
+        assert told == ["input 0 ← x", "", "wrong by 0.1 %", "wrong by 50 %", "wrong by 50 %"]
+
+    def test_depth(self, boxes):
+        """A larger error is deeper; what is right has no colour."""
+        depths = [box.get("depth", 0) for box in boxes]
+        assert depths[:2] == [0, 0]
+        assert 0 < depths[2] < depths[3] == depths[4]

@@ -74,17 +74,21 @@ class GraphView {
       button.classList.add("fails");
       button.append(create("span", { textContent: "✗ fails here" }));
     }
+    if (box.depth) {
+      button.classList.add("wrong");
+      button.style.setProperty("--depth", `${box.depth}%`);
+    }
     this.elements.set(box.number, button);
     this.middles.set(box.number, box.open ? [left + sizeOf(box).width / 2, top + HEAD / 2] : [x, y]);
     if (box.open) {
-      button.style.cssText = style(left + 2, top + 2, Math.min(width - 4, sizeOf(box).width), HEAD);
+      button.style.cssText += style(left + 2, top + 2, Math.min(width - 4, sizeOf(box).width), HEAD);
       const frame = create("div", { className: "frame" });
       for (const each of [frame, button]) each.classList.toggle("odd", [...this.around(box)].length % 2 === 1);
       frame.style.cssText = style(left, top, width, height);
       return [frame, button];
     }
     button.append(...box.lines.map((line) => create("span", { textContent: shortened(line) })));
-    button.style.cssText = style(left, top, width, height);
+    button.style.cssText += style(left, top, width, height);
     return [button];
   }
 

@@ -209,7 +209,8 @@ class TestNoRoom:
         assert capsys.readouterr().err == reason
         assert {path.suffix for path in Path("report").rglob("*") if path.is_file()} <= {".lock"}
         assert main(CHECK_WRONG) == 1
-        assert len(list(Path("report/repro/Double-wrong.onnx/same-values").iterdir())) == 5
+        written = {path.name for path in Path("report/repro/Double-wrong.onnx/same-values").iterdir()}
+        assert {"repro.py", "model.onnx", "where.py", "where.onnx"} <= written
 
     def test_temporary_files(self, monkeypatch, folder, no_room, capsys):
         """If temporary files do not fit, one line says so, and how to put them elsewhere."""

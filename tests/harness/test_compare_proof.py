@@ -1,16 +1,19 @@
 """The proof of comparisons: right files that tools made of good ones, and every fault of a file."""
 
 import gc
+import math
 
 import pytest
 
 from onnxproof.case import Case
-from onnxproof.checks import values
+from onnxproof.checks import CHECKS, values
 from onnxproof.locating.clause import Culprit
+from onnxproof.probing.budget import SECONDS as BUDGET
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import ReferenceModel
-from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, PROVING, failing, good_subjects
+from onnxproof.results import CheckVerdict
+from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, PROVING, failing, findings, good_subjects
 from tests.harness.real_sizes import REAL_SUBJECTS
 from tests.harness.tools import TOOLS
 
@@ -31,10 +34,10 @@ def originals():
     return {subject: (good(subject), as_original(good(subject))) for subject in PROVING}
 
 
-def as_original(conversion) -> ReferenceModel:
+def as_original(conversion, budget=BUDGET) -> ReferenceModel:
     """The file of a conversion as the original of a case, on the same inputs."""
     given = [conversion.feeds(inputs) for inputs in (conversion.case.inputs, *conversion.case.also)]
-    return ReferenceModel(Case(conversion.file.path, given[0], also=given[1:]))
+    return ReferenceModel(Case(conversion.file.path, given[0], also=given[1:]), budget)
 
 
 def test_there_are_enough():
@@ -63,9 +66,19 @@ def test_no_false_alarm(good, exporter, tmp_path):
     ],
 )
 def test_file_fault(originals, tmp_path, monkeypatch, subject, fault):
-    """A fault in the file that was made is caught by the check named for it; where a large one is wrong is not asked."""
+    """A fault in the file that was made is caught by the check named for it.
+
+    A large one runs through that check alone, in the reference evaluator if it is `--thorough`, and where it is wrong
+    is not asked.
+    """
     good, original = originals[subject]
-    after = fault.apply(good.file.path, tmp_path)
+    after = GivenFile(fault.apply(good.file.path, tmp_path), subject.opset)
+    checks = [fault.caught_by] if subject in REAL_SUBJECTS else CHECKS
     if subject in REAL_SUBJECTS:
         monkeypatch.setattr(values, "where_it_goes_wrong", lambda conversion, judged: Culprit("not asked", ""))
-    assert fault.caught_by in failing(Conversion(original, GivenFile(after, subject.opset)))
+    if subject in REAL_SUBJECTS and fault.caught_by == "engines-agree":
+        (found,) = findings(Conversion(original, after), checks)
+        assert found.verdict == CheckVerdict.NOT_JUDGED
+        assert "--thorough" in found.figure + found.problem
+        original = as_original(good, math.inf)
+    assert fault.caught_by in failing(Conversion(original, after), checks)

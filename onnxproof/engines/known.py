@@ -29,6 +29,11 @@ _NO_ANTIALIAS = (
     r"apart, .* allowed",
     "Leave out antialias in the model, or deploy the file to another engine.",
 )
+_IN_32_BITS = (
+    "It computes int64 in 32 bits: larger values are lost.",
+    r"expected -?\d{10}",
+    "Keep integers below 2³¹, or deploy the file to another engine.",
+)
 
 KNOWN: tuple[Known, ...] = (
     Known(
@@ -42,9 +47,7 @@ KNOWN: tuple[Known, ...] = (
     ),
     Known(
         "openvino",
-        "It computes int64 in 32 bits: larger values are lost.",
-        r"expected -?\d{10}",
-        "Keep integers below 2³¹, or deploy the file to another engine.",
+        *_IN_32_BITS,
         part="int64",
         link="https://github.com/openvinotoolkit/openvino/issues/35823",
     ),
@@ -56,13 +59,7 @@ KNOWN: tuple[Known, ...] = (
         "Take both sides, or deploy the file to another engine.",
         part="DFT",
     ),
-    Known(
-        "opencv",
-        "It computes int64 in 32 bits: larger values are lost.",
-        r"expected -?\d{10}",
-        "Keep integers below 2³¹, or deploy the file to another engine.",
-        part="int64",
-    ),
+    Known("opencv", *_IN_32_BITS, part="int64"),
     Known(
         "opencv",
         "Its matrix products in float64 are wrong.",

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterable
 from functools import cache
 
-from onnxproof.checks import CHECKS, judge
+import pytest
+
+from onnxproof.checks import CHECKS, judge, values
 from onnxproof.faults import FAULTS, MODEL_FAULTS
 from onnxproof.faults.fault import Fault, ModelFault
 from onnxproof.findings import Finding
+from onnxproof.locating.clause import Culprit
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
@@ -121,3 +124,8 @@ def findings(conversion: Conversion, checks: Iterable[str] = CHECKS) -> list[Fin
 def failing(conversion: Conversion, checks: Iterable[str] = CHECKS) -> list[str]:
     """The ids of the checks that fail."""
     return [finding.check for finding in findings(conversion, checks) if finding.verdict == CheckVerdict.FAILS]
+
+
+def ask_no_culprit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets wrong values be found without asking where they go wrong, which takes longest for a large file."""
+    monkeypatch.setattr(values, "where_it_goes_wrong", lambda conversion, judged: Culprit("not asked", ""))

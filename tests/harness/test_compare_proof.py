@@ -6,14 +6,13 @@ import math
 import pytest
 
 from onnxproof.case import Case
-from onnxproof.checks import CHECKS, values
-from onnxproof.locating.clause import Culprit
+from onnxproof.checks import CHECKS
 from onnxproof.probing.budget import SECONDS as BUDGET
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
-from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, PROVING, failing, findings, good_subjects
+from tests.harness.proof import FILE_PAIRS, GOOD_PAIRS, PROVING, ask_no_culprit, failing, findings, good_subjects
 from tests.harness.real_sizes import REAL_SUBJECTS
 from tests.harness.tools import TOOLS
 
@@ -75,7 +74,7 @@ def test_file_fault(originals, tmp_path, monkeypatch, subject, fault):
     after = GivenFile(fault.apply(good.file.path, tmp_path), subject.opset)
     checks = [fault.caught_by] if subject in REAL_SUBJECTS else CHECKS
     if subject in REAL_SUBJECTS:
-        monkeypatch.setattr(values, "where_it_goes_wrong", lambda conversion, judged: Culprit("not asked", ""))
+        ask_no_culprit(monkeypatch)
     found = {finding.check: finding for finding in findings(Conversion(original, after), checks)}
     caught = found[fault.caught_by]
     if subject in REAL_SUBJECTS and "--thorough" in caught.problem:

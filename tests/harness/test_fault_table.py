@@ -5,10 +5,9 @@ The good conversions of other kinds are in test_good_conversions.py.
 
 import pytest
 
-from onnxproof.checks import CHECKS, values
+from onnxproof.checks import CHECKS
 from onnxproof.faults import FAULTS
 from onnxproof.faults.fault import Unsuited
-from onnxproof.locating.clause import Culprit
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
@@ -18,6 +17,7 @@ from tests.harness.proof import (
     PROVING,
     TABLED_PAIRS,
     UNSUITED,
+    ask_no_culprit,
     failing,
     findings,
     good_subjects,
@@ -60,7 +60,7 @@ def test_file_fault(good, tmp_path, subject, fault):
 @pytest.mark.parametrize(("subject", "fault"), [on_subject(*pair) for pair in FILE_PAIRS if pair[0] in REAL_SUBJECTS])
 def test_file_fault_at_real_size(good, tmp_path, monkeypatch, subject, fault):
     """So is a large one, which runs through that check alone; where it goes wrong is not asked."""
-    monkeypatch.setattr(values, "where_it_goes_wrong", lambda conversion, judged: Culprit("not asked", ""))
+    ask_no_culprit(monkeypatch)
     broken = good(subject).of_file(fault.apply(good(subject).file.path, tmp_path))
     assert failing(broken, [fault.caught_by]) == [fault.caught_by]
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from onnxproof.engines.decisions import Call, plain
+from onnxproof.engines.decisions import Call, operator_name, plain
 from onnxproof.engines.summation import normalized_otherwise, units
 
 ROUNDINGS = 4
@@ -202,7 +202,7 @@ def _counted_result(work: Work, func: Any, args: tuple[Any, ...], kwargs: dict[s
     work.flops += count(*args, **kwargs, out_val=found) if count else 0
     values = sum(value.numel() for value in tree_flatten(found)[0] if isinstance(value, Tensor))
     work.flops += PER_VALUE * values
-    work.loops += LOOPS.get(str(func).split(".")[1], 0) * values
+    work.loops += LOOPS.get(operator_name(func), 0) * values
     return found
 
 

@@ -15,6 +15,12 @@ def plain(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     return func(*args, **kwargs)
 
 
+def operator_name(func: Any) -> str:
+    """An operation of torch's without namespace and overload, such as "conv2d"; any other one in full."""
+    text = str(func)
+    return text.split(".")[1] if text.startswith("aten.") else text
+
+
 class Decisions:
     """The integers and booleans that the operations of a run made of floats, in their order."""
 

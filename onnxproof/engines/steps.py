@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_flatten
 
 from onnxproof._internal.files import is_own
 from onnxproof._internal.trees import leaves
+from onnxproof.engines.decisions import operator_name
 
 Keep = Callable[[int, Tensor], Any]
 """What is kept of a tensor, from its place and itself."""
@@ -136,8 +137,7 @@ class _Recorder(TorchDispatchMode):
     def _add(self, func: Any, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> None:
         named = [module for module in self._within if self._names.get(module) is not None]
         path, kind = (self._names[named[-1]], type(named[-1]).__name__) if named else ("", "")
-        name = str(func).split(".")[1] if str(func).startswith("aten.") else str(func)
-        step = Step(name, path, kind, _line(sys._getframe(2)), inputs, outputs)
+        step = Step(operator_name(func), path, kind, _line(sys._getframe(2)), inputs, outputs)
         self._steps.steps.append(step)
         self._steps.maker |= dict.fromkeys(outputs, step)
 

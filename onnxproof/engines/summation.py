@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from onnxproof.engines.decisions import operator_name
+
 VALUES_A_UNIT = 16**2
 """How many values move a sum by a unit: ONNX Runtime's means of 2**16 to 2**19 values are off by 4 to 36 units, of
 which the slack of four allows 64 to 180."""
@@ -35,9 +37,9 @@ _SUMS = {
 
 def units(func: Any, args: tuple[Any, ...], result: Tensor) -> float:
     """How far the order of summation moves a result, in units of its last place; 0 for what is not a sum."""
-    if _name(func) not in _SUMS or not result.numel():
+    if operator_name(func) not in _SUMS or not result.numel():
         return 0.0
-    sums = 1 if _name(func) == "cumsum" else result.numel()
+    sums = 1 if operator_name(func) == "cumsum" else result.numel()
     return math.sqrt(args[0].numel() / sums / VALUES_A_UNIT)
 
 
@@ -48,13 +50,13 @@ def normalized_otherwise(
 
     None for other operations, and for inputs too short to show it.
     """
-    if _name(func) not in ("group_norm", "instance_norm", "layer_norm"):
+    if operator_name(func) not in ("group_norm", "instance_norm", "layer_norm"):
         return None
     declared = func._schema.arguments
     given = {each.name: each.default_value for each in declared if each.has_default_value()}
     given |= dict(zip((each.name for each in declared), args, strict=False)) | dict(kwargs)
     image, weight, bias = given["input"], given["weight"], given["bias"]
-    rows = _normalized_together(_name(func), given)
+    rows = _normalized_together(operator_name(func), given)
     if rows is None or rows.numel() == 0 or rows.shape[1] < VALUES_A_UNIT:
         return None
     size = torch.finfo(image.dtype).eps * math.sqrt(rows.shape[1] / VALUES_A_UNIT)
@@ -64,7 +66,9 @@ def normalized_otherwise(
 
     mean, variance = rows.mean(1, keepdim=True), rows.var(1, unbiased=False, keepdim=True)
     result = ((rows - moved(mean)) / torch.sqrt(moved(variance) + given["eps"])).reshape(image.shape)
-    of_channels = (-1,) + (1,) * (image.dim() - 2) if _name(func) != "layer_norm" else tuple(given["normalized_shape"])
+    of_channels = (
+        (-1,) + (1,) * (image.dim() - 2) if operator_name(func) != "layer_norm" else tuple(given["normalized_shape"])
+    )
     result = result if weight is None else result * weight.reshape(of_channels)
     return result if bias is None else result + bias.reshape(of_channels)
 
@@ -77,7 +81,3 @@ def _normalized_together(name: str, given: Mapping[str, Any]) -> Tensor | None:
     if name == "group_norm":
         return image.reshape(image.shape[0] * given["num_groups"], -1)  # type: ignore[no-any-return]
     return image.reshape(image.shape[0] * image.shape[1], -1) if given["use_input_stats"] else None
-
-
-def _name(func: Any) -> str:
-    return str(func).split(".")[1] if str(func).startswith("aten.") else ""

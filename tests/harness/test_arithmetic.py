@@ -117,7 +117,7 @@ class TestFloat64:
     @pytest.mark.parametrize("mode", [torch.enable_grad, torch.inference_mode])
     def test_kept_result(self, mode):
         """A module that keeps a result of its weights is copied, and stays as it is."""
-        module = nn.utils.weight_norm(nn.Linear(6, 3))
+        module = built(lambda: nn.utils.weight_norm(nn.Linear(6, 3)))
         with mode():
             module(torch.ones(1, 6))
         kept = module.weight

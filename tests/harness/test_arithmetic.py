@@ -122,7 +122,9 @@ class TestFloat64:
             module(torch.ones(1, 6))
         kept = module.weight
         exact = model_of(copied(module)).run_in_float64({"x": ROWS})["output"]
-        np.testing.assert_allclose(exact, model_of(module).run({"x": ROWS})["output"], rtol=1e-5)
+        wide = model_of(copied(module).double()).run({"x": ROWS.astype(np.float64)})["output"]
+        np.testing.assert_allclose(exact, wide, rtol=1e-13, atol=1e-15)
+        np.testing.assert_allclose(exact, model_of(module).run({"x": ROWS})["output"], rtol=1e-5, atol=1e-6)
         assert copied(module).weight is not kept
 
     def test_buffer_is_written(self):

@@ -290,6 +290,9 @@ def _as_array(name: str, leaf: Any) -> Any:
         return to_array(leaf)
     except NotImplementedError as error:  # torch's answer for a tensor without values
         raise CaseError(f"{name} is on the device {leaf.device}, which has no values; give an array") from error
+    except TypeError as error:  # for a dtype that NumPy has not, such as float8
+        dtype = str(leaf.dtype).removeprefix("torch.")
+        raise CaseError(f"{name} has the dtype {dtype}, which is not judged; convert to it in a wrapper") from error
 
 
 def _by_symbol(dynamic: Dynamic, found: Mapping[str, Any]) -> dict[str, set[int]]:

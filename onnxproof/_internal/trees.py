@@ -86,3 +86,9 @@ def _mapped(change: Callable[[str, Any], Any], name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(zip(value, parts, strict=True))
     return type(value)(*parts) if is_named_tuple(value) else type(value)(parts)
+
+
+def same_bits(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
+    """Whether outputs are the same bit for bit, by position."""
+    pairs = zip(a.values(), b.values(), strict=False)
+    return len(a) == len(b) and all(x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in pairs)

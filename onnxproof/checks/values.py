@@ -1,13 +1,13 @@
 """Checks of the file's outputs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from onnxproof._internal.texts import one_line
-from onnxproof._internal.trees import Array, leaves
+from onnxproof._internal.trees import Array, leaves, same_bits
 from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.checks.figures import figure_of, told
 from onnxproof.checks.sizes import judged_sizes
@@ -22,7 +22,7 @@ from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
 from onnxproof.probing.conversion import Conversion, Outcome
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reactions import Change
-from onnxproof.probing.reference import JudgedProbe, same_bits
+from onnxproof.probing.reference import JudgedProbe
 from onnxproof.results import Parity
 
 
@@ -214,7 +214,7 @@ def probes_adequate(conversion: Conversion) -> str:
     constant = [name for name in case.data_inputs if not any(_varies(leaves(j.probe.inputs)[name]) for j in judged)]
     example = leaves(case.inputs)
     for name in constant:
-        if example[name].size > 1 and example[name].dtype.kind not in "biu":
+        if example[name].size > 1 and example[name].dtype.kind not in "biu" and conversion.model.reads_values:
             raise CheckError(f"the input {name} is constant", "Give other values of it in the case's `also`.")
     for name, values in conversion.model.traced.reference.values.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
@@ -229,16 +229,23 @@ def probes_adequate(conversion: Conversion) -> str:
     by_output = zip(*(j.reference.values.values() for j in judged), strict=True)
     if not any(_varies(np.concatenate([values.ravel() for values in found])) for found in by_output):
         raise CheckError("the model's outputs are constant on every probe", "Give inputs that it reacts to.")
-    if not conversion.model.reacts_to_values:
+    if not conversion.model.reacts_to_values and conversion.model.reads_values:
         raise CheckError(
             f"no other values of {', '.join(case.required_inputs)} change the model's outputs by more than rounding",
             "Give weights and inputs with which it reacts: a file that ignores them would hold, too.",
         )
-    limits = [f"{name} is {example[name].flat[0]} throughout" for name in constant if example[name].size]
-    limits += [f"no reaction to {name} seen" for name in conversion.model.ignored_inputs if name not in constant]
-    if conversion.model.left_out:
-        limits.append(f"{conversion.model.left_out} more with --thorough")
-    return "; ".join([f"{len(judged)} probes", *limits, *judged_sizes(conversion)])
+    return "; ".join([f"{len(judged)} probes", *_limits(conversion, constant), *judged_sizes(conversion)])
+
+
+def _limits(conversion: Conversion, constant: Sequence[str]) -> Iterator[str]:
+    model, example = conversion.model, leaves(conversion.case.inputs)
+    if model.reacts_to_values:
+        yield from (f"{name} is {example[name].flat[0]} throughout" for name in constant if example[name].size)
+        yield from (f"no reaction to {name} seen" for name in model.ignored_inputs if name not in constant)
+    else:
+        yield "the model reads its inputs' sizes alone"
+    if model.left_out:
+        yield f"{model.left_out} more with --thorough"
 
 
 def _varies(leaf: Array) -> bool:

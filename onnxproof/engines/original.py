@@ -19,10 +19,12 @@ from onnxproof.engines.forked import EngineProcess
 from onnxproof.engines.moved import moved
 from onnxproof.engines.narrow import stored_in
 from onnxproof.engines.onnxruntime import OnnxRuntime
+from onnxproof.engines.reading import reads_inputs
 from onnxproof.engines.reference import ReferenceEvaluator, of_model
 from onnxproof.engines.statistics import with_figures
 from onnxproof.engines.wide import in_float64
 from onnxproof.engines.work import with_shapes, work_of
+from onnxproof.graph.facts import read_graph
 from onnxproof.graph.load import load_model
 
 OWN = "own"
@@ -82,6 +84,10 @@ class OnnxModel:
     def work(self, inputs: Mapping[str, Array]) -> Work:
         """The work of `run`."""
         return work_of(self._structure, self.run_in("shapes", inputs))
+
+    def reads_values(self, inputs: Mapping[str, Array]) -> bool:
+        """Whether `run` reads the values of an input, and not its sizes alone."""
+        return reads_inputs(read_graph(self.path))
 
     def run_in(self, way: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs in one of the ways of running it."""

@@ -22,6 +22,7 @@ from onnxproof.engines.arithmetic import (
 )
 from onnxproof.engines.base import EngineError, require_names
 from onnxproof.engines.decisions import Call, Decisions, plain
+from onnxproof.engines.reading import Reading
 from onnxproof.engines.steps import Keep, Steps, recorded
 
 
@@ -108,6 +109,13 @@ class TorchModel:
         self._run(self.model, inputs, counted(work))
         return work
 
+    def reads_values(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether `run` reads the values of an input, and not its sizes alone. What the model raises is raised."""
+        tensors = self._tensors(inputs)
+        with torch.inference_mode(), Reading(leaves(tensors).values()) as reading:
+            self._called(self.model, tensors)
+        return bool(reading.seen)
+
     def run_rounded_at_random(self, inputs: Mapping[str, Any], seed: int, call: Call = plain) -> dict[str, Array]:
         """The outputs of `run` in another order of rounding, where `call` calls each operation, see `Decisions`.
 
@@ -137,12 +145,18 @@ class TorchModel:
     def _run(
         self, model: nn.Module, inputs: Mapping[str, Any], arithmetic: contextlib.AbstractContextManager[Any]
     ) -> dict[str, Array]:
-        require_names("torch", inputs, self.input_names)
-        tensors = map_leaves(lambda _, leaf: to_tensor(leaf), {name: inputs[name] for name in self.input_names})
-        positional = [value for name, value in tensors.items() if name not in self.keywords]
+        tensors = self._tensors(inputs)
         with torch.inference_mode(), arithmetic:
-            outputs = model(*positional, **{name: tensors[name] for name in tensors if name in self.keywords})
-        return {name: to_array(real(value)) for name, value in named_outputs(outputs, self.output_names).items()}
+            outputs = self._called(model, tensors)
+        return {name: _as_array(name, value) for name, value in named_outputs(outputs, self.output_names).items()}
+
+    def _tensors(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        require_names("torch", inputs, self.input_names)
+        return map_leaves(lambda _, leaf: to_tensor(leaf), {name: inputs[name] for name in self.input_names})
+
+    def _called(self, model: nn.Module, tensors: Mapping[str, Any]) -> Any:
+        positional = [value for name, value in tensors.items() if name not in self.keywords]
+        return model(*positional, **{name: value for name, value in tensors.items() if name in self.keywords})
 
 
 def copied(module: nn.Module) -> nn.Module:
@@ -156,6 +170,17 @@ def copied(module: nn.Module) -> nn.Module:
 def real(value: torch.Tensor) -> torch.Tensor:
     """A complex tensor as torch.export writes it: the real and the imaginary part are a last dimension of 2."""
     return torch.view_as_real(value.resolve_conj()) if value.is_complex() else value
+
+
+def _as_array(name: str, value: torch.Tensor) -> Array:
+    try:
+        array: Array = to_array(real(value))
+    except TypeError as error:  # torch's answer for a dtype that NumPy has not, such as float8
+        raise EngineError(
+            f"torch: the model's {name} has the dtype {str(value.dtype).removeprefix('torch.')}, which is not judged: "
+            "return it in another one, by .float() in a wrapper"
+        ) from error
+    return array
 
 
 def _stored(value: Any, dtype: torch.dtype) -> Any:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from onnxproof._internal.trees import same_bits
 from onnxproof.checks import judge
 from onnxproof.checks.run import choose
 from onnxproof.engines.base import EngineError
@@ -13,7 +14,7 @@ from onnxproof.faults.fault import FAULTS, Fault, Unsuited
 from onnxproof.findings import Finding
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.probes import wider_probes
-from onnxproof.probing.reference import JudgedProbe, same_bits
+from onnxproof.probing.reference import JudgedProbe
 from onnxproof.results import CheckVerdict
 
 OF_VALUES = ("inputs-live", "same-values", "same-values-unseen", "optimizer-neutral", "engines-agree", "repeatable")

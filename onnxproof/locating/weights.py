@@ -9,13 +9,13 @@ import numpy as np
 import onnx
 from torch import Tensor, nn
 
-from onnxproof._internal.trees import Array, leaves, to_array
+from onnxproof._internal.trees import Array, leaves, same_bits, to_array
 from onnxproof.case import Case
 from onnxproof.engines.base import EngineError
 from onnxproof.engines.torch import TorchModel, copied
 from onnxproof.graph.load import load_model
 from onnxproof.probing.conversion import Conversion, by_position
-from onnxproof.probing.reference import JudgedProbe, same_bits
+from onnxproof.probing.reference import JudgedProbe
 from onnxproof.versions import TORCH_EXPORT
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from torch import nn
 
 from onnxproof._internal.forked import SECONDS as TIMEOUT
-from onnxproof._internal.trees import Array, count_values
+from onnxproof._internal.trees import Array, count_values, same_bits
 from onnxproof.case import Case, CaseError
 from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
@@ -252,7 +252,12 @@ class ReferenceModel:
         """The inputs of which no other values that were tried change an output by more than rounding."""
         return tuple(change.name for change, shown in self.reactions.items() if change.kind == "input" and not shown)
 
-    @property
+    @cached_property
+    def reads_values(self) -> bool:
+        """Whether it reads the values of its inputs, and not their sizes alone."""
+        return self._accepted(lambda model: model.reads_values(self.base.probe.inputs)) is not False
+
+    @cached_property
     def reacts_to_values(self) -> bool:
         """Whether other values of its inputs change an output by more than rounding, at the same sizes."""
         if len(self.ignored_inputs) < len(self.case.required_inputs):
@@ -290,9 +295,3 @@ class ReferenceModel:
         """Another probe with the model's outputs; None if the model refuses it."""
         found = self.ask(probe.inputs)
         return JudgedProbe(probe, found) if found else None
-
-
-def same_bits(a: Mapping[str, Array], b: Mapping[str, Array]) -> bool:
-    """Whether outputs are the same bit for bit, by position."""
-    pairs = zip(a.values(), b.values(), strict=False)
-    return len(a) == len(b) and all(x.shape == y.shape and x.tobytes() == y.tobytes() for x, y in pairs)

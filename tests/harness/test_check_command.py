@@ -88,6 +88,7 @@ expecting = Case(Double(), {"x": X}, expected={"same-valeus": "a slip"})
 raises = Case(Raises(), {"x": X})
 gives_number = Case(Gives(3), {"x": X})
 gives_text = Case(Gives({"y": "text"}), {"x": X})
+gives_float8 = Case(Gives(torch.ones(2).to(torch.float8_e5m2)), {"x": X})
 waits = Case(Waits(), {"x": X})
 slow = Case(Slow(), {"x": X})
 root = Case(Root(), {"x": X})
@@ -132,6 +133,9 @@ def listed():
 
 def wide():
     return Case(nn.Linear(4, 3), {"x": X.astype(np.float64)})
+
+def narrow():
+    return Case(Double(), {"x": torch.ones(3).to(torch.float8_e5m2)})
 
 def is_small(conversion):
     raise CheckError(f"{len(conversion.graph.nodes)} nodes", "Use fewer.")
@@ -435,6 +439,10 @@ class TestRefusedCase:
             pytest.param("raises", "the model refuses its inputs: ArithmeticError: no way", id="raises"),
             pytest.param("gives_number", "torch: the model's output is of type int; an ONNX file has", id="number"),
             pytest.param("gives_text", "torch: the model's output y is of type str", id="text"),
+            pytest.param(
+                "gives_float8", "torch: the model's output has the dtype float8_e5m2, which is not judged", id="float8"
+            ),
+            pytest.param("narrow", "x has the dtype float8_e5m2, which is not judged", id="float8-input"),
             pytest.param("wide", "the model refuses its inputs: RuntimeError: mat1 and mat2", id="float64"),
             pytest.param("leaves", "the model refuses its inputs: SystemExit: 0", id="exits"),
             pytest.param("large", "the model holds 2.0 GiB of weights; up to 2 GiB can be checked", id="large"),

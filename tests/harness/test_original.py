@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
+from onnxproof._internal.trees import same_bits
 from onnxproof.case import Case, CaseError
 from onnxproof.probing.originals import MOST_BYTES
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reactions import Change
-from onnxproof.probing.reference import ReferenceModel, reference, same_bits
+from onnxproof.probing.reference import ReferenceModel, reference
 from tests.harness.by_hand import FACTOR, ROWS, Scale, scale_case
 
 ONE = {"y": np.array([1.0, 2.0])}

@@ -9,10 +9,12 @@ from onnx.parser import parse_model
 from onnxproof.engines.arithmetic import LOOPS
 from onnxproof.engines.moved import moved
 from onnxproof.engines.original import OnnxModel, RefusalError
+from onnxproof.engines.reading import reads_inputs
 from onnxproof.engines.reference import of_model
 from onnxproof.engines.statistics import FIGURES, SHAPE, with_figures
 from onnxproof.engines.wide import in_float64
 from onnxproof.engines.work import with_shapes, work_of
+from onnxproof.graph.facts import read_graph
 from onnxproof.parity.rounding import SLACK
 from onnxproof.probing.spread import Spread, other_ways, shares
 from tests.harness.two_files import EXAMPLE, write
@@ -35,6 +37,26 @@ PICTURE = {"x": np.random.default_rng(0).normal(size=(1, 2, 6, 6)).astype(np.flo
 def run(model: onnx.ModelProto, inputs) -> dict[str, np.ndarray]:
     session = onnxruntime.InferenceSession(model.SerializeToString())
     return dict(zip([value.name for value in session.get_outputs()], session.run(None, inputs), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("body", "reads"),
+    [
+        pytest.param("a = Shape (x) y = Cast <to = 1> (a)", False, id="shape"),
+        pytest.param("a = Shape (x) b = Cast <to = 1> (a) y = Add (b, x)", True, id="values"),
+        pytest.param(
+            "c = Constant <value = bool {1}> () "
+            "y = If (c) <then_branch = t () => (float[2] p) { p = Relu (x) },"
+            " else_branch = e () => (float[2] q) { q = Abs (x) }>",
+            True,
+            id="within-a-branch",
+        ),
+    ],
+)
+def test_reads_inputs(body, reads):
+    """A node that takes an input, and not its shape alone, reads its values."""
+    model = parse_model('<ir_version: 8, opset_import: ["": 17]> g (float[2] x) => (float[N] y) {%s}' % body)  # noqa: UP031
+    assert reads_inputs(read_graph(model)) == reads
 
 
 class TestWide:

@@ -121,6 +121,19 @@ class TestProbes:
         finding = asked(lambda x, y: x * 1e-9 + y, {"x": ROWS, "y": ROWS})
         assert (finding.verdict, finding.figure.split("; ")[1:]) == (CheckVerdict.HOLDS, ["no reaction to x seen"])
 
+    @pytest.mark.parametrize(
+        "make",
+        [
+            pytest.param(lambda x: torch.arange(x.shape[0]), id="arange"),
+            pytest.param(lambda x: torch.zeros_like(x) + x.new_ones(4).cumsum(0), id="like"),
+        ],
+    )
+    def test_sizes_alone(self, asked, make):
+        """A model that reads no value of its inputs cannot react to one."""
+        finding = asked(make, {"x": np.zeros((3, 4), np.float32)}, dynamic={"x": {0: "rows"}})
+        assert finding.verdict == CheckVerdict.HOLDS
+        assert "; the model reads its inputs' sizes alone" in finding.figure
+
     @pytest.mark.parametrize(("other", "verdict"), [(ROWS + 90, CheckVerdict.HOLDS), (ROWS + 9, CheckVerdict.FAILS)])
     def test_reaction_to_also(self, asked, other, verdict):
         """A reaction to `also` alone counts."""

@@ -77,10 +77,24 @@ def dilated() -> Case:
     return Case(built(Dilated), {"image": normal(1, 3, 65, 97)}, dynamic=FREE)
 
 
+class Positions(nn.Module):
+    """The row and the column of each pixel, which no pixel changes."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        height, width = image.shape[2:]
+        rows = torch.arange(height, dtype=image.dtype)[:, None].expand(height, width)
+        return torch.stack((rows, torch.arange(width, dtype=image.dtype).expand(height, width)))
+
+
+def positions() -> Case:
+    return Case(Positions(), {"image": torch.zeros(1, 3, 6, 8)}, {"image": {2: "height", 3: "width"}})
+
+
 SIZES = (
     GoodConversion("stages", stages),
     GoodConversion("stages-promised", stages_promised),
     GoodConversion("fixed-positions", fixed_positions),
     GoodConversion("windows-promised", windows_promised),
     GoodConversion("dilated", dilated),
+    GoodConversion("positions", positions),
 )

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 
 from benchmarks.costs import COSTS
+from benchmarks.memory import bytes_of
 from onnxproof.latency import ratio
 
 ROUNDS = 3
@@ -28,7 +28,7 @@ def peak(command: list[str]) -> int:
     """The most bytes that a command and its processes had at a time; what they share counts once."""
     process, most = _start(command), 0
     while process.poll() is None:
-        most = max(most, _bytes(psutil.Process(process.pid)))
+        most = max(most, bytes_of(process.pid))
         time.sleep(0.02)
     return most
 
@@ -36,16 +36,6 @@ def peak(command: list[str]) -> int:
 def _start(command: list[str]) -> "subprocess.Popen[bytes]":
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, **quiet)
-
-
-def _bytes(process: psutil.Process) -> int:
-    found = 0
-    for each in (process, *process.children(recursive=True)):
-        try:
-            found += each.memory_full_info().pss
-        except psutil.Error:  # it has ended
-            continue
-    return found
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -15,7 +15,7 @@ REASON = "expected: "
 
 
 class Run(TypedDict):
-    """The findings on one architecture by one exporter, its CPU seconds, and the peak memory of its process."""
+    """The findings on one architecture by one exporter, its CPU seconds, and the peak memory of its processes."""
 
     name: str
     package: str

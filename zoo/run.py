@@ -6,14 +6,18 @@ import re
 import subprocess
 import sys
 import tempfile
-import threading
+import time
 from typing import Any
 
+from benchmarks.memory import bytes_of
 from docs.zoo_page import Run
 from zoo.architecture import Architecture
 
 MOST_SECONDS = 1800
 """A run that takes longer is ended."""
+
+INTERVAL = 0.1
+"""The seconds from one look at a run's memory to the next."""
 
 
 def check(name: str, architecture: Architecture, exporter: str) -> Run:
@@ -21,20 +25,30 @@ def check(name: str, architecture: Architecture, exporter: str) -> Run:
     command = [sys.executable, "-m", "onnxproof", "check", architecture.place, "--exporter", exporter, "--json"]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(command, stdout=out, stderr=err)
-        timer = threading.Timer(MOST_SECONDS, process.kill)
-        timer.start()
-        _, status, used = os.wait4(process.pid, 0)
-        timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
+        used, most = _waited_for(process)
         printed, said = (_text_of(file) for file in (out, err))
     return Run(
         name=name,
         package=architecture.package,
         exporter=exporter,
         findings=_findings(printed) or [_no_results(process.returncode, said)],
-        seconds=round(used.ru_utime + used.ru_stime, 1),
-        mebibytes=round(used.ru_maxrss / 2**10),
+        seconds=round(used, 1),
+        mebibytes=round(most / 2**20),
     )
+
+
+def _waited_for(process: "subprocess.Popen[bytes]") -> tuple[float, int]:
+    """Its processor seconds and the most bytes that it and its processes were seen to have at a time, once it ended."""
+    end, most = time.monotonic() + MOST_SECONDS, 0
+    while True:
+        ended, status, used = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return used.ru_utime + used.ru_stime, most
+        most = max(most, bytes_of(process.pid))
+        if time.monotonic() > end:
+            process.kill()
+        time.sleep(INTERVAL)
 
 
 def _text_of(file: Any) -> str:

@@ -134,10 +134,15 @@ def _beside_onnxruntime(check: Check, conversion: Conversion, texts: dict[str, A
 
 
 def _parts(graph: Graph) -> set[str]:
-    """The dtypes of a file's inputs and outputs, and its operators, alone and with each attribute that is a number."""
+    """The dtypes of a file's inputs and outputs; its operators, alone, with each attribute that is a number, and after
+    the one that makes what they take.
+    """
     found = {value.dtype for value in (*graph.inputs, *graph.outputs)} | {node.op_type for node in graph.nodes}
     numbers = ((node.op_type, *item) for node in graph.nodes for item in node.attributes.items())
-    return found | {f"{op_type}.{name}={value}" for op_type, name, value in numbers if isinstance(value, int)}
+    found |= {f"{op_type}.{name}={value}" for op_type, name, value in numbers if isinstance(value, int)}
+    makers = {value: node.op_type for node in graph.nodes for value in node.outputs}
+    taken = ((value, node.op_type) for node in graph.nodes for value in node.inputs)
+    return found | {f"{makers[value]} > {op_type}" for value, op_type in taken if value in makers}
 
 
 def _node_in(message: str, conversion: Conversion) -> str:

@@ -1,11 +1,15 @@
 """OpenCV's DNN module."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import wurlitzer
 
 from onnxproof._internal.names import unknown
 from onnxproof.engines.base import EngineError, Session, ask, require_names
@@ -16,6 +20,9 @@ if TYPE_CHECKING:
 
 _ENGINES = {"classic": "ENGINE_CLASSIC", "new": "ENGINE_NEW"}
 """OpenCV 5 has two: the one that OpenCV had before, and a new one."""
+
+_SILENT, _WARNINGS = 0, 3
+"""Levels of OpenCV's log."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,11 @@ class OpenCV:
         self.require()
         graph = ask(self.name, read_graph, path)
         chosen = [getattr(cv2.dnn, _ENGINES[self.engine])] if self.engine and hasattr(cv2.dnn, "ENGINE_NEW") else []
-        return _Session(self.name, graph, ask(self.name, _silent, cv2.dnn.readNetFromONNX, os.fspath(path), *chosen))
+        read = partial(cv2.dnn.readNetFromONNX, os.fspath(path), *chosen)
+        net = ask(self.name, _silent, read)
+        if net.empty():
+            raise EngineError(f"{self.name} does not read the file: {_logged(read)}")
+        return _Session(self.name, graph, net)
 
 
 class _Session:
@@ -63,11 +74,24 @@ class _Session:
 
 
 def _silent(call: Callable[..., Any], *args: Any) -> Any:
-    """What OpenCV logs as an error it raises as well."""
-    log = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the functions at its top
-    level = log.getLogLevel()
-    log.setLogLevel(0)
-    try:
+    """What OpenCV logs as an error it raises as well, or leaves an empty network."""
+    with _logs(_SILENT):
         return call(*args)
+
+
+def _logged(call: Callable[[], Any]) -> str:
+    """What OpenCV logs meanwhile, in one line without its own places."""
+    with wurlitzer.pipes(stderr=wurlitzer.STDOUT) as (said, _), _logs(_WARNINGS):
+        call()
+    return " ".join(re.sub(r"\[ *\w+:\S+\] global \S+ \w+ ", "", said.read()).split())
+
+
+@contextmanager
+def _logs(level: int) -> Iterator[None]:
+    log = getattr(cv2.utils, "logging", cv2)  # OpenCV 4 has the functions at its top
+    before = log.getLogLevel()
+    log.setLogLevel(level)
+    try:
+        yield
     finally:
-        log.setLogLevel(level)
+        log.setLogLevel(before)

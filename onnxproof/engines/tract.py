@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,14 +55,25 @@ class _Session:
         return dict(zip(self._graph.output_names, found, strict=True))
 
     def _run(self, arrays: "list[Array]") -> "list[Array]":
+        refusal = ""
         if not self._planned:
-            with suppress(tract.TractError):
+            try:
                 self._planned[()] = self._plan(())
+            except tract.TractError as error:
+                refusal = _message(error)
         facts = tuple(",".join([*map(str, array.shape), _TYPES[array.dtype.name]]) for array in arrays)
         if not {(), facts} & {*self._planned}:
-            self._planned = {facts: self._plan(facts)}
+            self._planned = {facts: self._planned_for(facts, refusal)}
         (plan,) = self._planned.values()
         return [found.to_numpy() for found in plan.run(arrays)]
+
+    def _planned_for(self, facts: Sequence[str], refusal: str) -> Any:
+        """The file for inputs of these sizes; an error also has the `refusal` of those that it declares."""
+        try:
+            return self._plan(facts)
+        except tract.TractError as error:
+            said = dict.fromkeys(filter(None, [refusal, _message(error)]))
+            raise EngineError(f"{Tract.name}: {'; for these sizes: '.join(said)}") from error
 
     def _plan(self, facts: Sequence[str]) -> Any:
         """The file for inputs of these sizes, or of those that it declares."""
@@ -80,4 +90,8 @@ def _ask(call: Callable[..., Any], *args: Any) -> Any:
     try:
         return ask(Tract.name, call, *args)
     except EngineError as error:
-        raise EngineError(str(error).partition("Stack backtrace:")[0].strip()) from error.__cause__
+        raise EngineError(_message(error)) from error.__cause__
+
+
+def _message(error: Exception) -> str:
+    return str(error).partition("Stack backtrace:")[0].strip()

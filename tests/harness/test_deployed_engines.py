@@ -403,6 +403,14 @@ class TestKnown:
         assert known("openvino", problem, {"float64"}).fact == "It computes float64 in float32."
         assert known("openvino", problem, {"float32"}) is None
 
+    @pytest.mark.parametrize("engine", ["opencv", "opencv:new"])
+    def test_chosen(self, engine):
+        """OpenCV by itself chooses its new engine; one operator after another is a part of a file."""
+        problem = "output y: shape (3, 4), expected (2, 6)"
+        assert known(engine, problem, {"Reshape > Reshape"}).fact.startswith("It makes one Reshape of two")
+        assert known(engine, problem, {"Reshape", "Reshape > Transpose"}) is None
+        assert known("opencv:classic", problem, {"Reshape > Reshape"}) is None
+
     @pytest.mark.parametrize("each", KNOWN, ids=lambda each: f"{each.engine}-{each.fact[:30]}")
     def test_whole(self, each):
         """Each is of an engine, and says what to do."""

@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import ml_dtypes
@@ -16,7 +15,7 @@ from onnxproof import Case, check
 from onnxproof.engines import EngineError, engine
 from onnxproof.engines.known import KNOWN
 from onnxproof.results import CheckVerdict
-from tests import facts
+from tests.harness.installed import needs
 
 HEADER = '<ir_version: 8, opset_import: ["": 18]> '
 ROWS = np.linspace(-3, 4, 12, dtype=np.float32).reshape(3, 4)
@@ -38,6 +37,23 @@ RESIZE = (
 SMALLER = (
     "g (float[1, 1, 6, 8] x) => (float[1, 1, 3, 4] y) <float[4] s = {1, 1, 0.5, 0.5}> "
     '{ y = Resize <mode = "cubic", antialias = 1> (x, , s) }'
+)
+DOUBLE_GEMM = (
+    "g (double[n, 4] x) => (double[n, 2] y) <double[4, 2] w = {1.5, 2, 3, 4, 5, 6, 7, 8.25}, double[2] b = {1, 2}> "
+    "{ y = Gemm (x, w, b) }"
+)
+TWO_RESHAPES = (
+    "g (float[n, 4] x) => (float[a, b] y) <int64[2] s = {2, 6}, int64[2] t = {0, -1}> "
+    "{ r = Reshape (x, s) y = Reshape (r, t) }"
+)
+NORMALIZED = (
+    "g (float[n, 4] x) => (float[n, 4] y) <float[4] w = {1, 1, 1, 1}, float[4] b = {0, 0, 0, 0}> "
+    "{ y = LayerNormalization (x, w, b) }"
+)
+GEMM_IN_BRANCH = (
+    "g (float[n, 4] x, bool[1] c) => (float[n, 2] y) <float[4, 2] w = {1, 2, 3, 4, 5, 6, 7, 8}, float[2] b = {1, 2}> "
+    "{ y = If (c) <then_branch = t () => (float[k, 2] p) { p = Gemm (x, w, b) }, "
+    "else_branch = e () => (float[l, 2] q) { q = MatMul (x, w) }> }"
 )
 SHOWN = {
     ("openvino", "It computes float64 in float32."): (
@@ -62,6 +78,10 @@ SHOWN = {
         "g (double[n, 4] x) => (double[n, 2] y) <double[4, 2] w = {1.5, 2, 3, 4, 5, 6, 7, 8.25}> { y = MatMul (x, w) }",
         {"x": ROWS.astype(np.float64)},
     ),
+    ("opencv", "Its normalizations lose digits where the mean is large beside the spread."): (
+        NORMALIZED,
+        {"x": ROWS + 1000},
+    ),
     ("opencv", "It gives float16 outputs in float32."): (
         "g (float16[n, 4] x) => (float16[n, 4] y) { y = Add (x, x) }",
         {"x": ROWS.astype(np.float16)},
@@ -69,6 +89,10 @@ SHOWN = {
     ("opencv", "It takes no bfloat16."): (
         "g (bfloat16[n, 4] x) => (float[n, 4] y) { y = Cast <to = 1> (x) }",
         {"x": ROWS.astype(ml_dtypes.bfloat16)},
+    ),
+    ("opencv:new", "It makes one Reshape of two, and copies the sizes of the second from before the first."): (
+        TWO_RESHAPES,
+        {"x": ROWS},
     ),
     ("opencv:classic", "It refuses a shape that is computed in the file."): (
         RESIZE,
@@ -88,6 +112,12 @@ SHOWN = {
         RESIZE,
         {"x": IMAGE, "scales": SCALES},
     ),
+    ("tract", "Its Gemm takes float32 alone."): (DOUBLE_GEMM, {"x": ROWS.astype(np.float64)}),
+    ("tract", "It adds a long sum in float32, one value after the other."): (
+        "g (float[n, 1, m] x) => (float[n, 1, m] y) <float[1] w = {1}, float[1] b = {0}> "
+        "{ y = InstanceNormalization (x, w, b) }",
+        {"x": 0.5 + np.random.default_rng(0).random((1, 1, 2**17), np.float32)},
+    ),
     ("tract", "It has no Loop."): (LOOP, {"x": ROWS, "n": np.array(3), "b": np.array(True)}),
     ("tract", "It takes no bfloat16."): (
         "g (bfloat16[n, 4] x) => (float[n, 4] y) { y = Cast <to = 1> (x) }",
@@ -96,8 +126,9 @@ SHOWN = {
 }
 """A right file that shows each failing, by the engine and the fact."""
 
-NOT_SHOWN = {("tract", "It plans a free size as a number, and refuses a file that names the size inside.")}
-"""What only files of torch.export show."""
+KEPT_SIZES = ("opencv:new", "A Gemm in a branch keeps the sizes that the branch ran with before.")
+NOT_SHOWN = {("tract", "It plans a free size as a number, and refuses a file that names the size inside."), KEPT_SIZES}
+"""What only files of torch.export show, and what takes more than one run."""
 
 
 GARBAGE = {("opencv", "Its matrix products in float64 are wrong.")}
@@ -109,14 +140,6 @@ def found_in(engine, text, inputs, **options):
     onnx.save(parse_model(HEADER + text), "model.onnx")
     (found,) = check(Case("model.onnx", inputs), file="model.onnx", only=["same-values"], engines=[engine], **options)
     return found
-
-
-def needs(engine):
-    """Skips where an engine, or OpenCV 5, is not installed."""
-    base = engine.partition(":")[0]
-    if base == "opencv":
-        return pytest.mark.skipif(not facts.opencv_runs_dynamic_shapes, reason="OpenCV 4 does otherwise")
-    return pytest.mark.skipif(find_spec(base) is None, reason=f"{base} is not installed: pip install {base}")
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +180,18 @@ class TestShown:
         assert "onnxproof" not in (folder / "repro.py").read_text()
 
 
+@needs("opencv:new")
+def test_kept_sizes():
+    """A branch that ran with nine rows is given four once the other branch has had four."""
+    onnx.save(parse_model(HEADER + GEMM_IN_BRANCH), "model.onnx")
+    asked = (9, True), (4, False), (4, True)
+    runs = [{"x": ROWS[:1].repeat(rows, 0), "c": np.array([is_taken])} for rows, is_taken in asked]
+    case = Case("model.onnx", runs[0], {"x": {0: "n"}}, also=runs)
+    (found,) = check(case, file="model.onnx", only=["same-values-unseen"], engines=[KEPT_SIZES[0]])
+    assert "C is not broadcast properly" in found.problem
+    assert KEPT_SIZES[1][1:] in found.evidence
+
+
 @needs("openvino")
 def test_script_is_quiet():
     """A script in OpenVINO ends with 0 once the outputs are the expected ones."""
@@ -195,3 +230,29 @@ class TestOpenVINO:
         text = "g (bfloat16[n, 4] x) => (bfloat16[n, 4] y) { y = Identity (x) }"
         x = ROWS.astype(ml_dtypes.bfloat16)
         assert found_in("openvino", text, {"x": x}).verdict == CheckVerdict.HOLDS
+
+
+@needs("opencv:new")
+def test_opencv_reads_nothing():
+    """A file of which OpenCV makes an empty network is refused with what it logs."""
+    text = "g (float[3, 4] x) => (float[3, 4] y) { r = RandomNormal <shape = [1]> () y = Mul (x, r) }"
+    onnx.save(parse_model(HEADER + text), "model.onnx")
+    with pytest.raises(EngineError, match=r"^opencv:new does not read the file: DNN/ONNX.*Unsupported .*RandomNormal$"):
+        engine("opencv:new").open("model.onnx")
+
+
+@needs("tract")
+def test_tract_plans_twice():
+    """A file that tract plans neither for free sizes nor for those of a run is refused with both reasons."""
+    text = (
+        "g (double[n, 4] x) => (double[k, 2] y) <double[4, 2] w = {1.5, 2, 3, 4, 5, 6, 7, 8}, double[2] b = {1, 2}, "
+        "double[n, 2] z> { z = Gemm (x, w, b) y = Neg (z) }"
+    )
+    onnx.save(parse_model(HEADER + text), "model.onnx")
+    with pytest.raises(EngineError) as refused:
+        engine("tract").open("model.onnx").run({"x": ROWS.astype(np.float64)})
+    first, second = str(refused.value).split("; for these sizes: ")
+    assert first.startswith("tract: ")
+    assert "accessed as F64" in first
+    assert "Impossible to unify Val(3) with Sym(n)" in second
+    assert "backtrace" not in second

@@ -11,26 +11,30 @@ from typing import Any
 
 import onnxruntime
 
+from docs.engine_reasons import HIDDEN, REFUSED, SHOWN
 from docs.fault_page import ENGINES, PAGE, RESULTS, render
 from onnxproof.engines.asked import ONNXRUNTIME, engines_of, versions_of, with_defaults
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.reference import ReferenceModel
-from tests.harness.proof import TABLED, TABLED_PAIRS
+from tests.harness.proof import ENGINE_PAIRS
 
-ASKED = ("openvino", "opencv:new")
-SAME, HIDDEN, SHOWN, REFUSED = "same", "hidden", "shown", "refused"
-"""An engine sees what ONNX Runtime sees, sees nothing of it, sees more than it, or runs no file that it runs."""
+ASKED = ("openvino", "opencv:new", "tract")
+SAME = "same"
+"""An engine sees what ONNX Runtime sees."""
 
 
 def sight(broken: Conversion, engine: str) -> str:
     """What an engine sees of a fault on the inputs that are judged, beside ONNX Runtime."""
-    judged = broken.model.judged
-    if any(broken.outcome(each, engine).refusal and not broken.outcome(each).refusal for each in judged):
-        return REFUSED
-    ours, theirs = (all(broken.outcome(each, name).is_right for each in judged) for name in (ONNXRUNTIME, engine))
-    return SAME if ours == theirs else HIDDEN if theirs else SHOWN
+    ours, theirs = ([broken.outcome(each, name) for each in broken.model.judged] for name in (ONNXRUNTIME, engine))
+    is_right = all(outcome.is_right for outcome in ours)
+    if all(outcome.is_right for outcome in theirs):
+        return SAME if is_right else HIDDEN
+    if any(not (outcome.is_right or outcome.refusal) for outcome in theirs):
+        return SHOWN if is_right else SAME
+    is_alike = all(own.refusal for own, other in zip(ours, theirs, strict=True) if other.refusal)
+    return SAME if is_alike else REFUSED
 
 
 def rows() -> Iterator[dict[str, Any]]:
@@ -39,10 +43,10 @@ def rows() -> Iterator[dict[str, Any]]:
     A file that onnxproof cannot read is given to no engine.
     """
     engines = with_defaults(engines_of(ASKED))
-    for subject in TABLED:
+    for subject in dict.fromkeys(subject for subject, _ in ENGINE_PAIRS):
         good = exported(ReferenceModel(subject.make()), subject.exporter, subject.opset, engines, asked=ASKED)
         sound = [engine for engine in ASKED if _is_right(good, engine)]
-        for fault in (fault for each, fault in TABLED_PAIRS if each is subject):
+        for fault in (fault for each, fault in ENGINE_PAIRS if each is subject):
             with tempfile.TemporaryDirectory() as folder:
                 broken = good.of_file(fault.apply(good.file.path, Path(folder)))
                 try:

@@ -1,7 +1,7 @@
 """The proof of the checks: good files, the faults that suit each of them, and good conversions."""
 
 from collections.abc import Callable, Iterable
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
@@ -13,10 +13,10 @@ from onnxproof.locating.clause import Culprit
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
-from onnxproof.versions import EXPORTERS
+from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 from tests.harness.good_conversions import GOOD
 from tests.harness.good_conversions.making import GoodConversion
-from tests.harness.real_sizes import REAL_SUBJECTS
+from tests.harness.real_sizes import REAL_SUBJECTS, fixed_srcnn_case
 from tests.harness.subjects import SUBJECTS, Subject
 
 _ONE_OUTPUT = {"output-dropped", "outputs-swapped", "outputs-exchanged"}
@@ -101,6 +101,14 @@ TABLED: tuple[Subject, ...] = tuple(subject for subject in PROVING if subject no
 """The subjects of docs/faults.md: other tools are not asked about large files."""
 
 TABLED_PAIRS: tuple[tuple[Subject, Fault], ...] = tuple(pair for pair in FILE_PAIRS if pair[0] in TABLED)
+
+_SMALL = Subject("small-srcnn-torchscript-opset17", partial(fixed_srcnn_case, 12, 10), TORCHSCRIPT, 17)
+
+ENGINE_PAIRS: tuple[tuple[Subject, Fault], ...] = (
+    *TABLED_PAIRS,
+    *((_SMALL, fault) for subject, fault in FILE_PAIRS if subject.id == "fixed-srcnn-torchscript-opset17"),
+)
+"""The pairs that other engines are asked about: one of them runs no file with the factor as an input."""
 
 MODEL_PAIRS: tuple[tuple[ModelFault, str], ...] = tuple(
     (fault, exporter) for fault in MODEL_FAULTS for exporter in fault.exporters if exporter in EXPORTERS

@@ -14,10 +14,10 @@ from tests.harness.subjects import Subject, noise, trained_srcnn
 from tests.inputs import DYNAMIC_SIZE, scales
 
 
-def fixed_srcnn_case() -> Case:
-    """The document's network for ×3 on a picture of its size, no dimension free."""
+def fixed_srcnn_case(height: int = 256, width: int = 256) -> Case:
+    """The document's network for ×3 on a picture of its size or another one, no dimension free."""
     model = trained_srcnn(srcnn_models.SuperResolutionNet(3))
-    return Case(model, {"input": noise(1, 3, 256, 256)}, name="fixed-srcnn", output_names=["output"])
+    return Case(model, {"input": noise(1, 3, height, width)}, name="fixed-srcnn", output_names=["output"])
 
 
 def two_input_srcnn_case() -> Case:

@@ -1,16 +1,18 @@
 """docs/faults.md and docs/faults.json are of one run, with every fault and every good conversion."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from docs import where_table
+from docs.engine_reasons import REASONS
 from docs.fault_page import ENGINES, PAGE, RESULTS, is_unseen, render
 from onnxproof.report.faults import fault_table, mark
 from onnxproof.versions import torch_export_is_available
 from tests.harness.located import MADE_BY
 from tests.harness.lossy import LOSSY, LOSSY_PAIRS
-from tests.harness.proof import GOOD_PAIRS, MODEL_PAIRS, TABLED, TABLED_PAIRS
+from tests.harness.proof import ENGINE_PAIRS, GOOD_PAIRS, MODEL_PAIRS, TABLED, TABLED_PAIRS
 
 needs_both_exporters = pytest.mark.skipif(
     not torch_export_is_available, reason="the page is about both exporters, and this torch has one"
@@ -75,11 +77,19 @@ def test_every_unseen_fault_has_a_reason(found):
 def test_every_fault_in_other_engines():
     """Other engines were asked about each fault of a file that can be read."""
     rows = json.loads(ENGINES.read_text(encoding="utf-8"))["faults"]
-    pairs = [(subject.id, fault.id) for subject, fault in TABLED_PAIRS]
+    pairs = [(subject.id, fault.id) for subject, fault in ENGINE_PAIRS]
     asked = [(row["on"], row["id"]) for row in rows]
     assert [pair for pair in pairs if pair in asked] == asked
     assert {id for _, id in {*pairs} - {*asked}} == UNREADABLE
     assert {sight for row in rows for sight in row["seen"].values()} <= {"same", "hidden", "shown", "refused"}
+
+
+def test_every_difference_of_an_engine_has_a_reason():
+    """What looks otherwise in an engine has one reason, and each reason is of something that was seen."""
+    rows = json.loads(ENGINES.read_text(encoding="utf-8"))["faults"]
+    seen = {(sight, engine, row["id"]) for row in rows for engine, sight in row["seen"].items() if sight != "same"}
+    given = Counter((each.sight, engine, fault) for each in REASONS for engine in each.engines for fault in each.faults)
+    assert given == dict.fromkeys(seen, 1)
 
 
 def test_rates(found):

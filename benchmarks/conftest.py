@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import srcnn_models as srcnn
-from benchmarks.contenders import BASELINE, build, versions
+from benchmarks.contenders import BASELINE, SEPARABLE, build, versions
 from benchmarks.summary import HISTOGRAM, JSON, compared_lines, file_lines, ratio_lines
 from onnxproof.engines.torch import TorchModel
 from onnxproof.latency import count_flops, measure
@@ -193,14 +193,21 @@ def file(pytestconfig, exported, noise):
     return lambda name, model: exported(name, model, traced, target, dynamic=DYNAMIC_SIZE).path
 
 
+@pytest.fixture(scope="session")
+def separable(file, trained):
+    """The file of the network with the separable operator."""
+    return lambda: file("separable-network", trained(srcnn.SeparableSuperResolutionNet()))
+
+
 @pytest.fixture(scope="module")
-def measured(request, threads, subject, trained) -> Measured:
-    """A workload's contenders, timed in the same rounds."""
+def measured(request, threads, subject, separable, trained) -> Measured:
+    """A workload's contenders, timed in the same rounds; beside the dynamic network also the separable one."""
     workload = request.param
     network, made, inputs = subject(workload)
+    others = {SEPARABLE: separable()} if "factor" in inputs else {}
     exact = exact_in_tiles(trained(srcnn.SuperResolutionNet(workload.factor)).double(), inputs["input"])
     reference = Reference(TorchModel(network, tuple(inputs)).run(inputs), {"output": exact})
-    contenders, not_run = build(network, made.path, inputs)
+    contenders, not_run = build(network, made.path, inputs, others)
     timed = measure(
         contenders,
         inputs,
@@ -213,4 +220,4 @@ def measured(request, threads, subject, trained) -> Measured:
         seconds=SECONDS,
         versions=versions(contenders),
     )
-    return Measured(timed, not_run)
+    return Measured(timed, not_run if others else not_run | {SEPARABLE: "it takes the factor as an input"})

@@ -1,4 +1,4 @@
-"""The contenders: a network in torch, three ways, and its ONNX file in each runtime."""
+"""The contenders: a network in torch, three ways, and its ONNX file in each engine."""
 
 import copy
 import subprocess
@@ -10,18 +10,20 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from onnxproof import engines
 from onnxproof._internal.trees import Array
 from onnxproof.engines.base import Session, engine
+from onnxproof.engines.known import known
 from onnxproof.engines.onnxruntime import OnnxRuntime
-from onnxproof.engines.opencv import OpenCV
 from onnxproof.engines.torch import TorchModel
 from onnxproof.latency import Contender
 
 BASELINE = "onnxruntime"
 REQUIRED = (BASELINE, "torch", "torch-channels_last")
-OPTIONAL = ("torch.compile", "opencv", "openvino")
+ENGINES = ("opencv", "openvino", "tract")
+OPTIONAL = ("torch.compile", *ENGINES)
 """Contenders that need a C++ compiler or another package, or that refuse some files."""
+SEPARABLE = "separable"
+"""The file of the network with the separable operator, in ONNX Runtime."""
 
 
 class ChannelsLast(nn.Module):
@@ -40,15 +42,14 @@ def build(
 ) -> tuple[dict[str, Contender], dict[str, str]]:
     """The contenders by name, each run once on `inputs`, and why each of the other optional ones cannot run.
 
-    `path` is the network's file, for every runtime; `files` are its other files, for ONNX Runtime only.
+    `path` is the network's file, for every engine; `files` are its other files, for ONNX Runtime only.
     """
     sessions: dict[str, Callable[[], Session]] = {
         "onnxruntime": lambda: OnnxRuntime().open(path),
         "torch": lambda: TorchModel(network, tuple(inputs)),
         "torch-channels_last": lambda: TorchModel(ChannelsLast(network), tuple(inputs)),
         "torch.compile": lambda: TorchModel(compiled(network), tuple(inputs)),
-        "opencv": lambda: OpenCV().open(path),
-        "openvino": lambda: engines.engine("openvino").open(path),
+        **{name: partial(_opened, name, path) for name in ENGINES},
         **{name: partial(OnnxRuntime().open, other) for name, other in files.items()},
     }
     contenders, not_run = {}, {}
@@ -61,10 +62,20 @@ def build(
         except Exception as error:
             if name not in OPTIONAL:
                 raise
-            not_run[name] = f"{type(error).__name__}: {error}".splitlines()[0]
+            not_run[name] = why(name, error)
         else:
             contenders[name] = session.run
     return contenders, not_run
+
+
+def why(contender: str, error: Exception) -> str:
+    """Why a contender does not run, in one line: what is known of the engine, else what it says."""
+    found = known(contender, str(error))
+    return f"{found.fact[0].lower()}{found.fact[1:]}" if found else f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _opened(name: str, path: Path) -> Session:
+    return engine(name).open(path)
 
 
 def versions(contenders: Iterable[str]) -> dict[str, dict[str, str]]:

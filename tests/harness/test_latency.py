@@ -15,7 +15,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.contenders import REQUIRED, compiler, versions
+from benchmarks.contenders import ENGINES, REQUIRED, compiler, versions, why
 from benchmarks.contenders import build as contenders_of
 from onnxproof import latency
 from onnxproof.exporting.export import export
@@ -295,12 +295,23 @@ class TestNotRun:
         assert not_run["torch.compile"] == "RuntimeError: No working C++ compiler found"
         assert set(REQUIRED) <= set(contenders)
 
-    @pytest.mark.parametrize("runtime", ["opencv", "openvino"])
-    def test_installed(self, network, no_compiler, runtime):
-        """An optional runtime that is installed runs."""
-        pytest.importorskip({"opencv": "cv2"}.get(runtime, runtime))
+    @pytest.mark.parametrize("engine", ENGINES)
+    def test_installed(self, network, no_compiler, engine):
+        """An engine that is installed runs."""
+        pytest.importorskip({"opencv": "cv2"}.get(engine, engine))
         contenders, not_run = contenders_of(*network)
-        assert runtime in contenders, not_run[runtime]
+        assert engine in contenders, not_run[engine]
+
+    @pytest.mark.parametrize(
+        ("engine", "message", "expected"),
+        [
+            pytest.param("tract", "Translating\nCaused by: Unimplemented(Loop)", "it has no Loop.", id="known"),
+            pytest.param("tract", "no more memory\nat 7", "RuntimeError: no more memory", id="unknown"),
+        ],
+    )
+    def test_why(self, engine, message, expected):
+        """The reason is what is known of the engine, else the first line of what it says."""
+        assert why(engine, RuntimeError(message)) == expected
 
     def test_required(self, network, monkeypatch):
         """An error of a required contender is an error."""

@@ -99,6 +99,13 @@ KNOWN: tuple[Known, ...] = (
         r"isDynamicShape|layer_id\.find\(node_proto\.input\(i\)\) == layer_id\.end\(\)",
         f"{_NEW_ENGINE} For fixed sizes an exporter writes them as numbers.",
     ),
+    Known(
+        "opencv:classic",
+        "It refuses a reduction over free sizes, or crashes at it.",
+        r"Axis must be 0 when input is empty|arg_layer\.cpp|Segmentation fault",
+        f"{_NEW_ENGINE} For fixed sizes it runs.",
+        part=r"Reduce\w+|ArgMax|ArgMin",
+    ),
     Known("opencv:classic", "It has no cubic Resize.", r"'interpolation' is cubic", _NEW_ENGINE),
     Known("opencv:classic", "It has no control flow.", r"'Graph' is not supported", _NEW_ENGINE),
     Known("opencv:classic", "It computes no float16 on a CPU.", r"\(CV_16FC1\)", _NEW_ENGINE),

@@ -98,6 +98,10 @@ SHOWN = {
         RESIZE,
         {"x": IMAGE, "scales": SCALES},
     ),
+    ("opencv:classic", "It refuses a reduction over free sizes, or crashes at it."): (
+        "g (float[n, 4] x) => (float[n, 1] y) <int64[1] a = {1}> { y = ReduceMean (x, a) }",
+        {"x": ROWS},
+    ),
     ("opencv:classic", "It has no cubic Resize."): (
         f"g (float[1, 1, 6, 8] x) => (float[1, 1, 12, 16] y) <float[4] s = {{1, 1, 2, 2}}> "
         f"{{ y = Resize {CUBIC} (x, , s) }}",

@@ -83,7 +83,7 @@ KNOWN: tuple[Known, ...] = (
         "opencv:new",
         "It makes one Reshape of two, and copies the sizes of the second from before the first.",
         r"shape \(.*\), expected \(|reshape2_layer\.cpp",
-        "Write those sizes as numbers in the model, or deploy the file to another engine.",
+        "Compute the sizes in the file, as torch.export does for PixelUnshuffle, or deploy it to another engine.",
         part="Reshape > Reshape",
     ),
     Known(

@@ -9,6 +9,7 @@ from onnxproof.checks.engine_loss import engine_loss
 from onnxproof.checks.figures import apart, figure_of
 from onnxproof.checks.values import failing_run, require_judged, require_repeats
 from onnxproof.engines.asked import REFERENCE
+from onnxproof.locating.declared import refused_dim
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.reference import JudgedProbe
 
@@ -42,7 +43,8 @@ def engines_agree(conversion: Conversion) -> str:
     require_repeats(conversion)
     if conversion.engine == REFERENCE:
         raise NotJudgedError("it is the reference evaluator itself")
-    smallest, traced = _smallest(conversion.model.judged), conversion.model.traced
+    declared = [each for each in conversion.model.judged if not refused_dim(conversion, each.probe.sizes)]
+    smallest, traced = _smallest(declared or conversion.model.judged), conversion.model.traced
     right = [each for each in conversion.model.judged if conversion.outcome(each).is_right]
     asked = [smallest, _smallest(right) if right else traced]
     judged = next((each for each in asked if each in right or conversion.outcome(each, REFERENCE).is_right), None)

@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from onnxproof.engines.decisions import Call, operator_name, plain
+from onnxproof.engines.interpolation import interpolated_otherwise
 from onnxproof.engines.summation import normalized_otherwise, units
 
 ROUNDINGS = 4
@@ -227,8 +228,9 @@ def _arguments(func: Any) -> list[Any]:
 
 def _moved_result(call: Call, random: torch.Generator, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result, moved if it is a new one: views and arguments that are changed in place stay."""
-    otherwise = normalized_otherwise(func, args, kwargs, random)
-    found = call(func, args, kwargs) if otherwise is None else otherwise
+    others = (otherwise(func, args, kwargs, random) for otherwise in (normalized_otherwise, interpolated_otherwise))
+    found = next((other for other in others if other is not None), None)
+    found = call(func, args, kwargs) if found is None else found
     is_new = not any(argument.alias_info for argument in _arguments(func))
     return tree_map(partial(_moved, random, func, args), found) if is_new else found
 

@@ -176,6 +176,11 @@ class TestEngines:
         assert judge(engines_agree, conversion).verdict == CheckVerdict.HOLDS
         assert asked[-1] == len(ROWS)
 
+    def test_declared_otherwise(self, given):
+        """Sizes that the file does not declare are for dims-kept: the reference evaluator does not look at them."""
+        case = scale_case(also=[{"x": ROWS[:3], "factor": FACTOR}])
+        assert judge(engines_agree, given(case, edited(("float[rows", "float[6")))).verdict == CheckVerdict.HOLDS
+
     def test_refused(self, changed):
         """A file that the reference evaluator cannot run is not judged."""
         assert seen(engines_agree, changed(reference=refuse)) == (

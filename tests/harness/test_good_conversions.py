@@ -14,7 +14,6 @@ from onnxproof.versions import EXPORTERS
 from tests.facts import torch_has_half_on_cpu
 from tests.harness.good_conversions import GOOD
 from tests.harness.good_conversions.making import BOTH
-from tests.harness.installed import needs
 from tests.harness.proof import GOOD_PAIRS, findings
 
 
@@ -103,20 +102,20 @@ FAILS_IN = {
 """The good conversions that an engine gets wrong, with the failing of `onnxproof.engines.known` that explains it."""
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize("engine", [pytest.param(name, marks=needs(name)) for name in FAILS_IN])
+@pytest.mark.deployed
 @pytest.mark.parametrize(
     ("good", "exporter"), [pytest.param(*pair, id=f"{pair[0].id}-{pair[1]}") for pair in GOOD_PAIRS]
 )
-def test_engine(good, exporter, engine):
-    """Every check of values holds in another engine, or fails for the reason that is known of it."""
-    engines = with_defaults(engines_of([engine]))
-    conversion = exported(ReferenceModel(good.make()), exporter, good.opset, engines, asked=[engine])
-    found = [judge(CHECKS[id], conversion.within(engine)) for id in IN_EACH_ENGINE if id in CHECKS]
-    failing = [finding for finding in found if finding.verdict == CheckVerdict.FAILS]
-    reasons = FAILS_IN[engine]
-    reason = reasons.get(good.id) or reasons.get(f"{good.id}-{exporter}", "")
-    assert bool(failing) == bool(reason), failing
-    assert all(reason[1:] in finding.evidence for finding in failing)
-    others = {finding.verdict for finding in found} - {CheckVerdict.FAILS}
-    assert others <= {CheckVerdict.HOLDS, *([CheckVerdict.NOT_JUDGED] if reason else [])}
+def test_engines(good, exporter):
+    """Every check of values holds in each other engine, or fails for the reason that is known of it."""
+    engines = engines_of(FAILS_IN)
+    conversion = exported(ReferenceModel(good.make()), exporter, good.opset, with_defaults(engines), asked=[*engines])
+    for engine, reasons in FAILS_IN.items():
+        within = conversion.within(engine)
+        found = [judge(CHECKS[id], within) for id in IN_EACH_ENGINE if id in CHECKS]
+        failing = [finding for finding in found if finding.verdict == CheckVerdict.FAILS]
+        reason = reasons.get(good.id) or reasons.get(f"{good.id}-{exporter}", "")
+        assert bool(failing) == bool(reason), (engine, failing)
+        assert all(reason[1:] in finding.evidence for finding in failing)
+        others = {finding.verdict for finding in found} - {CheckVerdict.FAILS}
+        assert others <= {CheckVerdict.HOLDS, *([CheckVerdict.NOT_JUDGED] if reason else [])}, engine

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import interpolate, normalize
 
 from onnxproof.case import Case
 from onnxproof.faults.models import Computed, picture
@@ -78,6 +78,18 @@ def bright_alone() -> Case:
     return Case(model, {"image": dark}, {"image": {0: "batch", 3: "width"}}, also=[{"image": dark + 8}])
 
 
+def photographs() -> Case:
+    """Photographs as a camera gives them, of any size, made what a classifier takes."""
+
+    def prepared(photographs: Tensor) -> Tensor:
+        resized = interpolate(photographs.permute(0, 3, 1, 2).float(), (32, 32), mode="bilinear")
+        return (resized - 124.0) / 58.0
+
+    photographs = (127.5 * (picture(2, 40, 30, 3) + 1)).astype(np.uint8)
+    sizes = {0: "batch", 1: "height", 2: "width"}
+    return Case(Computed(prepared).eval(), {"photographs": photographs}, {"photographs": sizes})
+
+
 def similarity() -> Case:
     return Case(
         built(Similarity),
@@ -108,6 +120,7 @@ ROUNDING = (
     GoodConversion("large-means", large_means),
     GoodConversion("weight-norm", on_features(WeightNorm)),
     GoodConversion("bright-alone", bright_alone),
+    GoodConversion("photographs", photographs),
     GoodConversion("similarity", similarity),
     GoodConversion("boxes-and-scores", boxes_and_scores),
     GoodConversion("float32-table", on_features(Float32Table)),

@@ -65,7 +65,7 @@ class Decisions:
                 if any(value is each for each in decided):
                     values[place] = _next(left, func, value)
             if decided and len(values) == 2 and values[0] is not decided[0]:
-                values[0] = _chosen(func, args, kwargs, values)
+                values[0] = chosen(func, args, kwargs, values)
             return tree_unflatten(values, form)
 
         return call
@@ -91,7 +91,7 @@ def _decided(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found:
     ]
 
 
-def _chosen(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found: list[Tensor]) -> Tensor:
+def chosen(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found: list[Tensor]) -> Tensor:
     """The values at the indices, for an operation that returns both along a dimension: TopK, a sort, a maximum."""
     values, indices = found
     names = [argument.name for argument in func._schema.arguments] if hasattr(func, "_schema") else []

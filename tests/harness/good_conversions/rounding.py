@@ -90,6 +90,19 @@ def photographs() -> Case:
     return Case(Computed(prepared).eval(), {"photographs": photographs}, {"photographs": sizes})
 
 
+class BestFirst(nn.Module):
+    """Boxes in the order of their scores, of which other sizes have ties."""
+
+    def forward(self, boxes: Tensor, scores: Tensor) -> Tensor:
+        order = scores.argsort(1, descending=True)
+        return torch.gather(boxes, 1, order[..., None].expand(-1, -1, 4))
+
+
+def best_first() -> Case:
+    inputs = {"boxes": picture(2, 9, 4), "scores": normal(2, 9)}
+    return Case(BestFirst(), inputs, {name: {0: "batch", 1: "count"} for name in inputs})
+
+
 def similarity() -> Case:
     return Case(
         built(Similarity),
@@ -121,6 +134,7 @@ ROUNDING = (
     GoodConversion("weight-norm", on_features(WeightNorm)),
     GoodConversion("bright-alone", bright_alone),
     GoodConversion("photographs", photographs),
+    GoodConversion("best-first", best_first),
     GoodConversion("similarity", similarity),
     GoodConversion("boxes-and-scores", boxes_and_scores),
     GoodConversion("float32-table", on_features(Float32Table)),

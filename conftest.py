@@ -169,7 +169,7 @@ def face_reference(shared_folder, trained, face) -> Callable[[int], Reference]:
         def make(folder: Path) -> None:
             network = trained(srcnn.SuperResolutionNet(factor))
             values = TorchModel(network, ("input",)).run({"input": face})["output"]
-            np.savez(folder / "face.npz", values=values, exact=exact_in_tiles(network.double(), face))
+            np.savez(folder / "face.npz", values=values, exact=exact_in_tiles(network, face))
 
         with np.load(made_once(shared_folder, f"face-x{factor}", make) / "face.npz") as arrays:
             return Reference({"output": arrays["values"]}, {"output": arrays["exact"]})

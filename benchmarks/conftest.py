@@ -205,7 +205,7 @@ def measured(request, threads, subject, separable, trained) -> Measured:
     workload = request.param
     network, made, inputs = subject(workload)
     others = {SEPARABLE: separable()} if "factor" in inputs else {}
-    exact = exact_in_tiles(trained(srcnn.SuperResolutionNet(workload.factor)).double(), inputs["input"])
+    exact = exact_in_tiles(trained(srcnn.SuperResolutionNet(workload.factor)), inputs["input"])
     reference = Reference(TorchModel(network, tuple(inputs)).run(inputs), {"output": exact})
     contenders, not_run = build(network, made.path, inputs, others)
     timed = measure(

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from onnxproof.engines.arithmetic import in_float64
 from onnxproof.parity.compare import Reference, assert_same
 from onnxproof.parity.images import to_picture
 from onnxproof.parity.pixels import compare_pictures
@@ -18,7 +19,7 @@ SIDE = 56
 
 
 def exact_in_tiles(network: SuperResolutionNet, image: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The output of a float64 network, tile by tile: for the whole face at ×3 torch would unfold 4 GB.
+    """The output of a network in float64, tile by tile: the whole face at ×4 would take 3 GB.
 
     Each tile is repaired with the pixels around it that its convolutions reach. The tiles are spread over threads of
     one core each, since tiles this small are not worth splitting.
@@ -29,6 +30,7 @@ def exact_in_tiles(network: SuperResolutionNet, image: NDArray[np.float32]) -> N
     output = torch.empty_like(scaled)
 
     @torch.inference_mode()
+    @in_float64()
     def repair(corner: tuple[int, int]) -> None:
         top, left = corner
         above, before = min(top, halo), min(left, halo)

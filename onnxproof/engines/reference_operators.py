@@ -81,6 +81,15 @@ class GridSample(OnnxGridSample):
         return super()._run(x, grid, mode=NEW_MODES.get(mode, mode) if knows_new_modes else mode, **more)
 
 
+class LogSoftmax(OpRun):
+    """Takes the logarithm of the sum, which is one at least: onnx takes that of each share, which may be 0."""
+
+    def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
+        axis = -1 if axis is None else axis
+        below = _wide(x) - _wide(x).max(axis, keepdims=True, initial=-np.inf)
+        return ((below - np.log(np.exp(below).sum(axis, keepdims=True))).astype(x.dtype),)
+
+
 class MatMul(OpRun):
     """Multiplies narrow floats in float32, as processors do."""
 
@@ -154,6 +163,7 @@ OPERATORS = [
     GatherElements,
     Gemm,
     GridSample,
+    LogSoftmax,
     MatMul,
     MaxPool,
     Pad,

@@ -39,6 +39,11 @@ class Reference:
     usual: Mapping[str, float] = field(default_factory=dict)
     alike: Callable[[], Alike | None] = lambda: None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is not one value in all outputs."""
+        return not any(values.size for values in self.values.values())
+
 
 def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
     """Every output against its reference, in the order count, names, dtype, shape, finite, values.

@@ -16,6 +16,7 @@ from onnxproof.engines.torch import TorchModel, copied
 from onnxproof.graph.facts import read_graph
 from onnxproof.graph.load import GraphError, external_files
 from onnxproof.parity.compare import Reference, compare
+from onnxproof.probing.drawn import GIVE
 from onnxproof.probing.orders import Orders
 from onnxproof.probing.spread import other_ways
 
@@ -89,7 +90,23 @@ def _bytes_of_file(path: Path) -> int:
     return path.stat().st_size + sum((path.parent / name).stat().st_size for name in external_files(path))
 
 
-def hint(case: Case, error: BaseException) -> str:
+def refusal(model: Model, case: Case, is_drawn: bool) -> CaseError:
+    """Why the model refuses its example, which `is_drawn` where none was given."""
+    try:
+        model.run(case.inputs)
+    except (Exception, SystemExit) as error:
+        reason = str(error).strip().partition("\n")[0]
+        if case.file:
+            reason = f"{reason}; {GIVE}" if is_drawn else reason
+        else:
+            reason = f"{type(error).__name__}: {reason}{_hint(case, error)}"
+        found = CaseError(f"the model refuses its inputs: {reason}")
+        found.__cause__ = error
+        return found
+    return CaseError("the model refused its inputs once, and takes them now: it keeps state")
+
+
+def _hint(case: Case, error: BaseException) -> str:
     """What to do about arguments that do not fit, and inputs in another dtype than the weights; "" if they do."""
     if isinstance(error, TypeError) and re.search(r"forward\(\) (missing|takes|got)", str(error)):
         arguments = inspect.signature(case.module.forward)

@@ -26,15 +26,15 @@ from onnxproof.probing.budget import (
     evaluator_seconds,
     run_seconds,
 )
-from onnxproof.probing.drawn import GIVE, drawn_inputs
+from onnxproof.probing.drawn import drawn_inputs
 from onnxproof.probing.draws import MOST_VALUES, count
 from onnxproof.probing.originals import (
     Model,
     differs_in_reference,
-    hint,
     model_of,
     reference_of_file,
     reference_of_module,
+    refusal,
     require_readable,
 )
 from onnxproof.probing.probes import Probe, other_probes, traced
@@ -168,7 +168,7 @@ class ReferenceModel:
         started = time.perf_counter()
         asked = self.ask(case.inputs)
         if asked is None:
-            raise self._why_it_refuses()
+            raise refusal(self._model, self.case, self.is_drawn)
         self._example_seconds = time.perf_counter() - started
         if not case.file:
             self._usual = usual_rounding(asked)
@@ -180,7 +180,12 @@ class ReferenceModel:
     @cached_property
     def sizes(self) -> SizeTrials[Reference]:
         """The other sizes that were tried on it."""
-        return SizeTrials(self.case, self._ask_within_budget)
+        return SizeTrials(self.case, self._ask_at_sizes)
+
+    def _ask_at_sizes(self, probe: Probe) -> Reference | None:
+        """Its outputs; None where nothing is left of them, too: such sizes are too small for it."""
+        reference = self._ask_within_budget(probe)
+        return None if reference is None or reference.is_empty else reference
 
     def _affordable(self, found: Iterable[Probe]) -> Iterator[Probe]:
         """The case's own probes and those that the budget pays for, but one at least; others are counted."""
@@ -223,20 +228,6 @@ class ReferenceModel:
     def traced(self) -> JudgedProbe:
         """The example."""
         return self.judged[0]
-
-    def _why_it_refuses(self) -> CaseError:
-        try:
-            self._model.run(self.case.inputs)
-        except (Exception, SystemExit) as error:
-            reason = str(error).strip().partition("\n")[0]
-            if self.case.file:
-                reason = f"{reason}; {GIVE}" if self.is_drawn else reason
-            else:
-                reason = f"{type(error).__name__}: {reason}{hint(self.case, error)}"
-            refusal = CaseError(f"the model refuses its inputs: {reason}")
-            refusal.__cause__ = error
-            return refusal
-        return CaseError("the model refused its inputs once, and takes them now: it keeps state")
 
     @cached_property
     def reactions(self) -> Reactions:
@@ -292,6 +283,6 @@ class ReferenceModel:
         return differs_in_reference(self._model, judged.probe.inputs, judged.reference)
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
-        """Another probe with the model's outputs; None if the model refuses it."""
+        """Another probe with the model's outputs; None if the model refuses it, or leaves nothing of it."""
         found = self.ask(probe.inputs)
-        return JudgedProbe(probe, found) if found else None
+        return JudgedProbe(probe, found) if found and not found.is_empty else None

@@ -57,6 +57,13 @@ class Gives(nn.Module):
         return self.value
 
 
+class Behind(nn.Module):
+    """A model that leaves nothing of one row."""
+
+    def forward(self, x):
+        return x[1:]
+
+
 @pytest.fixture
 def scale():
     """The reference of `Scale`."""
@@ -230,3 +237,11 @@ class TestSameBits:
     def test_sign_of_zero(self):
         """A zero of the other sign is another value."""
         assert not same_bits({"y": np.zeros(1)}, {"y": -np.zeros(1)})
+
+
+def test_sizes_that_leave_nothing():
+    """Sizes at which no output has a value are too small for the model."""
+    model = ReferenceModel(Case(Behind(), {"x": ROWS}, {"x": {0: "rows"}}))
+    assert {"rows": 1} in model.sizes.refused
+    assert all(judged.reference.values["output"].size for judged in model.judged)
+    assert model.judge(resized(model.case, {"rows": 1})) is None

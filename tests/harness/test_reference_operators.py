@@ -54,6 +54,9 @@ POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
         pytest.param([IMAGES, np.array([0, 0, 3, 2, 0, 0, 1, 4])], "Pad", 13, {"mode": "edge"}, id="pad-edge"),
         pytest.param(NORM, "BatchNormalization", 9, {"momentum": 0.9}, id="norm-momentum"),
         pytest.param(NORM, "BatchNormalization", 15, {"momentum": 0.9}, id="norm"),
+        pytest.param([400 * TABLE], "LogSoftmax", 13, {}, id="log-softmax"),
+        pytest.param([400 * IMAGES], "LogSoftmax", 11, {"axis": 3}, id="log-softmax-of-images"),
+        pytest.param([400 * IMAGES], "LogSoftmax", 13, {"axis": 1}, id="log-softmax-of-channels"),
         pytest.param([INTEGERS, TWO, np.array(3, np.int8)], "DequantizeLinear", 10, {}, id="dequantize-one"),
         pytest.param(
             [INTEGERS, floats(4), DRAW.integers(-9, 9, 4, np.int8)], "DequantizeLinear", 13, {}, id="dequantize"

@@ -21,10 +21,12 @@ def render(found: Faults) -> str:
     unseen: dict[str, dict[str, None]] = {}
     for row in filter(is_unseen, found["faults"]):
         unseen.setdefault(row["caught_by"], {})[row["id"]] = None
+    rows = json.loads(where_table.RESULTS.read_text(encoding="utf-8"))["rows"]
     return markdown.render(
         "faults",
         table=fault_table(found),
-        modules=where_table.by_fault(json.loads(where_table.RESULTS.read_text(encoding="utf-8"))["rows"]),
+        modules=where_table.by_fault(rows),
+        by_verify=where_table.by_fault(rows, "verify"),
         lossy=lossy_table(found),
         files=sorted({row["on"] for row in found["faults"] if row["kind"] == "file"}),
         unseen=unseen,

@@ -2,9 +2,9 @@
 
 import contextlib
 import copy
-from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from onnxproof.engines.base import EngineError, require_names
 from onnxproof.engines.decisions import Call, Decisions, plain
 from onnxproof.engines.reading import Reading
 from onnxproof.engines.steps import Keep, Steps, recorded
+
+Arithmetic = contextlib.AbstractContextManager[Any]
+Result = TypeVar("Result")
 
 
 class TorchModel:
@@ -65,15 +68,16 @@ class TorchModel:
 
         `taken` gets the decisions of this run; with those of another one in `again`, this one decides as it did.
         """
-        wide = map_leaves(lambda _, leaf: widened(leaf), inputs)
         taken = Decisions() if taken is None else taken
-        try:
-            found = self._run(self.model, wide, in_float64(taken.recorded if again is None else again.again()))
-        except Exception:  # a layer compares the dtypes of its weights and inputs
-            if again is not None:
-                raise
-            taken.clear()
-            found = self._run(self._copy_in_float64, wide, contextlib.nullcontext())
+
+        def run(*arguments: Any) -> dict[str, Array]:
+            taken.clear()  # of a run that has failed
+            return self._run(*arguments)
+
+        if again is not None:
+            found = self._run(self.model, _wide(inputs), in_float64(again.again()))
+        else:
+            found = self._in_float64(run, inputs, taken.recorded)
         return {name: widened(array) for name, array in found.items()}
 
     def steps(self, inputs: Mapping[str, Any], keep: Keep, *, wide: bool = False) -> Steps:
@@ -82,20 +86,10 @@ class TorchModel:
         What the model raises is raised.
         """
         if not wide:
-            return self._recorded(self.model, inputs, keep, contextlib.nullcontext())
-        inputs = map_leaves(lambda _, leaf: widened(leaf), inputs)
-        try:
-            return self._recorded(self.model, inputs, keep, in_float64())
-        except Exception:  # a layer compares the dtypes of its weights and inputs
-            return self._recorded(self._copy_in_float64, inputs, keep, contextlib.nullcontext())
+            return self._recorded(keep, self.model, inputs, contextlib.nullcontext())
+        return self._in_float64(partial(self._recorded, keep), inputs)
 
-    def _recorded(
-        self,
-        model: nn.Module,
-        inputs: Mapping[str, Any],
-        keep: Keep,
-        arithmetic: contextlib.AbstractContextManager[Any],
-    ) -> Steps:
+    def _recorded(self, keep: Keep, model: nn.Module, inputs: Mapping[str, Any], arithmetic: Arithmetic) -> Steps:
         steps = Steps()
         with contextlib.ExitStack() as around:
             around.enter_context(arithmetic)  # below the recorder, which sees the model's own tensors
@@ -142,9 +136,20 @@ class TorchModel:
     def _copy_in_float64(self) -> nn.Module:
         return copied(self.model).double()
 
-    def _run(
-        self, model: nn.Module, inputs: Mapping[str, Any], arithmetic: contextlib.AbstractContextManager[Any]
-    ) -> dict[str, Array]:
+    def _in_float64(
+        self,
+        run: Callable[[nn.Module, Mapping[str, Any], Arithmetic], Result],
+        inputs: Mapping[str, Any],
+        call: Call = plain,
+    ) -> Result:
+        """`run` with each operation in float64, called by `call`, or else with the weights in float64."""
+        wide = _wide(inputs)
+        try:
+            return run(self.model, wide, in_float64(call))
+        except Exception:  # a layer compares the dtypes of its weights and inputs
+            return run(self._copy_in_float64, wide, contextlib.nullcontext())
+
+    def _run(self, model: nn.Module, inputs: Mapping[str, Any], arithmetic: Arithmetic) -> dict[str, Array]:
         tensors = self._tensors(inputs)
         with torch.inference_mode(), arithmetic:
             outputs = self._called(model, tensors)
@@ -165,6 +170,11 @@ def copied(module: nn.Module) -> nn.Module:
     with torch.no_grad():
         results = {id(value): value.clone() for value in kept if value.is_inference() or not value.is_leaf}
         return copy.deepcopy(module, results)
+
+
+def _wide(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs with floats in float64."""
+    return map_leaves(lambda _, leaf: widened(leaf), inputs)
 
 
 def real(value: torch.Tensor) -> torch.Tensor:

@@ -124,8 +124,9 @@ def _departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
     if refusal:
         return where_it_stops(conversion, refusal)
     others = [each for each in conversion.model.judged if 1 not in each.probe.sizes.values()]  # 1 makes much the same
-    telling = [each for each in others if not (conversion.outcome(each).is_right or conversion.outcome(each).refusal)]
-    return departure(conversion, min(telling or [judged], key=lambda each: count_values(each.probe.inputs)))
+    others.sort(key=lambda each: count_values(each.probe.inputs))
+    telling = (each for each in others if not (conversion.outcome(each).is_right or conversion.outcome(each).refusal))
+    return departure(conversion, next(telling, judged))
 
 
 def _declared_otherwise(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:

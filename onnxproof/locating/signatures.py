@@ -70,9 +70,12 @@ def signature(value: Any) -> Signature | None:
     ):
         return None
     flat = value.astype(np.float64).ravel()
-    for name, where in (("nan", np.isnan(flat)), ("high", flat > LARGEST), ("low", flat < -LARGEST)):
-        flat[where] = _MARKS[name]
-    return Signature(value.shape, _sums(flat), float(np.abs(flat).max()), bool((flat == flat[0]).all()))
+    low, high = flat.min(), flat.max()
+    if not max(high, -low) <= LARGEST:  # or not a number
+        for name, where in (("nan", np.isnan(flat)), ("high", flat > LARGEST), ("low", flat < -LARGEST)):
+            flat[where] = _MARKS[name]
+        low, high = flat.min(), flat.max()
+    return Signature(value.shape, _sums(flat), float(max(high, -low)), bool(low == high))
 
 
 def _sums(flat: Array) -> Array:

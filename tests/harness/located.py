@@ -1,10 +1,12 @@
 """Faults put into one place of a file, and whether the module that is named is the one that holds the place."""
 
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -147,7 +149,10 @@ MADE_BY = {"exporter": None, "onnxsim": onnxsim, "onnxslim": onnxslim, "no names
 
 @dataclass(frozen=True)
 class Located:
-    """A fault at one place: the modules that hold it, and what was named; None where nothing was."""
+    """A fault at one place: the modules that hold it, and what was named; None where nothing was.
+
+    Naming it on `inputs` took `seconds`.
+    """
 
     network: str
     exporter: str
@@ -159,6 +164,8 @@ class Located:
     says: str
     told: str
     path: Path
+    inputs: Mapping[str, Any]
+    seconds: float
 
     @property
     def is_right(self) -> bool:
@@ -217,9 +224,12 @@ def _located(origin: Conversion, path: Path, fault: Fault, folder: Path):
         return None
     nodes = places(before, after)
     holders = {module for node in nodes for module in holding(onnx.load(origin.file.path), before, after, node)}
+    started = time.perf_counter()
     found = departure(conversion, wrong[0])
+    seconds = time.perf_counter() - started
     says = next((by for node in before.graph.node if (by := says_by(node))), "")
-    return tuple(sorted(holders)), tuple(node.output[0] for node in nodes), found.where, says, found.told, broken
+    names = tuple(node.output[0] for node in nodes)
+    return tuple(sorted(holders)), names, found.where, says, found.told, broken, wrong[0].probe.inputs, seconds
 
 
 def in_one_place(before: ModelProto, after: ModelProto) -> None:

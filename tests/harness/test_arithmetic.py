@@ -127,6 +127,20 @@ class TestFloat64:
         np.testing.assert_allclose(exact, model_of(module).run({"x": ROWS})["output"], rtol=1e-5, atol=1e-6)
         assert copied(module).weight is not kept
 
+    def test_dtypes_compared(self):
+        """A model that compares the dtypes of inputs and weights runs as a copy in float64, also step by step."""
+
+        class Strict(nn.Linear):
+            def forward(self, x: Tensor) -> Tensor:
+                assert x.dtype == self.weight.dtype
+                return super().forward(x)
+
+        model = model_of(built(lambda: Strict(6, 3)))
+        own, wide = (model.steps({"x": ROWS}, lambda _, value: value.dtype, wide=wide) for wide in (False, True))
+        assert [step.operator for step in wide.steps] == [step.operator for step in own.steps] == ["linear"]
+        assert (set(own.values), set(wide.values)) == ({torch.float32}, {torch.float64})
+        assert model.run_in_float64({"x": ROWS})["output"].dtype == np.float64
+
     def test_buffer_is_written(self):
         """A float32 buffer that the model writes is written in float64 runs as well."""
 

@@ -35,11 +35,12 @@ def test_page_is_made_of_the_results(found):
 
 def test_where_is_made_of_its_results():
     """The table of named modules matches its results: `python -m docs.where_table --page` updates it."""
-    rows = json.loads(where_table.RESULTS.read_text(encoding="utf-8"))["rows"]
+    found = json.loads(where_table.RESULTS.read_text(encoding="utf-8"))
     page = where_table.PAGE.read_text(encoding="utf-8")
-    assert page == where_table.render(page, rows)
-    assert where_table.table(rows) in page
-    assert {row["made_by"] for row in rows} == set(MADE_BY)
+    assert page == where_table.render(page, found)
+    assert where_table.table(found["rows"]) in page
+    assert where_table.verify_table(found) in page
+    assert {row["made_by"] for row in found["rows"]} == set(MADE_BY)
 
 
 @needs_both_exporters

@@ -36,7 +36,7 @@ def test_all(network, exporter, made_by):
     assert not [each for each in found if each.says == "metadata" and each.verdict == "wrong"]
 
 
-FOUND = Located("n", "e", "m", "f", ("a",), ("v",), Where("a", "Conv2d", "", ("v",), "values"), "", "", Path())
+FOUND = Located("n", "e", "m", "f", ("a",), ("v",), Where("a", "Conv2d", "", ("v",), "values"), "", "", Path(), {}, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ _TYPES = {
 
 @dataclass(frozen=True)
 class Tract:
-    """tract on the CPU. A file that it cannot plan for sizes that are free is planned for those of each run."""
+    """tract on the CPU. A file that it cannot plan or run for free sizes is planned for those of each run."""
 
     name = "tract"
     forkable = True
@@ -46,6 +46,7 @@ class Tract:
 class _Session:
     def __init__(self, graph: Graph, path: str | os.PathLike[str]) -> None:
         self._graph, self._path = graph, path
+        self._refusal: str | None = None
         self._planned: dict[tuple[str, ...], Any] = {}
 
     def run(self, inputs: "Mapping[str, Array]") -> "dict[str, Array]":
@@ -55,25 +56,23 @@ class _Session:
         return dict(zip(self._graph.output_names, found, strict=True))
 
     def _run(self, arrays: "list[Array]") -> "list[Array]":
-        refusal = ""
-        if not self._planned:
+        if self._refusal is None:
             try:
-                self._planned[()] = self._plan(())
+                return self._run_planned((), arrays)
             except tract.TractError as error:
-                refusal = _message(error)
+                self._refusal = _message(error)
         facts = tuple(",".join([*map(str, array.shape), _TYPES[array.dtype.name]]) for array in arrays)
-        if not {(), facts} & {*self._planned}:
-            self._planned = {facts: self._planned_for(facts, refusal)}
-        (plan,) = self._planned.values()
-        return [found.to_numpy() for found in plan.run(arrays)]
-
-    def _planned_for(self, facts: Sequence[str], refusal: str) -> Any:
-        """The file for inputs of these sizes; an error also has the `refusal` of those that it declares."""
         try:
-            return self._plan(facts)
+            return self._run_planned(facts, arrays)
         except tract.TractError as error:
-            said = dict.fromkeys(filter(None, [refusal, _message(error)]))
+            said = dict.fromkeys(filter(None, [self._refusal, _message(error)]))
             raise EngineError(f"{Tract.name}: {'; for these sizes: '.join(said)}") from error
+
+    def _run_planned(self, facts: tuple[str, ...], arrays: "list[Array]") -> "list[Array]":
+        """The outputs of the file as planned for inputs of these sizes, or for those that it declares."""
+        if facts not in self._planned:
+            self._planned = {facts: self._plan(facts)}
+        return [found.to_numpy() for found in self._planned[facts].run(arrays)]
 
     def _plan(self, facts: Sequence[str]) -> Any:
         """The file for inputs of these sizes, or of those that it declares."""

@@ -95,6 +95,8 @@ FAILS_IN = {
         "srcnn-portable": _BY_INPUTS,
         "srcnn-separable-torchscript": _BY_INPUTS,
         "srcnn-separable-torch.export": _BY_NAME,
+        "best-first-torch.export": _BY_NAME,
+        "photographs-torch.export": _BY_NAME,
         "stages-promised-torch.export": _BY_NAME,
         "windows-promised-torch.export": _BY_NAME,
     },

@@ -246,6 +246,16 @@ def test_opencv_reads_nothing():
 
 
 @needs("tract")
+def test_tract_plans_at_a_run():
+    """A file that tract plans for free sizes, and does not run, is planned for those of a run."""
+    text = "g (float[n, 4] x) => (float[n, k] y) { s = Shape <start = 0, end = 1> (x) y, i = TopK (x, s) }"
+    onnx.save(parse_model(HEADER + text), "model.onnx")
+    session = engine("tract").open("model.onnx")
+    for rows in (ROWS, ROWS[:2]):
+        np.testing.assert_array_equal(session.run({"x": rows})["y"], -np.sort(-rows)[:, : len(rows)])
+
+
+@needs("tract")
 def test_tract_plans_twice():
     """A file that tract plans neither for free sizes nor for those of a run is refused with both reasons."""
     text = (

@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-from onnxproof.engines.decisions import Call, chosen, operator_name, plain
+from onnxproof.engines.decisions import Call, operator_name, plain
 from onnxproof.engines.interpolation import interpolated_otherwise
 from onnxproof.engines.summation import normalized_otherwise, units
+from onnxproof.engines.ties import ordered_otherwise
 
 ROUNDINGS = 4
 """How far a result is moved at most, in units of its last place: half a unit is what one rounding costs, and a sum over
@@ -36,8 +37,6 @@ LOOPS = {
     "grid_sampler_2d": 1.5e-4,
 }
 """The seconds that onnx's reference evaluator takes for a value of a result that it makes in loops of Python."""
-
-_SORTS = ("argsort", "msort", "sort", "topk")
 
 MOST_PATCHES = 2**26
 """The bytes of patches that a float64 convolution lays side by side."""
@@ -232,23 +231,9 @@ def _moved_result(call: Call, random: torch.Generator, func: Any, args: tuple[An
     """The result, moved if it is a new one: views and arguments that are changed in place stay."""
     others = (otherwise(func, args, kwargs, random) for otherwise in (normalized_otherwise, interpolated_otherwise))
     found = next((other for other in others if other is not None), None)
-    found = _ordered_otherwise(call, random, func, args, kwargs) if found is None else found
+    found = ordered_otherwise(call, random.initial_seed() + 1, func, args, kwargs) if found is None else found
     is_new = not any(argument.alias_info for argument in _arguments(func))
     return tree_map(partial(_moved, random, func, args), found) if is_new else found
-
-
-def _ordered_otherwise(
-    call: Call, random: torch.Generator, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Any:
-    """The result, where a sort that does not have to be stable has ties in another order."""
-    is_free = operator_name(func) in _SORTS and not kwargs.get("stable") and args[0].is_floating_point()
-    if not is_free:
-        return call(func, args, kwargs)
-    limits = torch.finfo(args[0].dtype)
-    size = args[0].abs() * limits.eps + limits.tiny
-    apart = args[0] + size * torch.empty_like(size).uniform_(-1, 1, generator=random)
-    found = call(func, (apart, *args[1:]), kwargs)
-    return found if isinstance(found, Tensor) else (chosen(func, args, kwargs, list(found)), found[1])
 
 
 def _moved(random: torch.Generator, func: Any, args: tuple[Any, ...], value: Any) -> Any:

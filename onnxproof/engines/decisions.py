@@ -10,6 +10,10 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 Call = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], Any]
 
 
+SORTS = ("argsort", "sort", "topk")
+"""Operations that decide the order of equal values, integers too, unless they are asked to keep it."""
+
+
 def plain(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
     """Calls an operation."""
     return func(*args, **kwargs)
@@ -19,6 +23,13 @@ def operator_name(func: Any) -> str:
     """An operation of torch's without namespace and overload, such as "conv2d"; any other one in full."""
     text = str(func)
     return text.split(".")[1] if text.startswith("aten.") else text
+
+
+def arguments_of(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of an operation by name, with those that it has by default; none of torch.cond's and its like."""
+    declared = func._schema.arguments if hasattr(func, "_schema") else []
+    given = {each.name: each.default_value for each in declared if each.has_default_value()}
+    return given | dict(zip((each.name for each in declared), args, strict=False)) | dict(kwargs)
 
 
 class Decisions:
@@ -79,9 +90,10 @@ def _next(left: Iterator[tuple[Any, Tensor]], func: Any, value: Tensor) -> Tenso
 
 
 def _decided(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found: Any) -> list[Tensor]:
-    """The results that are integers or booleans, of an operation on floats that calculates new ones."""
+    """The results that are integers or booleans, of an operation on floats, or a sort, that calculates new ones."""
     inputs = [value for value in tree_flatten((args, kwargs))[0] if isinstance(value, Tensor)]
-    if "empty" in str(func) or not any(value.is_floating_point() for value in inputs):
+    is_exact = not any(value.is_floating_point() for value in inputs) and operator_name(func) not in SORTS
+    if is_exact or "empty" in str(func):
         return []
     results = [value for value in tree_flatten(found)[0] if isinstance(value, Tensor)]
     return [
@@ -94,11 +106,10 @@ def _decided(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found:
 def chosen(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], found: list[Tensor]) -> Tensor:
     """The values at the indices, for an operation that returns both along a dimension: TopK, a sort, a maximum."""
     values, indices = found
-    names = [argument.name for argument in func._schema.arguments] if hasattr(func, "_schema") else []
-    if "dim" not in names:
+    given = arguments_of(func, args, kwargs)
+    if "dim" not in given:
         return values
-    given = dict(zip(names, args, strict=False)) | dict(kwargs)
-    of, dim = given["self"], given.get("dim", -1)
+    of, dim = given["self"], given["dim"]
     if indices.ndim < of.ndim:
         return torch.take_along_dim(of, indices.unsqueeze(dim), dim).squeeze(dim).to(values.dtype)
     return torch.take_along_dim(of, indices, dim).to(values.dtype)

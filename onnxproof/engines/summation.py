@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from onnxproof.engines.decisions import operator_name
+from onnxproof.engines.decisions import arguments_of, operator_name
 
 VALUES_A_UNIT = 16**2
 """How many values move a sum by a unit: ONNX Runtime's means of 2**16 to 2**19 values are off by 4 to 36 units, of
@@ -52,9 +52,7 @@ def normalized_otherwise(
     """
     if operator_name(func) not in ("group_norm", "instance_norm", "layer_norm"):
         return None
-    declared = func._schema.arguments
-    given = {each.name: each.default_value for each in declared if each.has_default_value()}
-    given |= dict(zip((each.name for each in declared), args, strict=False)) | dict(kwargs)
+    given = arguments_of(func, args, kwargs)
     image, weight, bias = given["input"], given["weight"], given["bias"]
     rows = _normalized_together(operator_name(func), given)
     if rows is None or rows.numel() == 0 or rows.shape[1] < VALUES_A_UNIT:

@@ -229,6 +229,35 @@ class TestRoundedAtRandom:
         moved = model.run_rounded_at_random({"x": np.arange(20, dtype=np.float32)}, 0)
         np.testing.assert_array_equal(own["output"], moved["output"], strict=True)
 
+    @pytest.mark.parametrize("dtype", [np.float32, np.int64])
+    @pytest.mark.parametrize(
+        "order",
+        [
+            pytest.param(lambda x: x.argsort(1), id="argsort"),
+            pytest.param(lambda x: x.argsort(-1, descending=True), id="descending"),
+            pytest.param(lambda x: x.T.sort(0)[1].T, id="first-axis"),
+            pytest.param(lambda x: x.topk(3, 1)[1], id="topk"),
+            pytest.param(lambda x: x.topk(4, 1, largest=False)[1], id="least"),
+        ],
+    )
+    def test_ties(self, order, dtype):
+        """Equal values take each other's places, in a TopK also those that it leaves out; other values stay."""
+        x = np.array([[3, 1, 3, 2, 1, 3, 5], [7, 6, 5, 4, 3, 2, 1]], dtype)
+        model = model_of(Function(order))
+        own = model.run({"x": x})["output"]
+        moved = np.array([model.run_rounded_at_random({"x": x}, seed)["output"] for seed in range(2)])
+        ranked = np.take_along_axis(x, own, 1)
+        assert all((np.take_along_axis(x, each, 1) == ranked).all() for each in moved)
+        is_tied = np.isin(ranked, [1, 3]) & (np.arange(2) == 0)[:, None]
+        np.testing.assert_array_equal((moved != own).any(0), is_tied)
+
+    def test_stable(self):
+        """A sort that keeps the order of ties does so in every order."""
+        model = model_of(Function(lambda x: x.sort(dim=1, stable=True)[1]))
+        x = np.array([[3.0, 1, 3, 2, 1, 3]])
+        own, moved = model.run({"x": x})["output"], model.run_rounded_at_random({"x": x}, 0)["output"]
+        np.testing.assert_array_equal(own, moved)
+
     def test_condition(self):
         """torch.cond runs, and the run after it is as before."""
         model = model_of(Function(FUNCTIONS["cond"]))

@@ -78,6 +78,18 @@ def bright_alone() -> Case:
     return Case(model, {"image": dark}, {"image": {0: "batch", 3: "width"}}, also=[{"image": dark + 8}])
 
 
+class LongestFirst(nn.Module):
+    """Sentences in the order of their lengths, which are integers, with ties in other sizes."""
+
+    def forward(self, sentences: Tensor, lengths: Tensor) -> Tensor:
+        return sentences[lengths.argsort(descending=True)]
+
+
+def longest_first() -> Case:
+    inputs = {"sentences": normal(24, 5), "lengths": np.random.default_rng(0).permutation(24)}
+    return Case(LongestFirst(), inputs, {name: {0: "count"} for name in inputs})
+
+
 def photographs() -> Case:
     """Photographs as a camera gives them, of any size, made what a classifier takes."""
 
@@ -135,6 +147,7 @@ ROUNDING = (
     GoodConversion("bright-alone", bright_alone),
     GoodConversion("photographs", photographs),
     GoodConversion("best-first", best_first),
+    GoodConversion("longest-first", longest_first),
     GoodConversion("similarity", similarity),
     GoodConversion("boxes-and-scores", boxes_and_scores),
     GoodConversion("float32-table", on_features(Float32Table)),

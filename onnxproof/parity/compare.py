@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxproof._internal.trees import Array
 from onnxproof.parity.rounding import TOLERANCES, Ruling, rounding, rulings, without_moved
@@ -41,8 +42,8 @@ class Reference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is not one value in all outputs."""
-        return not any(values.size for values in self.values.values())
+        """Whether there is not one number in all outputs, which have no values or are NaN throughout."""
+        return all(np.all(_is_nan(values)) for values in self.values.values())
 
 
 def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
@@ -99,6 +100,10 @@ def _other_form(actual: Array, expected: Array) -> str:
     if actual.dtype != expected.dtype:
         return f"dtype {actual.dtype}, expected {expected.dtype}"
     return f"shape {actual.shape}, expected {expected.shape}" if actual.shape != expected.shape else ""
+
+
+def _is_nan(values: Array) -> NDArray[np.bool_]:
+    return np.isnan(values) if str(values.dtype) in TOLERANCES else np.zeros(values.shape, bool)
 
 
 def _strange(actual: Array, expected: Array) -> str:

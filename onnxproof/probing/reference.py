@@ -183,7 +183,7 @@ class ReferenceModel:
         return SizeTrials(self.case, self._ask_at_sizes)
 
     def _ask_at_sizes(self, probe: Probe) -> Reference | None:
-        """Its outputs; None where nothing is left of them, too: such sizes are too small for it."""
+        """Its outputs; None where nothing is left of them, or NaN alone: such sizes are too small for it."""
         reference = self._ask_within_budget(probe)
         return None if reference is None or reference.is_empty else reference
 
@@ -283,6 +283,6 @@ class ReferenceModel:
         return differs_in_reference(self._model, judged.probe.inputs, judged.reference)
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
-        """Another probe with the model's outputs; None if the model refuses it, or leaves nothing of it."""
+        """Another probe with the model's outputs; None if the model refuses it, or leaves no number of it."""
         found = self.ask(probe.inputs)
         return JudgedProbe(probe, found) if found and not found.is_empty else None

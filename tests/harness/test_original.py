@@ -64,6 +64,13 @@ class Behind(nn.Module):
         return x[1:]
 
 
+class Along(nn.Module):
+    """A model that divides by the number of the other rows."""
+
+    def forward(self, x):
+        return x * (torch.arange(len(x)) / (len(x) - 1))[:, None]
+
+
 @pytest.fixture
 def scale():
     """The reference of `Scale`."""
@@ -239,9 +246,10 @@ class TestSameBits:
         assert not same_bits({"y": np.zeros(1)}, {"y": -np.zeros(1)})
 
 
-def test_sizes_that_leave_nothing():
-    """Sizes at which no output has a value are too small for the model."""
-    model = ReferenceModel(Case(Behind(), {"x": ROWS}, {"x": {0: "rows"}}))
+@pytest.mark.parametrize("module", [Behind(), Along()], ids=["no value", "no number"])
+def test_sizes_that_leave_nothing(module):
+    """Sizes at which no output has a number are too small for the model."""
+    model = ReferenceModel(Case(module, {"x": ROWS}, {"x": {0: "rows"}}))
     assert {"rows": 1} in model.sizes.refused
     assert all(judged.reference.values["output"].size for judged in model.judged)
     assert model.judge(resized(model.case, {"rows": 1})) is None

@@ -90,6 +90,22 @@ def positions() -> Case:
     return Case(Positions(), {"image": torch.zeros(1, 3, 6, 8)}, {"image": {2: "height", 3: "width"}})
 
 
+class Warp(nn.Module):
+    """A picture moved by a flow in pixels, which divides by the number of the other pixels: by 0 beside one pixel."""
+
+    def forward(self, image: Tensor, flow: Tensor) -> Tensor:
+        height, width = image.shape[2:]
+        x = torch.arange(width, dtype=image.dtype) + flow[:, 0]
+        y = torch.arange(height, dtype=image.dtype)[:, None] + flow[:, 1]
+        grid = torch.stack((2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1), -1)
+        return functional.grid_sample(image, grid, align_corners=True)
+
+
+def warp() -> Case:
+    inputs = {"image": normal(2, 3, 12, 10), "flow": 2 * normal(2, 2, 12, 10, seed=1)}
+    return Case(Warp(), inputs, {"image": FREE["image"], "flow": FREE["image"]})
+
+
 SIZES = (
     GoodConversion("stages", stages),
     GoodConversion("stages-promised", stages_promised),
@@ -97,4 +113,5 @@ SIZES = (
     GoodConversion("windows-promised", windows_promised),
     GoodConversion("dilated", dilated),
     GoodConversion("positions", positions),
+    GoodConversion("warp", warp),
 )

@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 
 from onnxproof.engines.decisions import Call, operator_name, plain
 from onnxproof.engines.interpolation import interpolated_otherwise
+from onnxproof.engines.logistic import logistic_otherwise
 from onnxproof.engines.summation import normalized_otherwise, units
 from onnxproof.engines.ties import ordered_otherwise
 
@@ -37,6 +38,8 @@ LOOPS = {
     "grid_sampler_2d": 1.5e-4,
 }
 """The seconds that onnx's reference evaluator takes for a value of a result that it makes in loops of Python."""
+
+_OTHERWISE = normalized_otherwise, interpolated_otherwise, logistic_otherwise
 
 MOST_PATCHES = 2**26
 """The bytes of patches that a float64 convolution lays side by side."""
@@ -229,7 +232,7 @@ def _arguments(func: Any) -> list[Any]:
 
 def _moved_result(call: Call, random: torch.Generator, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The result, moved if it is a new one: views and arguments that are changed in place stay."""
-    others = (otherwise(func, args, kwargs, random) for otherwise in (normalized_otherwise, interpolated_otherwise))
+    others = (otherwise(func, args, kwargs, random) for otherwise in _OTHERWISE)
     found = next((other for other in others if other is not None), None)
     found = ordered_otherwise(call, random.initial_seed() + 1, func, args, kwargs) if found is None else found
     is_new = not any(argument.alias_info for argument in _arguments(func))

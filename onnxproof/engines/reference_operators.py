@@ -12,6 +12,7 @@ from onnx.reference.ops.op_conv import Conv as OnnxConv
 from onnx.reference.ops.op_conv_transpose import ConvTranspose as OnnxConvTranspose
 from onnx.reference.ops.op_grid_sample import GridSample as OnnxGridSample
 from onnx.reference.ops.op_max_pool import MaxPool as OnnxMaxPool
+from onnx.reference.ops.op_negative_log_likelihood_loss import NegativeLogLikelihoodLoss
 
 from onnxproof._internal.trees import Array
 
@@ -85,9 +86,7 @@ class LogSoftmax(OpRun):
     """Takes the logarithm of the sum, which is one at least: onnx takes that of each share, which may be 0."""
 
     def _run(self, x: Array, axis: int | None = None) -> tuple[Array]:
-        axis = -1 if axis is None else axis
-        below = _wide(x) - _wide(x).max(axis, keepdims=True, initial=-np.inf)
-        return ((below - np.log(np.exp(below).sum(axis, keepdims=True))).astype(x.dtype),)
+        return (_log_softmax(x, -1 if axis is None else axis),)
 
 
 class MatMul(OpRun):
@@ -155,6 +154,14 @@ class ConvTranspose(OnnxConvTranspose):
         return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
 
 
+class SoftmaxCrossEntropyLoss(NegativeLogLikelihoodLoss):
+    """Takes the logarithm of the sum, as `LogSoftmax` does."""
+
+    def _run(self, x: Array, target: Array, weight: Array | None = None, **more: Any) -> tuple[Array, ...]:
+        logarithms = _log_softmax(x, 1)
+        return (*super()._run(logarithms, target, weight, **more), logarithms)[: len(self.onnx_node.output)]
+
+
 OPERATORS = [
     BatchNormalization,
     Conv,
@@ -167,7 +174,13 @@ OPERATORS = [
     MatMul,
     MaxPool,
     Pad,
+    SoftmaxCrossEntropyLoss,
 ]
+
+
+def _log_softmax(x: Array, axis: int) -> Array:
+    below = _wide(x) - _wide(x).max(axis, keepdims=True, initial=-np.inf)
+    return np.asarray(below - np.log(np.exp(below).sum(axis, keepdims=True)), x.dtype)
 
 
 def _wide(values: Array) -> Array:

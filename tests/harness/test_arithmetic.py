@@ -197,6 +197,14 @@ class TestRoundedAtRandom:
         apart = [np.abs(model.run_rounded_at_random({"x": image}, seed)["output"] - exact).max() for seed in range(6)]
         assert 4 < max(apart) / np.spacing(np.float32(max(1, np.abs(exact).max()))) < 2**8
 
+    @pytest.mark.parametrize("sigmoid", [torch.sigmoid, lambda x: (1 * x).sigmoid_()], ids=["new", "in-place"])
+    def test_sigmoid(self, sigmoid):
+        """A sigmoid moves by units in the last place of a half, however small it is, and stays within 0 and 1."""
+        model, x = model_of(Function(sigmoid)), np.array([-200, -12, -7, 0, 30], np.float32)
+        own, moved = model.run({"x": x})["output"], model.run_rounded_at_random({"x": x}, 0)["output"]
+        assert 2**-26 < np.abs(own - moved)[:3].max() <= np.abs(own - moved).max() < 2**-22
+        assert 0 <= moved.min() <= moved.max() <= 1
+
     @pytest.mark.parametrize(
         "normalize",
         [

@@ -40,6 +40,7 @@ def run(inputs, operator, opset, **attributes):
 IMAGES, GRID = floats(2, 4, 9, 11), 2.2 * floats(2, 5, 6, 2) - 1.1
 NORM = [IMAGES, *(floats(4) + 0.5 for _ in range(4))]
 TABLE, FEW = floats(70, 3), DRAW.integers(-70, 70, (5, 2))
+CLASSES = DRAW.integers(0, 3, 70)
 TWO = np.array(2, np.float32)
 INTEGERS = DRAW.integers(-128, 128, (5, 4, 3), np.int8)
 POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
@@ -57,6 +58,14 @@ POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
         pytest.param([400 * TABLE], "LogSoftmax", 13, {}, id="log-softmax"),
         pytest.param([400 * IMAGES], "LogSoftmax", 11, {"axis": 3}, id="log-softmax-of-images"),
         pytest.param([400 * IMAGES], "LogSoftmax", 13, {"axis": 1}, id="log-softmax-of-channels"),
+        pytest.param([400 * TABLE, CLASSES], "SoftmaxCrossEntropyLoss", 13, {}, id="cross-entropy"),
+        pytest.param(
+            [400 * TABLE, CLASSES, floats(3)],
+            "SoftmaxCrossEntropyLoss",
+            13,
+            {"ignore_index": 1, "reduction": "sum"},
+            id="cross-entropy-weighted",
+        ),
         pytest.param([INTEGERS, TWO, np.array(3, np.int8)], "DequantizeLinear", 10, {}, id="dequantize-one"),
         pytest.param(
             [INTEGERS, floats(4), DRAW.integers(-9, 9, 4, np.int8)], "DequantizeLinear", 13, {}, id="dequantize"

@@ -134,6 +134,18 @@ def boxes_and_scores() -> Case:
     return Case(SameWhenExported().eval(), {"features": normal(1, 50, 64)}, {"features": {1: "count"}})
 
 
+def rare_objects() -> Case:
+    """Scores of a detector before it is trained, which begins with 1 in 1000: each is far below a half."""
+
+    def layers() -> nn.Module:
+        found = nn.Conv2d(8, 6, 3, padding=1)
+        nn.init.normal_(found.weight, std=0.01)
+        nn.init.constant_(found.bias, -6.9)
+        return nn.Sequential(found, nn.Sigmoid())
+
+    return Case(built(layers), {"input": normal(1, 8, 12, 10)}, {"input": {0: "batch", 2: "height", 3: "width"}})
+
+
 def picks_by_near_ties() -> Case:
     return picks_case(near_ties())
 
@@ -150,5 +162,6 @@ ROUNDING = (
     GoodConversion("longest-first", longest_first),
     GoodConversion("similarity", similarity),
     GoodConversion("boxes-and-scores", boxes_and_scores),
+    GoodConversion("rare-objects", rare_objects),
     GoodConversion("float32-table", on_features(Float32Table)),
 )

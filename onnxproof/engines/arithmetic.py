@@ -41,6 +41,17 @@ LOOPS = {
 
 _OTHERWISE = normalized_otherwise, interpolated_otherwise, logistic_otherwise
 
+_PICKS = frozenset(
+    [
+        *("adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d", "amax", "amin", "aminmax", "clamp"),
+        *("clamp_max", "clamp_min", "cummax", "cummin", "gather", "index_select", "kthvalue", "masked_select", "max"),
+        *("max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices", "max_pool3d"),
+        *("max_pool3d_with_indices", "maximum", "min", "minimum", "msort", "relu", "sort", "take_along_dim", "topk"),
+        "where",
+    ]
+)
+"""Operations that pick values and round nothing: a model finds its peaks by values that are equal to the largest."""
+
 MOST_PATCHES = 2**26
 """The bytes of patches that a float64 convolution lays side by side."""
 
@@ -231,12 +242,12 @@ def _arguments(func: Any) -> list[Any]:
 
 
 def _moved_result(call: Call, random: torch.Generator, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """The result, moved if it is a new one: views and arguments that are changed in place stay."""
+    """The result, moved if it is a new one: views, arguments that are changed in place, and picked values stay."""
     others = (otherwise(func, args, kwargs, random) for otherwise in _OTHERWISE)
     found = next((other for other in others if other is not None), None)
     found = ordered_otherwise(call, random.initial_seed() + 1, func, args, kwargs) if found is None else found
-    is_new = not any(argument.alias_info for argument in _arguments(func))
-    return tree_map(partial(_moved, random, func, args), found) if is_new else found
+    stays = operator_name(func) in _PICKS or any(argument.alias_info for argument in _arguments(func))
+    return found if stays else tree_map(partial(_moved, random, func, args), found)
 
 
 def _moved(random: torch.Generator, func: Any, args: tuple[Any, ...], value: Any) -> Any:

@@ -266,6 +266,21 @@ class TestRoundedAtRandom:
         own, moved = model.run({"x": x})["output"], model.run_rounded_at_random({"x": x}, 0)["output"]
         np.testing.assert_array_equal(own, moved)
 
+    @pytest.mark.parametrize(
+        "pick",
+        [
+            pytest.param(lambda x: functional.max_pool1d(x, 3, 1, 1), id="pooling"),
+            pytest.param(lambda x: x.amax(1), id="largest"),
+            pytest.param(lambda x: x.min(1)[0], id="smallest"),
+            pytest.param(lambda x: x.topk(2, 1)[0], id="topk"),
+            pytest.param(lambda x: x.gather(1, torch.ones(4, 3, dtype=torch.long)), id="gather"),
+        ],
+    )
+    def test_picked_values_stay(self, pick):
+        """A value that is picked is the one that it was: a model may look for where the largest one is."""
+        moved = model_of(Function(pick)).run_rounded_at_random({"x": ROWS}, 0)["output"]
+        assert np.isin(moved, ROWS).all()
+
     def test_condition(self):
         """torch.cond runs, and the run after it is as before."""
         model = model_of(Function(FUNCTIONS["cond"]))

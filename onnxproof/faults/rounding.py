@@ -43,6 +43,29 @@ def scores_beside_near_ties() -> Case:
     return picks_case(Picks(lambda places: _in_unit_length(places) * (1.0001 if _is_exported() else 1.0)))
 
 
+@model_fault(caught_by="same-values", exporters=BOTH)
+def peaks_scaled() -> Case:
+    """While it is exported, the model scales its scores by 1.0001; it keeps those that are the largest around them."""
+
+    def peaks(image: Tensor) -> Tensor:
+        scores = torch.sigmoid(image) * (1.0001 if _is_exported() else 1.0)
+        return scores * (scores == nn.functional.max_pool2d(scores, 3, 1, 1))
+
+    sizes = {"image": {0: "batch", 2: "height", 3: "width"}}
+    return Case(Computed(peaks), {"image": picture(2, 3, 8, 6)}, sizes, output_names=["output"])
+
+
+@model_fault(caught_by="same-values-unseen", exporters=BOTH)
+def divided_by_nothing() -> Case:
+    """While it is exported, the model leaves out the 1e-9 that it adds to a length before it divides by that."""
+
+    def directions(places: Tensor) -> Tensor:
+        length = torch.linalg.vector_norm(places, dim=-1, keepdim=True)
+        return torch.div(places, length + (0.0 if _is_exported() else 1e-9))
+
+    return Case(Computed(directions), {"image": picture(4, 8)}, {"image": {0: "batch"}}, output_names=["output"])
+
+
 class Picks(nn.Module):
     """Features of the six places with the best scores, and all scores."""
 

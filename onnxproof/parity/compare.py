@@ -45,6 +45,15 @@ class Reference:
         """Whether there is not one number in all outputs, which have no values or are NaN throughout."""
         return all(np.all(_is_nan(values)) for values in self.values.values())
 
+    @property
+    def finite(self) -> frozenset[str]:
+        """The outputs of which each value is finite."""
+        return frozenset(
+            name
+            for name, values in self.values.items()
+            if str(values.dtype) not in TOLERANCES or np.isfinite(values).all()
+        )
+
 
 def compare(actual: Mapping[str, Array], reference: Reference, case: str) -> tuple[Parity, ...]:
     """Every output against its reference, in the order count, names, dtype, shape, finite, values.

@@ -38,7 +38,7 @@ def other_probes(case: Case, base: Probe) -> Iterator[Probe]:
     """The further inputs of the case, and other values of the sizes of `base`."""
     for index, inputs in enumerate(case.also):
         yield Probe(f"also[{index}]", inputs, case.sizes_of(inputs))
-    for id, change in _CHANGES.items():
+    for id, change in _PROBED.items():
         inputs = _with_data(case, base.inputs, change)
         if not same_inputs(inputs, base.inputs):
             yield Probe(id, inputs, base.sizes)
@@ -124,6 +124,10 @@ def _scaled(leaf: Array, factor: float) -> Array:
     return (leaf * leaf.dtype.type(factor)).astype(leaf.dtype) if _is_float(leaf) else leaf
 
 
+def _zero(leaf: Array) -> Array:
+    return np.zeros_like(leaf) if _is_float(leaf) else leaf
+
+
 def _to_unit(leaf: Array) -> Array:
     largest = np.abs(leaf).max() if leaf.size and _is_float(leaf) else 0
     return (leaf / largest).astype(leaf.dtype) if np.isfinite(largest) and largest > 0 else leaf
@@ -157,6 +161,9 @@ _CHANGES: Mapping[str, Callable[[Array], Array]] = {
     "drawn": _drawn,
 }
 """Other values for the same shape: one probe can hide a fault under its own rounding."""
+
+_PROBED = {**_CHANGES, "zero": _zero}
+"""Those and a black picture, or silence: one that divides by a length adds a small number, which a tool may drop."""
 
 
 _WIDER: Mapping[str, Callable[[Array], Array]] = {

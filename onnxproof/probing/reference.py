@@ -174,8 +174,9 @@ class ReferenceModel:
             self._usual = usual_rounding(asked)
         base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
         others = [(probe, self._ask_within_budget(probe)) for probe in self._affordable(other_probes(case, base))]
-        found = [(example, asked), *others, *self.sizes.accepted]
-        return tuple(JudgedProbe(probe, reference) for probe, reference in found if reference)
+        usual = [(probe, found) for probe, found in others if found and (probe.is_own or asked.finite <= found.finite)]
+        found = [(example, asked), *usual, *self.sizes.accepted]
+        return tuple(JudgedProbe(probe, reference) for probe, reference in found)
 
     @cached_property
     def sizes(self) -> SizeTrials[Reference]:

@@ -76,7 +76,7 @@ class TestSelection:
     def test_cheap(self):
         """Of a cheap model nothing is left out, and all of it is judged in float64."""
         model = ReferenceModel(case())
-        assert (len(model.judged), model.left_out) == (6, 0)
+        assert (len(model.judged), model.left_out) == (7, 0)
         assert all(judged.reference.exact for judged in model.judged)
 
     def test_expensive(self, expensive):
@@ -84,12 +84,12 @@ class TestSelection:
         model = ReferenceModel(case())
         assert [judged.probe.id for judged in model.judged] == ["traced", "also[0]"]
         assert [judged.reference.exact is not None for judged in model.judged] == [True, False]
-        assert model.left_out == 4
+        assert model.left_out == 5
 
     def test_no_budget(self, expensive):
         """A budget without an end leaves nothing out."""
         model = ReferenceModel(case(), math.inf)
-        assert (len(model.judged), model.left_out) == (6, 0)
+        assert (len(model.judged), model.left_out) == (7, 0)
 
     def test_usual_rounding_judges(self, expensive):
         """Without float64 the rounding of the example judges: its size passes, ten times it does not."""
@@ -110,7 +110,7 @@ class TestFindings:
         """The probes, and the reference evaluator with the seconds that it would take."""
         conversion = exported(ReferenceModel(case()), TORCHSCRIPT)
         found = {name: judge(CHECKS[name], conversion) for name in ("probes-adequate", "engines-agree", "same-values")}
-        assert found["probes-adequate"].figure == "2 probes; 4 more with --thorough"
+        assert found["probes-adequate"].figure == "2 probes; 5 more with --thorough"
         assert found["engines-agree"].verdict == CheckVerdict.NOT_JUDGED
         assert found["engines-agree"].problem.endswith(" s, --thorough runs it")
         assert found["same-values"].verdict == CheckVerdict.HOLDS

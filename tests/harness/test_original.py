@@ -71,6 +71,13 @@ class Along(nn.Module):
         return x * (torch.arange(len(x)) / (len(x) - 1))[:, None]
 
 
+class Direction(nn.Module):
+    """A model that divides by a length."""
+
+    def forward(self, x):
+        return x / torch.linalg.vector_norm(x, dim=1, keepdim=True)
+
+
 @pytest.fixture
 def scale():
     """The reference of `Scale`."""
@@ -135,7 +142,7 @@ class TestJudged:
     def test_refused(self):
         """Refused probes are left out; the example is first, and is the traced one."""
         original = ReferenceModel(scale_case(Choosy()))
-        assert [judged.probe.sizes["rows"] for judged in original.judged] == [6, 6, 6, 6, 6, 7, 1, 3, 4]
+        assert [judged.probe.sizes["rows"] for judged in original.judged] == [6, 6, 6, 6, 6, 6, 7, 1, 3, 4]
         assert original.traced is original.judged[0]
         assert original.traced.probe.id == "traced"
 
@@ -253,3 +260,11 @@ def test_sizes_that_leave_nothing(module):
     assert {"rows": 1} in model.sizes.refused
     assert all(judged.reference.values["output"].size for judged in model.judged)
     assert model.judge(resized(model.case, {"rows": 1})) is None
+
+
+def test_values_that_are_divided_by_nothing():
+    """Made-up values at which the model's outputs are not finite are left out; the user's own are not."""
+    zero = {"x": np.zeros_like(ROWS)}
+    made_up, own = (ReferenceModel(Case(Direction(), {"x": ROWS}, also=also)) for also in ([], [zero]))
+    assert [judged.probe.id for judged in made_up.judged] == ["traced", "shuffled", "scaled to 1", "small", "negated"]
+    assert own.judged[1].probe.id == "also[0]"

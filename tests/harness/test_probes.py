@@ -61,7 +61,7 @@ class TestOtherInputs:
     def test_order(self):
         """The user's own are first."""
         found = [probe.id for probe in others(image_case(also=[{"image": -IMAGE, "factor": 3}]))]
-        assert found == ["also[0]", "shuffled", "scaled to 1", "small", "negated"]
+        assert found == ["also[0]", "shuffled", "scaled to 1", "small", "negated", "zero"]
 
     def test_other_base(self):
         """Other values may have other sizes than the example's."""
@@ -83,19 +83,20 @@ class TestOtherInputs:
         """A change without effect is not a probe: integers are shuffled and drawn, and NaN stays NaN."""
         tokens, nothing = (Case(MODEL, {"x": x}) for x in (np.arange(20) + 2**60, np.full(20, np.nan)))
         assert [probe.id for probe in others(tokens)] == ["shuffled", "drawn"]
-        assert others(nothing) == []
+        assert [probe.id for probe in others(nothing)] == ["zero"]
 
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
     @pytest.mark.parametrize("largest", [8, 0.5], ids=["above-1", "below-1"])
     def test_scaled(self, dtype, largest):
-        """Floats are also scaled to 1, made small, and negated, in their own dtype."""
+        """Floats are also scaled to 1, made small, negated, and 0, in their own dtype."""
         values = np.linspace(-largest, largest / 2, 20).astype(dtype)
         found = {probe.id: probe.inputs["x"] for probe in others(Case(MODEL, {"x": values}))}
-        one, small, negated = (found[id] for id in ("scaled to 1", "small", "negated"))
+        one, small, negated, zero = (found[id] for id in ("scaled to 1", "small", "negated", "zero"))
         assert {array.dtype for array in found.values()} == {values.dtype}
         assert (one.min(), one.max()) == (-1, 0.5)
         np.testing.assert_array_equal(small.astype(float), values.astype(float) / 128)
         np.testing.assert_array_equal(negated, -values)
+        assert not np.frombuffer(zero.tobytes(), np.uint8).any()
 
     @pytest.mark.parametrize("largest", [0, 1, np.inf])
     def test_not_scaled(self, largest):

@@ -159,7 +159,7 @@ class TestProbes:
     def test_mask(self, asked):
         """A mask of ones, which everybody passes, is judged with zeros at its end."""
         finding = asked(lambda x, mask: (x * mask).sum(-1), {"x": np.resize(ROWS, (2, 20)), "mask": self.MASK})
-        assert said(finding) == (CheckVerdict.HOLDS, "6 probes")
+        assert said(finding) == (CheckVerdict.HOLDS, "7 probes")
 
     def test_mask_of_ones_alone(self, asked):
         """Where the model accepts no other, that is a limit and not a failure."""
@@ -167,7 +167,7 @@ class TestProbes:
             lambda x, mask: only(bool(mask.all()), (x * mask).sum(-1)),
             {"x": np.resize(ROWS, (2, 20)), "mask": self.MASK},
         )
-        assert said(finding) == (CheckVerdict.HOLDS, "5 probes; mask is 1 throughout")
+        assert said(finding) == (CheckVerdict.HOLDS, "6 probes; mask is 1 throughout")
 
     def test_other_values(self, asked):
         """A constant example is no obstacle beside other values in `also`."""
@@ -190,19 +190,19 @@ class TestProbes:
     def test_two_sizes(self, asked):
         """Two sizes are enough, and a limit."""
         finding = asked(lambda x: only(len(x) in (6, 7), x), {"x": ROWS}, dynamic={"x": {0: "rows"}})
-        assert said(finding) == (CheckVerdict.HOLDS, "6 probes; rows 6, 7 alone")
+        assert said(finding) == (CheckVerdict.HOLDS, "7 probes; rows 6, 7 alone")
 
     def test_multiples(self, asked):
         """Where the model takes the multiples of a number, that number is part of the figure."""
         pictures = np.resize(ROWS, (12, 8))
         free = {"x": {0: "rows", 1: "columns"}}
         finding = asked(lambda x: only(not len(x) % 4 and not x.shape[1] % 4, x), {"x": pictures}, dynamic=free)
-        assert said(finding) == (CheckVerdict.HOLDS, "10 probes; rows, columns in multiples of 4")
+        assert said(finding) == (CheckVerdict.HOLDS, "11 probes; rows, columns in multiples of 4")
 
     def test_one_more_than_multiples(self, asked):
         """Or one more than its multiples."""
         finding = asked(lambda x: only(len(x) % 8 == 1, x), {"x": np.resize(ROWS, (17, 4))}, dynamic={"x": {0: "rows"}})
-        assert said(finding) == (CheckVerdict.HOLDS, "8 probes; rows in 8n + 1")
+        assert said(finding) == (CheckVerdict.HOLDS, "9 probes; rows in 8n + 1")
 
     def test_promise(self, asked):
         """A promise that the model does not keep is reported, with the one that it does."""
@@ -227,4 +227,4 @@ class TestProbes:
         """A promise that the model keeps is judged at its ends, and has no limit."""
         rows = {"x": {0: Dim("rows", min=5, max=64, multiple_of=8)}}
         finding = asked(lambda x: only(not len(x) % 8, x), {"x": np.resize(ROWS, (16, 4))}, dynamic=rows)
-        assert said(finding) == (CheckVerdict.HOLDS, "8 probes")
+        assert said(finding) == (CheckVerdict.HOLDS, "9 probes")

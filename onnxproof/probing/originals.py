@@ -65,6 +65,11 @@ def differs_in_reference(model: Model, inputs: Mapping[str, Any], reference: Ref
     return not all(parity.same for parity in compare(actual, reference, ""))
 
 
+def decides(model: Model, inputs: Mapping[str, Any]) -> bool:
+    """Whether a module takes discrete decisions from floats, such as an order or a mask; a file is not asked."""
+    return isinstance(model, TorchModel) and bool(model.decisions(inputs))
+
+
 def _exact(model: OnnxModel, inputs: Mapping[str, Any]) -> Mapping[str, Array] | None:
     """The outputs in float64; None where an operator has no float64 kernel."""
     try:

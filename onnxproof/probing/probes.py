@@ -48,6 +48,12 @@ def other_probes(case: Case, base: Probe) -> Iterator[Probe]:
             yield Probe(f"{name} ended", replaced(base.inputs, name, ended), base.sizes)
 
 
+def is_constant(case: Case, probe: Probe) -> bool:
+    """Whether all floats of a probe's data are one value."""
+    data = [leaf for name, leaf in leaves(probe.inputs).items() if name in case.data_inputs and _is_float(leaf)]
+    return bool(data) and len(np.unique(np.concatenate([np.ravel(leaf) for leaf in data]))) == 1
+
+
 def resized(case: Case, sizes: Mapping[str, int]) -> Probe:
     """The example at other sizes of its dynamic dimensions, its values drawn from the example's with a fixed seed."""
     draw = np.random.default_rng(SEED)

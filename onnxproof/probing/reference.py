@@ -30,6 +30,7 @@ from onnxproof.probing.drawn import drawn_inputs
 from onnxproof.probing.draws import MOST_VALUES, count
 from onnxproof.probing.originals import (
     Model,
+    decides,
     differs_in_reference,
     model_of,
     reference_of_file,
@@ -37,7 +38,7 @@ from onnxproof.probing.originals import (
     refusal,
     require_readable,
 )
-from onnxproof.probing.probes import Probe, other_probes, traced
+from onnxproof.probing.probes import Probe, is_constant, other_probes, traced
 from onnxproof.probing.reactions import Reactions, differ, reactions
 from onnxproof.probing.samples import Samples
 from onnxproof.probing.sizes import SizeTrials
@@ -174,9 +175,17 @@ class ReferenceModel:
             self._usual = usual_rounding(asked)
         base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
         others = [(probe, self._ask_within_budget(probe)) for probe in self._affordable(other_probes(case, base))]
-        usual = [(probe, found) for probe, found in others if found and (probe.is_own or asked.finite <= found.finite)]
+        usual = [(probe, reference) for probe, reference in others if self._is_usual(probe, reference, asked)]
         found = [(example, asked), *usual, *self.sizes.accepted]
-        return tuple(JudgedProbe(probe, reference) for probe, reference in found)
+        return tuple(JudgedProbe(probe, reference) for probe, reference in found if reference)
+
+    def _is_usual(self, probe: Probe, found: Reference | None, asked: Reference) -> bool:
+        """Whether it takes values and, if they are made up, is finite on them and decides nothing by equal ones."""
+        if found is None or probe.is_own:
+            return found is not None
+        return asked.finite <= found.finite and not (
+            is_constant(self.case, probe) and self._accepted(lambda model: decides(model, probe.inputs))
+        )
 
     @cached_property
     def sizes(self) -> SizeTrials[Reference]:

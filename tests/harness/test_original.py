@@ -7,6 +7,7 @@ from torch import nn
 
 from onnxproof._internal.trees import same_bits
 from onnxproof.case import Case, CaseError
+from onnxproof.faults.models import Computed
 from onnxproof.probing.originals import MOST_BYTES
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reactions import Change
@@ -268,3 +269,15 @@ def test_values_that_are_divided_by_nothing():
     made_up, own = (ReferenceModel(Case(Direction(), {"x": ROWS}, also=also)) for also in ([], [zero]))
     assert [judged.probe.id for judged in made_up.judged] == ["traced", "shuffled", "scaled to 1", "small", "negated"]
     assert own.judged[1].probe.id == "also[0]"
+
+
+def test_equal_values_that_decide():
+    """Zeros are left out where the model decides by its values, of which all are equal then; the user's own are not."""
+    zero = {"image": np.zeros_like(ROWS)}
+    ordered, own, plain = (
+        ReferenceModel(Case(Computed(function), {"image": ROWS}, also=also))
+        for function, also in ((torch.argsort, []), (torch.argsort, [zero]), (torch.tanh, []))
+    )
+    assert "zero" not in {judged.probe.id for judged in ordered.judged}
+    assert own.judged[1].probe.id == "also[0]"
+    assert "zero" in {judged.probe.id for judged in plain.judged}

@@ -11,6 +11,7 @@ from onnxproof.checks.values import failing_run, require_judged, require_repeats
 from onnxproof.engines.asked import REFERENCE
 from onnxproof.locating.declared import refused_dim
 from onnxproof.probing.conversion import Conversion
+from onnxproof.probing.probes import is_constant
 from onnxproof.probing.reference import JudgedProbe
 
 
@@ -20,7 +21,7 @@ def optimizer_neutral(conversion: Conversion) -> str:
     if not conversion.unoptimized:
         raise NotJudgedError(f"it is about ONNX Runtime, and {conversion.engine} is asked for")
     largest, is_judged = 0.0, False
-    for judged in conversion.model.judged:
+    for judged in _telling(conversion):
         on, off = (conversion.outcome(judged, name) for name in (conversion.engine, conversion.unoptimized))
         if on.is_right != off.is_right:
             wrong = on if off.is_right else off
@@ -43,9 +44,10 @@ def engines_agree(conversion: Conversion) -> str:
     require_repeats(conversion)
     if conversion.engine == REFERENCE:
         raise NotJudgedError("it is the reference evaluator itself")
-    declared = [each for each in conversion.model.judged if not refused_dim(conversion, each.probe.sizes)]
-    smallest, traced = _smallest(declared or conversion.model.judged), conversion.model.traced
-    right = [each for each in conversion.model.judged if conversion.outcome(each).is_right]
+    telling, traced = _telling(conversion), conversion.model.traced
+    declared = [each for each in telling if not refused_dim(conversion, each.probe.sizes)]
+    smallest = _smallest(declared or telling)
+    right = [each for each in telling if conversion.outcome(each).is_right]
     asked = [smallest, _smallest(right) if right else traced]
     judged = next((each for each in asked if each in right or conversion.outcome(each, REFERENCE).is_right), None)
     if judged is None:
@@ -72,6 +74,12 @@ def engines_agree(conversion: Conversion) -> str:
         return engine_loss(conversion, judged)
     require_judged(theirs.parities)
     return figure_of(conversion, theirs.parities)
+
+
+def _telling(conversion: Conversion) -> list[JudgedProbe]:
+    """The example, and the probes that are not one value throughout: on zeros a file of other weights is right."""
+    example, *others = conversion.model.judged
+    return [example, *(each for each in others if not is_constant(conversion.case, each.probe))]
 
 
 def _smallest(found: Sequence[JudgedProbe]) -> JudgedProbe:

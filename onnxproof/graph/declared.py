@@ -23,7 +23,8 @@ def declared_inputs(path: str | os.PathLike[str]) -> tuple[Value, ...]:
 def as_declared(what: str, inputs: Mapping[str, Any], declared: Sequence[Value]) -> dict[str, Array]:
     """The inputs as arrays, in the file's order; numbers and lists get the declared dtype.
 
-    Raises `ValueError`, which names them `what`, for inputs of other names or ranks than the file's.
+    Raises `ValueError`, which names them `what`, for inputs of other names, dtypes, ranks or
+    fixed sizes than the file's.
     """
     asked = [value.name for value in declared]
     if not isinstance(inputs, Mapping) or set(inputs) != set(asked):
@@ -33,7 +34,19 @@ def as_declared(what: str, inputs: Mapping[str, Any], declared: Sequence[Value])
         rank = found[value.name].ndim
         if value.shape is not None and rank != len(value.shape):
             raise ValueError(f"{value.name} has {rank} dimensions in {what}, the file declares {len(value.shape)}")
+        _require_fit(found[value.name], value, what)
     return found
+
+
+def _require_fit(array: Array, value: Value, what: str) -> None:
+    """Raises `ValueError` for an array of another dtype or size than the file declares."""
+    if array.dtype.kind in "fiub" and array.dtype.name != value.dtype:
+        raise ValueError(f"{value.name} is {array.dtype.name} in {what}, the file declares {value.dtype}; convert it")
+    for axis, (size, declared) in enumerate(zip(array.shape, value.shape or array.shape, strict=True)):
+        if isinstance(declared, int) and size != declared:
+            raise ValueError(
+                f"{value.name} has the size {size} along dimension {axis} in {what}, the file declares {declared}"
+            )
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:

@@ -161,11 +161,29 @@ class TestCommand:
             (["before.onnx", "after.onnx", "--dim", "hieght=3"], "'hieght' is unknown.*height"),
             (["before.onnx", "after.onnx", "--dim", "height=3", "--inputs", "example.npz"], "--dim: the files that"),
             (["before.onnx", "after.onnx", "--inputs", "part.npz"], "before.onnx: inputs has image; the file asks for"),
+            (["before.onnx", "after.onnx", "--inputs", "one.npy"], "--inputs one.npy: not a .npz file; write it with"),
+            (["before.onnx", "after.onnx", "--inputs", "none"], "--inputs none: no such file"),
+            (["before.onnx", "after.onnx", "--inputs", "."], "--inputs .: a folder; name a .npz file in it"),
+            (["before.onnx", "after.onnx", "--inputs", "empty.npz"], "--inputs empty.npz: it holds no array; write it"),
+            (
+                ["before.onnx", "after.onnx", "--inputs", "wide.npz"],
+                "image is float64 in inputs, the file declares flo",
+            ),
+            (
+                ["before.onnx", "after.onnx", "--inputs", "large.npz"],
+                "image has the size 4 along dimension 1 in inputs, the file declares 3",
+            ),
+            ([".", "after.onnx"], r"^onnxproof: \.: a folder; name an ONNX file in it$"),
         ],
     )
     def test_mistakes(self, files, capsys, options, message):
         """One line says what to change, and the status is 2."""
-        np.savez("part.npz", image=EXAMPLE["image"])
+        image, label = EXAMPLE.values()
+        np.savez("part.npz", image=image)
+        np.save("one.npy", image)
+        np.savez("empty.npz")
+        np.savez("wide.npz", image=image.astype(np.float64), label=label)
+        np.savez("large.npz", image=image[:, [0, 1, 2, 2]], label=label)
         status = main(["compare", *options])
         out, err = capsys.readouterr()
         assert (status, out, err.count("\n")) == (2, "", 1)
@@ -316,3 +334,65 @@ class TestByItself:
         """What onnx's checker refuses fails."""
         found = own("well-formed", BEFORE, lambda model: model.graph.value_info.append(MIXED))
         assert (found.verdict, "tool" in found.advice) == ("fails", False)
+
+
+class TestParameters:
+    """Each input of a file that holds no data is given another value: a file computes with it."""
+
+    FLAG = """
+    <ir_version: 8, opset_import: ["": 17]>
+    g (float[n, 4] x, bool flag) => (float[n, 4] y) <float two = {2}>
+    {
+        y = If (flag) <
+            then_branch = t () => (float[n, 4] a) { a = Add (x, two) },
+            else_branch = e () => (float[n, 4] b) { b = Sub (x, two) }
+        >
+    }
+    """
+    STEPS = """
+    <ir_version: 8, opset_import: ["": 17]>
+    g (float[n, 4] x, int64 steps) => (float[n, 4] y) <float half = {0.5}, bool go = {1}>
+    {
+        y = Loop (steps, go, x) <
+            body = b (int64 i, bool go_in, float[n, 4] h) => (bool go_out, float[n, 4] next)
+            { go_out = Identity (go_in) next = Mul (h, half) }
+        >
+    }
+    """
+
+    @staticmethod
+    def _multiplies(model) -> None:
+        model.graph.node[0].attribute[1].g.node[0].op_type = "Mul"
+
+    @staticmethod
+    def _starts_again(model) -> None:
+        model.graph.node[0].attribute[0].g.node[1].input[0] = "x"
+
+    @pytest.mark.parametrize(
+        ("text", "edit", "id"),
+        [
+            pytest.param(FLAG, _multiplies, "flag changed", id="branch"),
+            pytest.param(STEPS, _starts_again, "steps changed", id="loop"),
+        ],
+    )
+    def test_wrong(self, tmp_path, text, edit, id):
+        """A fault that the drawn value does not reach is seen."""
+        before, after = write(tmp_path / "before.onnx", text), write(tmp_path / "after.onnx", text, edit)
+        right, wrong = (
+            onnxproof.check(Case(before), file=file, only=["same-values-unseen"])[0] for file in (before, after)
+        )
+        assert right.verdict == "holds"
+        assert (wrong.verdict, wrong.problem.partition(":")[0]) == ("fails", f"on {id}")
+
+    def test_defaults(self, tmp_path):
+        """An input that the file has a value for need not be given, in float64 either."""
+
+        def as_inputs(model) -> None:
+            for tensor in model.graph.initializer:
+                model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+
+        conversion = compared(tmp_path, as_inputs)
+        for check in ("same-values", "engines-agree"):
+            assert onnxproof.checks.judge(CHECKS[check], conversion).verdict == "holds"
+        own = conversion.of_file(tmp_path / "after.onnx")
+        assert "judged by the original in float64" in onnxproof.checks.judge(CHECKS["same-values"], own).figure

@@ -193,6 +193,24 @@ class TestFile:
         assert all(isinstance(each, Match) for each in found)
         assert "0.weight with 1" in {each.own.name for each in found}
 
+    @pytest.mark.parametrize(("factor", "is_rounded"), [(1, True), (1.5, False)], ids=["right", "one-scale"])
+    def test_symmetric_blocks(self, factor, is_rounded):
+        """The last block may be short, a scale negative, and the value opposite to the extreme beyond the range."""
+        values = np.random.default_rng(0).normal(size=(48, 5))
+        blocks = [values[:32], values[32:]]
+        scales = np.stack([block[np.abs(block).argmax(0), range(5)] / -128 for block in blocks])
+        assert (scales < 0).any()
+        steps = np.repeat(scales, 32, 0)[:48]
+        integers = np.clip(np.round(values / steps), -128, 127).astype(np.int8)
+        scales[np.nonzero(scales < 0)[0][0], np.nonzero(scales < 0)[1][0]] *= factor
+        node = helper.make_node("DequantizeLinear", ["w", "s"], ["wide"], axis=0, block_size=32)
+        held = [numpy_helper.from_array(integers, "w"), numpy_helper.from_array(scales.astype(np.float32), "s")]
+        output = helper.make_tensor_value_info("wide", TensorProto.FLOAT, [48, 5])
+        graph = helper.make_graph([node], "g", [], [output], held)
+        (weight,) = quantized_weights(read_graph(helper.make_model(graph)))
+        (match,) = matched([weight], {"w": OwnWeight("w", values)})
+        assert match.is_rounded() == is_rounded
+
     def test_blocks(self):
         """Scales of blocks along an axis are repeated."""
         model = parse_model(

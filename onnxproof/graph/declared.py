@@ -6,6 +6,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import onnx
 
 from onnxproof._internal.trees import Array, to_array
 from onnxproof.graph.facts import Value, value_of
@@ -18,6 +19,27 @@ def declared_inputs(path: str | os.PathLike[str]) -> tuple[Value, ...]:
         graph = load_structure(path).graph
         held = {tensor.name for tensor in graph.initializer}
         return tuple(value_of(info) for info in graph.input if info.name not in held)
+
+
+def require_numbers(path: str | os.PathLike[str]) -> None:
+    """Raises `ValueError` for a file with an output that is not a tensor of numbers, and `GraphError`."""
+    with reading(path):
+        outputs = load_structure(path).graph.output
+        kinds = {value.name: _kind(value) for value in outputs}
+    name = next((name for name, kind in kinds.items() if kind), "")
+    if name:
+        raise ValueError(
+            f"the output {name} is {kinds[name]}, and tensors of numbers are judged; keep those alone, such as with "
+            "`onnx.utils.extract_model`"
+        )
+
+
+def _kind(output: onnx.ValueInfoProto) -> str:
+    """What an output is if it is not a tensor of numbers; "" if it is."""
+    kind = output.type.WhichOneof("value")
+    if kind == "tensor_type":
+        return "a tensor of strings" if output.type.tensor_type.elem_type == onnx.TensorProto.STRING else ""
+    return f"a {kind.removesuffix('_type').replace('_', ' ')}" if kind else ""
 
 
 def as_declared(what: str, inputs: Mapping[str, Any], declared: Sequence[Value]) -> dict[str, Array]:

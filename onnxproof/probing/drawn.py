@@ -14,7 +14,7 @@ from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array
 from onnxproof.case import CaseError
 from onnxproof.engines.original import OnnxModel, RefusalError
-from onnxproof.graph.declared import numpy_dtype
+from onnxproof.graph.declared import numpy_dtype, require_numbers
 from onnxproof.graph.dims import evaluate
 from onnxproof.graph.facts import Value, read_graph
 from onnxproof.graph.load import GraphError, load_model
@@ -46,8 +46,9 @@ def drawn_inputs(
     """
     try:
         declared = read_graph(path).inputs
+        require_numbers(path)
         limits = index_limits(load_model(path))
-    except GraphError as error:
+    except (GraphError, ValueError) as error:
         raise CaseError(str(error)) from error
     _require_drawable(declared)
     symbols = list(dict.fromkeys(symbol for value in declared for _, symbol in _free(value)))

@@ -24,6 +24,12 @@ from tests.harness.two_files import BEFORE, EXAMPLE, compared, write
 MIXED = helper.make_tensor_value_info("mixed", TensorProto.INT64, None)
 """A declared inner value that onnx's checker refuses."""
 
+ODD = """
+<ir_version: 8, opset_import: ["": 17]>
+g (float[n, 3] x) => (%s y) { y = %s (x) }
+"""
+"""Whose output may be something else than numbers."""
+
 NOT_OF_A_FILE = {"exports": "not judged", "opset-kept": "not judged"}
 
 
@@ -188,6 +194,25 @@ class TestCommand:
         out, err = capsys.readouterr()
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert re.search(message, err), err
+
+    @pytest.mark.parametrize(
+        ("output", "operator", "kind"),
+        [
+            ("seq(float[n, 3])", "SequenceConstruct", "a sequence"),
+            ("string[n, 3]", "Cast <to = 8>", "a tensor of strings"),
+        ],
+        ids=["sequence", "strings"],
+    )
+    def test_no_numbers(self, tmp_path, monkeypatch, capsys, output, operator, kind):
+        """Outputs that are not numbers are refused of the original, and fail of the file that was made of it."""
+        monkeypatch.chdir(tmp_path)
+        write(Path("odd.onnx"), ODD % (output, operator))
+        write(Path("numbers.onnx"), ODD % ("float[n, 3]", "Neg"))
+        assert main(["compare", "odd.onnx", "numbers.onnx"]) == 2
+        err = capsys.readouterr().err
+        assert (f"odd.onnx: the output y is {kind}, and tensors of numbers" in err, err.count("\n")) == (True, 1)
+        assert main(["compare", "numbers.onnx", "odd.onnx", "--only", "same-values"]) == 1
+        assert "the output y is not a tensor of numbers" in " ".join(capsys.readouterr().out.split())
 
     @pytest.mark.parametrize("place", ["before", "after"])
     def test_hostile(self, files, capfd, place):

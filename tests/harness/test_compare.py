@@ -17,6 +17,8 @@ from onnxproof import Case, CaseError
 from onnxproof.checks import CHECKS
 from onnxproof.cli import main
 from onnxproof.faults import edits
+from onnxproof.graph.facts import read_graph
+from onnxproof.graph.tables import changed_rows
 from onnxproof.results import read_results
 from tests.harness import test_hostile_onnx as hostile
 from tests.harness.two_files import BEFORE, EXAMPLE, compared, write
@@ -421,3 +423,38 @@ class TestParameters:
             assert onnxproof.checks.judge(CHECKS[check], conversion).verdict == "holds"
         own = conversion.of_file(tmp_path / "after.onnx")
         assert "judged by the original in float64" in onnxproof.checks.judge(CHECKS["same-values"], own).figure
+
+
+class TestRows:
+    """A table is compared row by row where no probe reads it."""
+
+    LOOKUP = f"""
+    <ir_version: 8, opset_import: ["": 17]>
+    g (int64[n] token) => (float[n, 3] y) <float[1000, 3] table = {{{", ".join(str(i % 97 + 1) for i in range(3000))}}}>
+    {{ y = Gather (table, token) }}
+    """
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            pytest.param(lambda table: table, "", id="right"),
+            pytest.param(
+                lambda table: np.where(np.arange(1000)[:, None] == 700, table * np.float32(1.01), table),
+                "row 700 of the table table, which no probe shows, is not the original's",
+                id="one-row",
+            ),
+        ],
+    )
+    def test_row(self, tmp_path, change, problem):
+        """A row that no token names is named."""
+        tokens = {"token": np.arange(20, 60)}
+        edit = lambda model: edits.set_array(model, "table", change(edits.array(model, "table")))  # noqa: E731
+        conversion = compared(tmp_path, edit, self.LOOKUP, tokens)
+        assert onnxproof.checks.judge(CHECKS["same-values"], conversion).verdict == "holds"
+        assert onnxproof.checks.judge(CHECKS["same-values-unseen"], conversion).problem == problem
+
+    def test_scaled(self):
+        """A table that is another one throughout is left to its values."""
+        before, after = parse_model(self.LOOKUP), parse_model(self.LOOKUP)
+        edits.set_array(after, "table", 2 * edits.array(after, "table"))
+        assert not list(changed_rows(read_graph(before), read_graph(after)))

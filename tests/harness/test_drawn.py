@@ -99,7 +99,7 @@ class TestDrawn:
                 head("(float[n, 4] x) => (float[m, 5] y)", "y = Reshape (x, s)", "<int64[2] s = {7, 5}>"),
                 r"takes none of the inputs that were drawn: .*; its free dimensions are n: name sizes .*--inputs",
             ),
-            (head("(string[2] x) => (string[2] y)", "y = Identity (x)"), "the input x is string; give an example"),
+            (head("(string[2] x) => (int64[1] y)", "y = Shape (x)"), "the input x is string; give an example"),
             (head("(float[99999, 99999] x) => (float[a, b] y)", "y = Neg (x)"), "x has more than .* values; give an"),
         ],
         ids=["refused", "string", "huge"],

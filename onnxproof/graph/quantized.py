@@ -96,6 +96,8 @@ def quantized_weights(graph: Graph) -> Iterator[QuantizedWeight]:
         if node.op_type in _INTEGER:
             axis = 0 if node.op_type == "ConvInteger" else -1
             yield from _weight(graph, node, node.inputs[1], _scale_behind(graph, users, node), _input(node, 3), axis)
+        if node.op_type == "MatMulNBits":
+            yield from _packed(graph, node)
         for place, (scale, zero) in _TAKES.get(node.op_type, {}).items():
             axis = _axis(node)
             name = _input(node, place)
@@ -158,6 +160,26 @@ def _weight(graph: Graph, node: Node, name: str, scale: str, zero: str, axis: in
     steps = _along(step.astype(np.float64), integers, axis, block)
     values = (integers.astype(np.float64) - _along(zeros.astype(np.float64), integers, axis, block)) * steps
     yield QuantizedWeight(name, node.outputs[0], values, np.abs(steps), _at_end(integers))
+
+
+def _packed(graph: Graph, node: Node) -> Iterator[QuantizedWeight]:
+    """The weight of a MatMulNBits, as (K, N), whose integers of 4 bits are two a byte, the lower first."""
+    bits, rows, columns, block = (int(node.attributes.get(name, 4)) for name in ("bits", "N", "K", "block_size"))
+    bytes_, scales = (graph.constants.get(_input(node, place)) for place in (1, 2))
+    if bytes_ is None or scales is None or bits not in (4, 8):
+        return
+    zeros = graph.constants.get(_input(node, 3), np.full(scales.size, 2 ** (bits - 1)))
+
+    def unpacked(array: NDArray[np.generic]) -> NDArray[np.int64]:
+        wide = array.reshape(rows, -1).astype(np.int64)
+        return np.stack((wide & 15, wide >> 4), -1).reshape(rows, -1) if bits == 4 and array.dtype == np.uint8 else wide
+
+    def of_blocks(array: NDArray[np.generic]) -> NDArray[np.float64]:
+        return np.repeat(array.reshape(rows, -1), block, 1)[:, :columns].astype(np.float64)
+
+    integers, steps = unpacked(bytes_)[:, :columns], of_blocks(scales)
+    values = (integers - of_blocks(unpacked(zeros))) * steps
+    yield QuantizedWeight(node.inputs[1], node.outputs[0], values.T, np.abs(steps).T, (integers == 2**bits - 1).T)
 
 
 def _at_end(integers: NDArray[np.generic]) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ from onnxproof.engines.base import Engine
 from onnxproof.exporting.arguments import bound
 from onnxproof.exporting.dynamic import Dim, Dynamic, as_dim, dims_of, free_dimensions
 from onnxproof.exporting.export import OWN_OPTIONS
-from onnxproof.graph.declared import as_declared, declared_inputs
+from onnxproof.graph.declared import as_declared, declared_inputs, require_numbers
 from onnxproof.graph.load import GraphError
 from onnxproof.parity.loss import AGREES, SCORE, Loss, LossError, parse_loss
 
@@ -128,7 +128,8 @@ class Case:
             raise CaseError(f"{given[0]} is for a torch.nn.Module; leave it out for an ONNX file")
         try:
             declared = declared_inputs(path)
-        except GraphError as error:
+            require_numbers(path)
+        except (GraphError, ValueError) as error:
             raise CaseError(str(error)) from error
         if not self.inputs:
             return

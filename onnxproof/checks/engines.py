@@ -9,6 +9,7 @@ from onnxproof.checks.engine_loss import engine_loss
 from onnxproof.checks.figures import apart, figure_of
 from onnxproof.checks.values import failing_run, require_judged, require_repeats
 from onnxproof.engines.asked import REFERENCE
+from onnxproof.locating.culprit import own_refusal
 from onnxproof.locating.declared import refused_dim
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.probes import is_constant
@@ -64,6 +65,8 @@ def engines_agree(conversion: Conversion) -> str:
             "Run the file in the engine that you deploy to: it may mean something else there.",
             run=failing_run(conversion, judged, REFERENCE),
         )
+    if not ours.is_right and (found := own_refusal(conversion, judged)):
+        raise NotJudgedError(found.text)
     if not ours.is_right:
         raise CheckError(
             f"on {judged.probe.id} the reference evaluator is right, {conversion.engine} is not: {ours.wrong.problem}",

@@ -116,11 +116,18 @@ def _pattern(match: Match) -> str:
         return f"It is {factor:.3g} times the model's throughout."
     if ours.ndim > 1:
         rows, own = (array.reshape(array.shape[0], -1) for array in (ours, theirs))
-        wrong = [row for row in range(len(rows)) if np.abs(rows[row] - own[row]).max() > np.max(match.weight.step)]
+        step = np.max(match.weight.step)
+        wrong = [row for row in range(len(rows)) if np.abs(rows[row] - own[row]).max() > step]
         moved = {row: int(np.argmin(np.abs(own - rows[row]).max(1))) for row in wrong[:8]}
-        if wrong and all(row != place for row, place in moved.items()):
+        if wrong and all(row != place and _is_multiple(rows[row], own[place], step) for row, place in moved.items()):
             return f"Its channel {wrong[0]} is the model's channel {moved[wrong[0]]}."
     return ""
+
+
+def _is_multiple(row: Array, own: Array, step: float) -> bool:
+    """Whether a channel is another one up to its scale, which may be that of its place."""
+    factor = float(np.vdot(row, own)) / (float(np.vdot(own, own)) or 1.0)
+    return bool(factor > 0 and np.abs(row - factor * own).max() <= step)
 
 
 def _of_float32(conversion: Conversion, stated: Loss) -> str:

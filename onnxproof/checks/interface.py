@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnx
 
 from onnxproof._internal.texts import one_line
-from onnxproof._internal.trees import leaves
 from onnxproof.case import Case
 from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.engines.base import EngineError
@@ -17,6 +15,7 @@ from onnxproof.engines.isolated import run_without_torch
 from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun
 from onnxproof.graph.additions import additions
+from onnxproof.graph.checker import refused_by_checker
 from onnxproof.graph.dims import SymbolError, bind
 from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import GraphError, external_files, load_model, operators_without_body
@@ -25,9 +24,12 @@ from onnxproof.graph.record import shape_text
 from onnxproof.locating.declared import (
     by_original,
     declared_dims,
+    dtypes_advice,
     exported_with_two,
     frozen_advice,
+    ill_formed_advice,
     inputs_advice,
+    other_dtypes,
     strange_inputs,
     with_two,
 )
@@ -100,21 +102,11 @@ def well_formed(conversion: Conversion) -> str:
     except GraphError as error:
         again = by_original(conversion, "Export it again.", "Make it again, or report the model to the tool.")
         raise CheckError(one_line(error), again) from error
-    if problem := _checked(conversion.file.path):
-        if conversion.original and (own := _checked(conversion.original)):
+    if problem := refused_by_checker(conversion.file.path):
+        if conversion.original and (own := refused_by_checker(conversion.original)):
             raise NotJudgedError(f"onnx's checker refuses the original, too: {own}")
-        again = by_original(conversion, "Export it again", "Make it again, or report the model to the tool")
-        raise CheckError(problem, f"{again}: engines may misread a file that onnx's checker refuses.")
+        raise CheckError(problem, ill_formed_advice(conversion))
     return ", ".join(["onnx.checker, strict", *_added(conversion)])
-
-
-def _checked(path: Path) -> str:
-    """Why onnx's checker refuses a file; "" if it does not."""
-    try:
-        onnx.checker.check_model(str(path), full_check=True)
-    except Exception as error:
-        return one_line(error) or type(error).__name__
-    return ""
 
 
 def _added(conversion: Conversion) -> list[str]:
@@ -136,32 +128,14 @@ def inputs_kept(conversion: Conversion) -> str:
             inputs_advice(conversion),
             evidence=conversion.file.tracer_evidence,
         )
-    if strange_dtypes := _other_dtypes(conversion):
-        raise CheckError("; ".join(strange_dtypes), _keep_dtypes(conversion))
+    if conversion.case.file and (strange_dtypes := other_dtypes(conversion)):
+        raise CheckError("; ".join(strange_dtypes), dtypes_advice(conversion))
     if tuple(wanted) != tuple(name for name in found if name in wanted):
         raise CheckError(
             f"the inputs are in the order {', '.join(found)}, the model's are {', '.join(wanted)}",
             "Feed the file by name.",
         )
     return ", ".join(found)
-
-
-def _other_dtypes(conversion: Conversion) -> list[str]:
-    """The inputs that a file asks for in another dtype than its original, which is a file, too."""
-    own = leaves(conversion.case.inputs) if conversion.case.file else {}
-    return [
-        f"the input {value.name} is {value.dtype}, the model's is {own[value.name].dtype.name}"
-        for value in conversion.graph.inputs
-        if value.name in own and own[value.name].dtype.name not in (value.dtype, "object")
-    ]
-
-
-def _keep_dtypes(conversion: Conversion) -> str:
-    return by_original(
-        conversion,
-        "Cast it in the model.",
-        "Keep the types of inputs and outputs, such as with `keep_io_types=True` of a float16 converter.",
-    )
 
 
 def outputs_kept(conversion: Conversion) -> str:
@@ -180,7 +154,7 @@ def outputs_kept(conversion: Conversion) -> str:
             raise CheckError(f"output {name} is called {value.name}", _keep_names(conversion))
         if value.dtype != own.dtype.name:
             raise CheckError(
-                f"output {name} is {value.dtype}, the model's is {own.dtype.name}", _keep_dtypes(conversion)
+                f"output {name} is {value.dtype}, the model's is {own.dtype.name}", dtypes_advice(conversion)
             )
         if value.shape is not None and len(value.shape) != own.ndim:
             raise CheckError(

@@ -14,6 +14,8 @@ from onnxproof.checks.sizes import judged_sizes
 from onnxproof.engines.asked import ONNXRUNTIME
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
+from onnxproof.graph.facts import Graph, read_graph
+from onnxproof.graph.tables import changed_rows
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.locating.declared import KEEP_A_TENSOR, WITHOUT_FOLDING, again_advice, by_original, size_advice
 from onnxproof.locating.frozen import frozen_by_torch
@@ -99,7 +101,21 @@ def same_values_unseen(conversion: Conversion) -> str:
     unseen = conversion.model.judged[1:]
     if not unseen:
         raise NotJudgedError("the model accepts no other inputs: see probes-adequate")
-    return _same_values(conversion, unseen)
+    figure = _same_values(conversion, unseen)
+    if conversion.original and not conversion.case.loss:
+        _require_same_rows(read_graph(conversion.original), conversion.graph)
+    return figure
+
+
+def _require_same_rows(before: Graph, after: Graph) -> None:
+    """A table whose rows are the original's where they were read has the original's others, too."""
+    for name, rows in changed_rows(before, after):
+        shown = ", ".join(map(str, rows[:3])) + (f" and {len(rows) - 3} more" if len(rows) > 3 else "")
+        raise CheckError(
+            f"row{'s' * (len(rows) > 1)} {shown} of the table {name}, which no probe shows, "
+            f"{'are' if len(rows) > 1 else 'is'} not the original's",
+            "Make the file again of this original, or report the model to the tool.",
+        )
 
 
 def _same_values(conversion: Conversion, probes: Sequence[JudgedProbe]) -> str:

@@ -34,12 +34,16 @@ def with_loss(case: Case, arguments: argparse.Namespace) -> Case:
 def arrays_in(option: str, path: str | Path) -> dict[str, Any]:
     """The arrays in a .npz file, by name. Raises `CommandError`, which begins with the option."""
     try:
+        if Path(path).is_file() and not zipfile.is_zipfile(path):
+            raise ValueError("not a .npz file")
         with np.load(path, allow_pickle=False) as found:
-            if not isinstance(found, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array without a name")
+            if not found.files:
+                raise ValueError("it holds no array")
             return {name: found[name] for name in found.files}
     except FileNotFoundError as error:
         raise CommandError(f"{option} {path}: no such file") from error
+    except IsADirectoryError as error:
+        raise CommandError(f"{option} {path}: a folder; name a .npz file in it") from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise CommandError(
             f"{option} {path}: {one_line(error)}; write it with numpy.savez(path, name=array), an array for each input"

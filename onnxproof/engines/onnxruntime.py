@@ -121,7 +121,11 @@ class _Session:
         self._call = functools.partial(_run_with_bfloat16, session) if _BFLOAT16 in types else session.run
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        return dict(zip(self.output_names, _ask(self._name, self._call, None, dict(inputs)), strict=True))
+        found = dict(zip(self.output_names, _ask(self._name, self._call, None, dict(inputs)), strict=True))
+        for name, output in found.items():
+            if not isinstance(output, np.ndarray) or output.dtype == object:
+                raise EngineError(f"{self._name}: the output {name} is not a tensor of numbers")
+        return found
 
 
 def _ask(name: str, call: Callable[..., Any], *args: Any, **options: Any) -> Any:

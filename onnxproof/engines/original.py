@@ -46,6 +46,10 @@ class OnnxModel:
         self._own, self._others = (EngineProcess(_ENGINES, seconds) for _ in range(2))
         self._sessions: Memo[Session] = Memo(EngineError)
 
+    def load(self) -> None:
+        """Raises `RefusalError` for a file that ONNX Runtime refuses, whatever its inputs."""
+        self._session(OWN)
+
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs, arrays by name."""
         return self.run_in(OWN, inputs)
@@ -91,10 +95,16 @@ class OnnxModel:
 
     def run_in(self, way: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs in one of the ways of running it."""
+        session = self._session(way)
         try:
-            process = self._own if way == OWN else self._others
-            session = self._sessions.get(way, lambda: process.open(way, self.path))
             return session.run(inputs)
+        except EngineError as error:
+            raise RefusalError(str(error)) from error
+
+    def _session(self, way: str) -> Session:
+        process = self._own if way == OWN else self._others
+        try:
+            return self._sessions.get(way, lambda: process.open(way, self.path))
         except EngineError as error:
             raise RefusalError(str(error)) from error
 

@@ -42,7 +42,9 @@ class _Session:
         self._evaluator = evaluator
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        require_names(ReferenceEvaluator.name, inputs, self._evaluator.input_names)
+        held = self._evaluator.rt_inits_
+        names = [name for name in self._evaluator.input_names if name not in held]
+        require_names(ReferenceEvaluator.name, inputs, names)
         with np.errstate(all="ignore"):
             outputs = ask(ReferenceEvaluator.name, self._evaluator.run, None, dict(inputs))
         return dict(zip(self._evaluator.output_names, outputs, strict=True))

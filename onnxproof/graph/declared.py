@@ -6,6 +6,7 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
+import onnx
 
 from onnxproof._internal.trees import Array, to_array
 from onnxproof.graph.facts import Value, value_of
@@ -20,10 +21,32 @@ def declared_inputs(path: str | os.PathLike[str]) -> tuple[Value, ...]:
         return tuple(value_of(info) for info in graph.input if info.name not in held)
 
 
+def require_numbers(path: str | os.PathLike[str]) -> None:
+    """Raises `ValueError` for a file with an output that is not a tensor of numbers, and `GraphError`."""
+    with reading(path):
+        outputs = load_structure(path).graph.output
+        kinds = {value.name: _kind(value) for value in outputs}
+    name = next((name for name, kind in kinds.items() if kind), "")
+    if name:
+        raise ValueError(
+            f"the output {name} is {kinds[name]}, and tensors of numbers are judged; keep those alone, such as with "
+            "`onnx.utils.extract_model`"
+        )
+
+
+def _kind(output: onnx.ValueInfoProto) -> str:
+    """What an output is if it is not a tensor of numbers; "" if it is."""
+    kind = output.type.WhichOneof("value")
+    if kind == "tensor_type":
+        return "a tensor of strings" if output.type.tensor_type.elem_type == onnx.TensorProto.STRING else ""
+    return f"a {kind.removesuffix('_type').replace('_', ' ')}" if kind else ""
+
+
 def as_declared(what: str, inputs: Mapping[str, Any], declared: Sequence[Value]) -> dict[str, Array]:
     """The inputs as arrays, in the file's order; numbers and lists get the declared dtype.
 
-    Raises `ValueError`, which names them `what`, for inputs of other names or ranks than the file's.
+    Raises `ValueError`, which names them `what`, for inputs of other names, dtypes, ranks or
+    fixed sizes than the file's.
     """
     asked = [value.name for value in declared]
     if not isinstance(inputs, Mapping) or set(inputs) != set(asked):
@@ -33,7 +56,19 @@ def as_declared(what: str, inputs: Mapping[str, Any], declared: Sequence[Value])
         rank = found[value.name].ndim
         if value.shape is not None and rank != len(value.shape):
             raise ValueError(f"{value.name} has {rank} dimensions in {what}, the file declares {len(value.shape)}")
+        _require_fit(found[value.name], value, what)
     return found
+
+
+def _require_fit(array: Array, value: Value, what: str) -> None:
+    """Raises `ValueError` for an array of another dtype or size than the file declares."""
+    if array.dtype.kind in "fiub" and array.dtype.name != value.dtype:
+        raise ValueError(f"{value.name} is {array.dtype.name} in {what}, the file declares {value.dtype}; convert it")
+    for axis, (size, declared) in enumerate(zip(array.shape, value.shape or array.shape, strict=True)):
+        if isinstance(declared, int) and size != declared:
+            raise ValueError(
+                f"{value.name} has the size {size} along dimension {axis} in {what}, the file declares {declared}"
+            )
 
 
 def numpy_dtype(name: str) -> np.dtype[Any]:

@@ -51,6 +51,8 @@ def load_model(path: str | os.PathLike[str]) -> ModelProto:
         for name in _locations(model):
             if is_outside(name, folder):
                 raise GraphError(f"{path}: its external data {name} leads out of its folder; put it beside the file")
+            if not is_file(folder / name):
+                raise GraphError(f"{path}: its external data {name} is missing in its folder; put it there")
         onnx.load_external_data_for_model(model, str(folder))
     return model
 
@@ -98,7 +100,9 @@ def reading(source: str | os.PathLike[str] | ModelProto) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise GraphError(f"{name}: no such file, or its external data is missing ({error})") from error
+        raise GraphError(f"{name}: no such file") from error
+    except IsADirectoryError as error:
+        raise GraphError(f"{name}: a folder; name an ONNX file in it") from error
     except _UNREADABLE as error:
         raise GraphError(f"{name}: not a readable ONNX file ({error}); export it again") from error
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,15 +52,18 @@ _WIDER = {"int8": (*NARROW, "float32", "float64"), **dict.fromkeys(NARROW, ("flo
 
 @dataclass(frozen=True)
 class QuantizedWeight:
-    """An integer constant: its `values` as the file dequantizes them, and the size of a step, of the same rank.
+    """An integer constant: its `values` as the file dequantizes them, and the size of a step, of the same rank; scales
+    may be negative.
 
-    `name` is that of the integers, `node` the first output of the node that takes them.
+    `name` is that of the integers, `node` the first output of the node that takes them. `at_end` says which are the
+    largest integer of their type: a scale that is symmetric, and uses the smallest one, leaves up to a step beyond it.
     """
 
     name: str
     node: str
     values: NDArray[np.float64]
     step: NDArray[np.float64]
+    at_end: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def quantized_weights(graph: Graph) -> Iterator[QuantizedWeight]:
         if node.op_type in _INTEGER:
             axis = 0 if node.op_type == "ConvInteger" else -1
             yield from _weight(graph, node, node.inputs[1], _scale_behind(graph, users, node), _input(node, 3), axis)
+        if node.op_type == "MatMulNBits":
+            yield from _packed(graph, node)
         for place, (scale, zero) in _TAKES.get(node.op_type, {}).items():
             axis = _axis(node)
             name = _input(node, place)
@@ -150,9 +156,35 @@ def _weight(graph: Graph, node: Node, name: str, scale: str, zero: str, axis: in
     if integers is None or step is None:
         return
     zeros = graph.constants.get(zero, np.zeros((), np.int64))
-    steps = _along(step.astype(np.float64), integers, axis)
-    values = (integers.astype(np.float64) - _along(zeros.astype(np.float64), integers, axis)) * steps
-    yield QuantizedWeight(name, node.outputs[0], values, steps)
+    block = int(node.attributes.get("block_size", 0))
+    steps = _along(step.astype(np.float64), integers, axis, block)
+    values = (integers.astype(np.float64) - _along(zeros.astype(np.float64), integers, axis, block)) * steps
+    yield QuantizedWeight(name, node.outputs[0], values, np.abs(steps), _at_end(integers))
+
+
+def _packed(graph: Graph, node: Node) -> Iterator[QuantizedWeight]:
+    """The weight of a MatMulNBits, as (K, N), whose integers of 4 bits are two a byte, the lower first."""
+    bits, rows, columns, block = (int(node.attributes.get(name, 4)) for name in ("bits", "N", "K", "block_size"))
+    bytes_, scales = (graph.constants.get(_input(node, place)) for place in (1, 2))
+    if bytes_ is None or scales is None or bits not in (4, 8):
+        return
+    zeros = graph.constants.get(_input(node, 3), np.full(scales.size, 2 ** (bits - 1)))
+
+    def unpacked(array: NDArray[np.generic]) -> NDArray[np.int64]:
+        wide = array.reshape(rows, -1).astype(np.int64)
+        return np.stack((wide & 15, wide >> 4), -1).reshape(rows, -1) if bits == 4 and array.dtype == np.uint8 else wide
+
+    def of_blocks(array: NDArray[np.generic]) -> NDArray[np.float64]:
+        return np.repeat(array.reshape(rows, -1), block, 1)[:, :columns].astype(np.float64)
+
+    integers, steps = unpacked(bytes_)[:, :columns], of_blocks(scales)
+    values = (integers - of_blocks(unpacked(zeros))) * steps
+    yield QuantizedWeight(node.inputs[1], node.outputs[0], values.T, np.abs(steps).T, (integers == 2**bits - 1).T)
+
+
+def _at_end(integers: NDArray[np.generic]) -> NDArray[np.bool_]:
+    largest = int(ml_dtypes.iinfo(integers.dtype).max)  # type: ignore[no-untyped-call]
+    return np.asarray(integers.astype(np.int64) == largest)
 
 
 def _rounded(graph: Graph, node: Node, quantize: Node) -> Iterator[QuantizedWeight]:
@@ -164,7 +196,7 @@ def _rounded(graph: Graph, node: Node, quantize: Node) -> Iterator[QuantizedWeig
     steps, zeros = (_along(graph.constants[name].astype(np.float64), floats, axis) for name in (scale, zero))
     ends = np.iinfo(graph.constants[zero].dtype)
     integers = np.clip(np.round(floats / steps) + zeros, ends.min, ends.max)
-    yield QuantizedWeight(quantize.inputs[0], node.outputs[0], (integers - zeros) * steps, steps)
+    yield QuantizedWeight(quantize.inputs[0], node.outputs[0], (integers - zeros) * steps, np.abs(steps))
 
 
 def _axis(node: Node) -> int:
@@ -181,15 +213,15 @@ def _bias(graph: Graph, node: Node, name: str) -> Iterator[QuantizedWeight]:
     if integers is None or scales[0] is None or scales[1] is None:
         return
     step = np.broadcast_to(scales[0].astype(np.float64).ravel()[0] * scales[1].astype(np.float64), integers.shape)
-    yield QuantizedWeight(name, node.outputs[0], integers * step, step)
+    yield QuantizedWeight(name, node.outputs[0], integers * step, np.abs(step))
 
 
-def _along(values: NDArray[np.float64], of: NDArray[np.generic], axis: int) -> NDArray[np.float64]:
-    """A vector in the shape in which it is applied along an axis; blocks along it are repeated."""
+def _along(values: NDArray[np.float64], of: NDArray[np.generic], axis: int, block: int = 0) -> NDArray[np.float64]:
+    """A vector in the shape in which it is applied along an axis; what is given for each block of it is repeated."""
     if values.size == 1:
         return values.reshape((1,) * of.ndim)
     if values.ndim == of.ndim:
-        times = -(-of.shape[axis] // values.shape[axis]) if values.shape[axis] else 1
+        times = block or (-(-of.shape[axis] // values.shape[axis]) if values.shape[axis] else 1)
         return np.repeat(values, times, axis)[tuple(map(slice, of.shape))] if times > 1 else values
     shape = [1] * of.ndim
     shape[axis] = values.size

@@ -13,7 +13,17 @@ from onnxproof.engines.torch import copied
 from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.locating.clause import Culprit, Departure
-from onnxproof.locating.declared import frozen_advice, frozen_sizes, inputs_advice, refused_dim, strange_inputs
+from onnxproof.locating.declared import (
+    dtypes_advice,
+    frozen_advice,
+    frozen_sizes,
+    ill_formed_advice,
+    inputs_advice,
+    is_ill_formed,
+    other_dtypes,
+    refused_dim,
+    strange_inputs,
+)
 from onnxproof.locating.departure import departure
 from onnxproof.locating.frozen import frozen_by_torch, where_it_stops
 from onnxproof.locating.inner import agree, values_in_evaluator, values_in_onnxruntime
@@ -59,7 +69,7 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     reference evaluator, by one of ONNX Runtime's kernels. A file that is wrong in both was exported wrong: if it is
     right when the model is traced on the probe's inputs, the export froze something.
     """
-    if found := _declared_otherwise(conversion, judged) or meant_loss(conversion) or overflow(conversion, judged):
+    if found := own_refusal(conversion, judged) or meant_loss(conversion) or overflow(conversion, judged):
         return found
     if conversion.outcome(judged, UNOPTIMIZED).is_right:
         return optimizer_to_blame(conversion, judged)
@@ -129,12 +139,18 @@ def _departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
     return departure(conversion, next(telling, judged))
 
 
-def _declared_otherwise(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
-    """An input or a size that the file declares otherwise than the case: no engine runs it on the probe."""
+def own_refusal(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
+    """Why no engine has to run the file on the probe: it declares an input or a size otherwise than the case, or is not
+    ONNX."""
     if strange_inputs(conversion):
         return Culprit("its inputs are not those of the case: see inputs-kept", inputs_advice(conversion))
+    refusal = conversion.outcome(judged).refusal
+    if refusal and other_dtypes(conversion):
+        return Culprit("its inputs have other dtypes than the case's: see inputs-kept", dtypes_advice(conversion))
+    if refusal and is_ill_formed(conversion):
+        return Culprit("onnx's checker refuses the file, too: see well-formed", ill_formed_advice(conversion))
     symbol = refused_dim(conversion, judged.probe.sizes)
-    if symbol and conversion.outcome(judged).refusal:
+    if symbol and refusal:
         return Culprit(
             f"the file keeps {symbol} at {frozen_sizes(conversion)[symbol]}: see dims-kept",
             frozen_advice(conversion),

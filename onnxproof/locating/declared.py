@@ -3,9 +3,12 @@
 import contextlib
 from collections.abc import Iterable, Mapping
 
+import numpy as np
+
 from onnxproof._internal.trees import leaves
 from onnxproof.case import Case
 from onnxproof.exporting.export import ExportError
+from onnxproof.graph.checker import refused_by_checker
 from onnxproof.graph.diff import Difference
 from onnxproof.graph.facts import Graph
 from onnxproof.locating.weights import default_advice
@@ -52,6 +55,39 @@ def strange_inputs(conversion: Conversion) -> list[str]:
     """The inputs that the file asks for and the case does not have."""
     known = leaves(conversion.case.inputs)
     return [name for name in conversion.graph.input_names if name not in known]
+
+
+def other_dtypes(conversion: Conversion) -> list[str]:
+    """The inputs that the file asks for in another dtype than the case's arrays have."""
+    own = leaves(conversion.case.inputs)
+    dtypes = {name: leaf.dtype for name, leaf in own.items() if isinstance(leaf, np.ndarray)}
+    return [
+        f"the input {value.name} is {value.dtype}, the model's is {dtypes[value.name].name}"
+        for value in conversion.graph.inputs
+        if value.name in dtypes and dtypes[value.name].kind not in "cO" and dtypes[value.name].name != value.dtype
+    ]
+
+
+def dtypes_advice(conversion: Conversion) -> str:
+    """What to do about inputs or outputs of another dtype."""
+    return by_original(
+        conversion,
+        "Cast it in the model.",
+        "Keep the types of inputs and outputs, such as with `keep_io_types=True` of a float16 converter.",
+    )
+
+
+def is_ill_formed(conversion: Conversion) -> bool:
+    """Whether onnx's checker refuses a file that was given, and not its original."""
+    if not isinstance(conversion.file, GivenFile) or not refused_by_checker(conversion.file.path):
+        return False
+    return not (conversion.original and refused_by_checker(conversion.original))
+
+
+def ill_formed_advice(conversion: Conversion) -> str:
+    """What to do about a file that onnx's checker refuses."""
+    again = by_original(conversion, "Export it again", "Make it again, or report the model to the tool")
+    return f"{again}: engines may misread a file that onnx's checker refuses."
 
 
 def inputs_advice(conversion: Conversion) -> str:

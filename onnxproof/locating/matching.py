@@ -38,6 +38,10 @@ class OwnWeight:
     bias: str = ""
 
 
+HALF = 0.5
+"""What rounding costs, in steps."""
+
+
 @dataclass(frozen=True)
 class Match:
     """A weight of the file and the one that it is made of.
@@ -52,7 +56,7 @@ class Match:
     index: tuple[int, ...]
     wanted: float
 
-    def is_rounded(self, steps: float = 0.5) -> bool:
+    def is_rounded(self, steps: float = HALF) -> bool:
         """Whether rounding by so many steps explains every value."""
         return self.steps <= steps + ROUNDING
 
@@ -147,6 +151,8 @@ def _match(weight: QuantizedWeight, own: OwnWeight, values: Array) -> Match:
     fine = apart <= FLOAT32 * np.abs(values).max()
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = np.where(fine, 0, apart / weight.step)
+        if weight.at_end is not None:
+            steps = np.where(weight.at_end & (steps <= 1), np.minimum(steps, HALF), steps)
     steps = np.where(np.isnan(steps), np.inf, steps)
     worst = np.unravel_index(int(np.argmax(steps)), steps.shape)
     return Match(weight, own, float(steps[worst]), tuple(map(int, worst)), float(values[worst]))

@@ -14,7 +14,7 @@ from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array
 from onnxproof.case import CaseError
 from onnxproof.engines.original import OnnxModel, RefusalError
-from onnxproof.graph.declared import numpy_dtype
+from onnxproof.graph.declared import numpy_dtype, require_numbers
 from onnxproof.graph.dims import evaluate
 from onnxproof.graph.facts import Value, read_graph
 from onnxproof.graph.load import GraphError, load_model
@@ -28,6 +28,9 @@ BATCH, LENGTHS, SIDES = (2, 3, 4, 5), (12, 20, 28, 36, 44, 52), (64, 96, 128, 16
 """The sizes that are drawn for a batch, for lengths and channels, and for the sides of pictures: networks of five
 stages take multiples of 32."""
 
+PIXEL_BYTES = 2
+"""Integers of so few bytes are pictures or sound, and others may be masks."""
+
 GIVE = "give an example with `--inputs example.npz`, or as the case's `inputs`"
 
 
@@ -37,13 +40,15 @@ def drawn_inputs(
     """Inputs that an ONNX file takes, arrays of the declared dtypes and shapes by name; the same at every call.
 
     Free dimensions have `sizes` by name, where these name them, and others differ by name. Integers are below the size
-    of the table or axis that they index, else 1, as in a mask. The file is run, for up to `timeout` seconds a run, to
-    see what it takes. Raises `CaseError` if it takes nothing of what is tried, and for a name that it does not declare.
+    of the table or axis that they index; others of 8 or 16 bits, as in pictures, have any value, and longer ones are 1,
+    as in a mask. The file is run, for up to `timeout` seconds a run, to see what it takes. Raises `CaseError` for a
+    file that is not run on any inputs, if it takes nothing of what is tried, and for a name that it does not declare.
     """
     try:
         declared = read_graph(path).inputs
+        require_numbers(path)
         limits = index_limits(load_model(path))
-    except GraphError as error:
+    except (GraphError, ValueError) as error:
         raise CaseError(str(error)) from error
     _require_drawable(declared)
     symbols = list(dict.fromkeys(symbol for value in declared for _, symbol in _free(value)))
@@ -53,6 +58,10 @@ def drawn_inputs(
                 f"the free dimension {unknown(name, symbols)}" if symbols else "the file has no free dimension"
             )
     model, refusal = OnnxModel(path, timeout), ""
+    try:
+        model.load()
+    except RefusalError as error:
+        raise CaseError(f"{Path(path).name} {cannot_load(error)}") from error
     for draw in _draws(declared, limits, dict(sizes or {})):
         try:
             if all(_is_finite(output) for output in model.run(draw).values()):
@@ -62,6 +71,11 @@ def drawn_inputs(
             refusal = one_line(error)
     shown = f"; its free dimensions are {', '.join(symbols)}: name sizes that it takes, or" if symbols else ";"
     raise CaseError(f"{Path(path).name} takes none of the inputs that were drawn: {refusal}{shown} {GIVE}")
+
+
+def cannot_load(error: RefusalError) -> str:
+    """What to say of a file that is refused before it has inputs."""
+    return f"does not load, whatever its inputs: {one_line(error)}; give a file that ONNX Runtime runs on a CPU"
 
 
 def _require_drawable(declared: Sequence[Value]) -> None:
@@ -126,9 +140,17 @@ def _drawn(value: Value, sizes: Mapping[str, int], limits: Sequence[Limit], is_p
     if dtype.kind in "iu":
         below = [limit if isinstance(limit, int) else sizes.get(limit, 0) for limit in limits]
         known = [limit for limit in below if limit > 0]
-        return draw.integers(0, min(known), shape).astype(dtype) if known else np.ones(shape, dtype)
+        if known:
+            return draw.integers(0, min(known), shape).astype(dtype)
+        return np.ones(shape, dtype) if dtype.itemsize > PIXEL_BYTES else _any_integers(draw, shape, dtype)
     values: Any = draw.random(shape) if is_positive else draw.standard_normal(shape)
     return np.asarray(values).astype(dtype)
+
+
+def _any_integers(draw: np.random.Generator, shape: Sequence[int], dtype: np.dtype[Any]) -> Array:
+    """Integers of the dtype's whole range."""
+    range_ = np.iinfo(dtype)
+    return draw.integers(range_.min, range_.max, shape, dtype, endpoint=True)
 
 
 def _is_finite(output: Array) -> bool:

@@ -16,7 +16,7 @@ from onnxproof.engines.torch import TorchModel, copied
 from onnxproof.graph.facts import read_graph
 from onnxproof.graph.load import GraphError, external_files
 from onnxproof.parity.compare import Reference, compare
-from onnxproof.probing.drawn import GIVE
+from onnxproof.probing.drawn import GIVE, cannot_load
 from onnxproof.probing.orders import Orders
 from onnxproof.probing.spread import other_ways
 
@@ -97,6 +97,11 @@ def _bytes_of_file(path: Path) -> int:
 
 def refusal(model: Model, case: Case, is_drawn: bool) -> CaseError:
     """Why the model refuses its example, which `is_drawn` where none was given."""
+    if isinstance(model, OnnxModel):
+        try:
+            model.load()
+        except RefusalError as error:
+            return CaseError(f"the model {cannot_load(error)}")
     try:
         model.run(case.inputs)
     except (Exception, SystemExit) as error:

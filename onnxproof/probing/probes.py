@@ -46,6 +46,17 @@ def other_probes(case: Case, base: Probe) -> Iterator[Probe]:
         ended = _ended(leaves(base.inputs)[name])
         if ended is not None:
             yield Probe(f"{name} ended", replaced(base.inputs, name, ended), base.sizes)
+    if case.file:
+        yield from _other_parameters(case, base)
+
+
+def _other_parameters(case: Case, base: Probe) -> Iterator[Probe]:
+    """Another value of each input of a file that holds no data, such as a flag, a factor or a count of steps: a file
+    computes with it, where an exporter may fold it."""
+    for name, leaf in leaves(base.inputs).items():
+        if name not in case.data_inputs and leaf.size and leaf.dtype.kind != "O":
+            other = _scaled(leaf, 1.5) if _is_float(leaf) else _other_integers(leaf)
+            yield Probe(f"{name} changed", replaced(base.inputs, name, other), base.sizes)
 
 
 def is_constant(case: Case, probe: Probe) -> bool:
@@ -183,6 +194,11 @@ def _with_data(case: Case, inputs: Mapping[str, Any], change: Callable[[Array], 
     """The inputs with the values of those that hold data changed; parameters such as a factor stay."""
     data = case.data_inputs
     return map_leaves(lambda name, leaf: change(leaf) if name in data else leaf, inputs)
+
+
+@np.errstate(over="ignore")
+def _other_integers(leaf: Array) -> Array:
+    return np.asarray(~leaf if leaf.dtype == bool else leaf + leaf.dtype.type(1))
 
 
 def _with_element(leaf: Array, index: tuple[int, ...]) -> Array:

@@ -489,7 +489,7 @@ class TestRefusedFile:
 
     def test_folder(self, refusal, folder):
         """A folder is refused."""
-        assert refusal("models.py:double", "--onnx", folder).startswith(f"--onnx {folder}: not a readable ONNX file")
+        assert refusal("models.py:double", "--onnx", folder) == f"--onnx {folder}: a folder; name an ONNX file in it"
 
     def test_pickle(self, refusal, folder):
         """A pickle that would run code is not loaded."""

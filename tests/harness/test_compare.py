@@ -17,12 +17,20 @@ from onnxproof import Case, CaseError
 from onnxproof.checks import CHECKS
 from onnxproof.cli import main
 from onnxproof.faults import edits
+from onnxproof.graph.facts import read_graph
+from onnxproof.graph.tables import changed_rows
 from onnxproof.results import read_results
 from tests.harness import test_hostile_onnx as hostile
 from tests.harness.two_files import BEFORE, EXAMPLE, compared, write
 
 MIXED = helper.make_tensor_value_info("mixed", TensorProto.INT64, None)
 """A declared inner value that onnx's checker refuses."""
+
+ODD = """
+<ir_version: 8, opset_import: ["": 17]>
+g (float[n, 3] x) => (%s y) { y = %s (x) }
+"""
+"""Whose output may be something else than numbers."""
 
 NOT_OF_A_FILE = {"exports": "not judged", "opset-kept": "not judged"}
 
@@ -161,15 +169,52 @@ class TestCommand:
             (["before.onnx", "after.onnx", "--dim", "hieght=3"], "'hieght' is unknown.*height"),
             (["before.onnx", "after.onnx", "--dim", "height=3", "--inputs", "example.npz"], "--dim: the files that"),
             (["before.onnx", "after.onnx", "--inputs", "part.npz"], "before.onnx: inputs has image; the file asks for"),
+            (["before.onnx", "after.onnx", "--inputs", "one.npy"], "--inputs one.npy: not a .npz file; write it with"),
+            (["before.onnx", "after.onnx", "--inputs", "none"], "--inputs none: no such file"),
+            (["before.onnx", "after.onnx", "--inputs", "."], "--inputs .: a folder; name a .npz file in it"),
+            (["before.onnx", "after.onnx", "--inputs", "empty.npz"], "--inputs empty.npz: it holds no array; write it"),
+            (
+                ["before.onnx", "after.onnx", "--inputs", "wide.npz"],
+                "image is float64 in inputs, the file declares flo",
+            ),
+            (
+                ["before.onnx", "after.onnx", "--inputs", "large.npz"],
+                "image has the size 4 along dimension 1 in inputs, the file declares 3",
+            ),
+            ([".", "after.onnx"], r"^onnxproof: \.: a folder; name an ONNX file in it$"),
         ],
     )
     def test_mistakes(self, files, capsys, options, message):
         """One line says what to change, and the status is 2."""
-        np.savez("part.npz", image=EXAMPLE["image"])
+        image, label = EXAMPLE.values()
+        np.savez("part.npz", image=image)
+        np.save("one.npy", image)
+        np.savez("empty.npz")
+        np.savez("wide.npz", image=image.astype(np.float64), label=label)
+        np.savez("large.npz", image=image[:, [0, 1, 2, 2]], label=label)
         status = main(["compare", *options])
         out, err = capsys.readouterr()
         assert (status, out, err.count("\n")) == (2, "", 1)
         assert re.search(message, err), err
+
+    @pytest.mark.parametrize(
+        ("output", "operator", "kind"),
+        [
+            ("seq(float[n, 3])", "SequenceConstruct", "a sequence"),
+            ("string[n, 3]", "Cast <to = 8>", "a tensor of strings"),
+        ],
+        ids=["sequence", "strings"],
+    )
+    def test_no_numbers(self, tmp_path, monkeypatch, capsys, output, operator, kind):
+        """Outputs that are not numbers are refused of the original, and fail of the file that was made of it."""
+        monkeypatch.chdir(tmp_path)
+        write(Path("odd.onnx"), ODD % (output, operator))
+        write(Path("numbers.onnx"), ODD % ("float[n, 3]", "Neg"))
+        assert main(["compare", "odd.onnx", "numbers.onnx"]) == 2
+        err = capsys.readouterr().err
+        assert (f"odd.onnx: the output y is {kind}, and tensors of numbers" in err, err.count("\n")) == (True, 1)
+        assert main(["compare", "numbers.onnx", "odd.onnx", "--only", "same-values"]) == 1
+        assert "the output y is not a tensor of numbers" in " ".join(capsys.readouterr().out.split())
 
     @pytest.mark.parametrize("place", ["before", "after"])
     def test_hostile(self, files, capfd, place):
@@ -316,3 +361,100 @@ class TestByItself:
         """What onnx's checker refuses fails."""
         found = own("well-formed", BEFORE, lambda model: model.graph.value_info.append(MIXED))
         assert (found.verdict, "tool" in found.advice) == ("fails", False)
+
+
+class TestParameters:
+    """Each input of a file that holds no data is given another value: a file computes with it."""
+
+    FLAG = """
+    <ir_version: 8, opset_import: ["": 17]>
+    g (float[n, 4] x, bool flag) => (float[n, 4] y) <float two = {2}>
+    {
+        y = If (flag) <
+            then_branch = t () => (float[n, 4] a) { a = Add (x, two) },
+            else_branch = e () => (float[n, 4] b) { b = Sub (x, two) }
+        >
+    }
+    """
+    STEPS = """
+    <ir_version: 8, opset_import: ["": 17]>
+    g (float[n, 4] x, int64 steps) => (float[n, 4] y) <float half = {0.5}, bool go = {1}>
+    {
+        y = Loop (steps, go, x) <
+            body = b (int64 i, bool go_in, float[n, 4] h) => (bool go_out, float[n, 4] next)
+            { go_out = Identity (go_in) next = Mul (h, half) }
+        >
+    }
+    """
+
+    @staticmethod
+    def _multiplies(model) -> None:
+        model.graph.node[0].attribute[1].g.node[0].op_type = "Mul"
+
+    @staticmethod
+    def _starts_again(model) -> None:
+        model.graph.node[0].attribute[0].g.node[1].input[0] = "x"
+
+    @pytest.mark.parametrize(
+        ("text", "edit", "id"),
+        [
+            pytest.param(FLAG, _multiplies, "flag changed", id="branch"),
+            pytest.param(STEPS, _starts_again, "steps changed", id="loop"),
+        ],
+    )
+    def test_wrong(self, tmp_path, text, edit, id):
+        """A fault that the drawn value does not reach is seen."""
+        before, after = write(tmp_path / "before.onnx", text), write(tmp_path / "after.onnx", text, edit)
+        right, wrong = (
+            onnxproof.check(Case(before), file=file, only=["same-values-unseen"])[0] for file in (before, after)
+        )
+        assert right.verdict == "holds"
+        assert (wrong.verdict, wrong.problem.partition(":")[0]) == ("fails", f"on {id}")
+
+    def test_defaults(self, tmp_path):
+        """An input that the file has a value for need not be given, in float64 either."""
+
+        def as_inputs(model) -> None:
+            for tensor in model.graph.initializer:
+                model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+
+        conversion = compared(tmp_path, as_inputs)
+        for check in ("same-values", "engines-agree"):
+            assert onnxproof.checks.judge(CHECKS[check], conversion).verdict == "holds"
+        own = conversion.of_file(tmp_path / "after.onnx")
+        assert "judged by the original in float64" in onnxproof.checks.judge(CHECKS["same-values"], own).figure
+
+
+class TestRows:
+    """A table is compared row by row where no probe reads it."""
+
+    LOOKUP = f"""
+    <ir_version: 8, opset_import: ["": 17]>
+    g (int64[n] token) => (float[n, 3] y) <float[1000, 3] table = {{{", ".join(str(i % 97 + 1) for i in range(3000))}}}>
+    {{ y = Gather (table, token) }}
+    """
+
+    @pytest.mark.parametrize(
+        ("change", "problem"),
+        [
+            pytest.param(lambda table: table, "", id="right"),
+            pytest.param(
+                lambda table: np.where(np.arange(1000)[:, None] == 700, table * np.float32(1.01), table),
+                "row 700 of the table table, which no probe shows, is not the original's",
+                id="one-row",
+            ),
+        ],
+    )
+    def test_row(self, tmp_path, change, problem):
+        """A row that no token names is named."""
+        tokens = {"token": np.arange(20, 60)}
+        edit = lambda model: edits.set_array(model, "table", change(edits.array(model, "table")))  # noqa: E731
+        conversion = compared(tmp_path, edit, self.LOOKUP, tokens)
+        assert onnxproof.checks.judge(CHECKS["same-values"], conversion).verdict == "holds"
+        assert onnxproof.checks.judge(CHECKS["same-values-unseen"], conversion).problem == problem
+
+    def test_scaled(self):
+        """A table that is another one throughout is left to its values."""
+        before, after = parse_model(self.LOOKUP), parse_model(self.LOOKUP)
+        edits.set_array(after, "table", 2 * edits.array(after, "table"))
+        assert not list(changed_rows(read_graph(before), read_graph(after)))

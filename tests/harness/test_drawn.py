@@ -66,9 +66,31 @@ class TestDrawn:
         found = drawn(head("(float[n, a] x, float[n, b] y) => (float[n, c] z)", "z = Add (x, y)"))
         assert found["x"].shape == found["y"].shape == (2, 12)
 
+    @pytest.mark.parametrize(
+        ("dtype", "ends"),
+        [
+            ("uint8", (0, 255)),
+            ("int8", (-128, 127)),
+            ("int16", (-32754, 32754)),
+            ("int32", (1, 1)),
+            ("int64", (1, 1)),
+        ],
+    )
+    def test_integers(self, drawn, dtype, ends):
+        """Those of a picture or of sound have any value, and those that may be a mask are ones."""
+        found = drawn(head(f"({dtype}[n, 3, 40, 50] x) => (float[n, 3, 40, 50] y)", "y = Cast <to = 1> (x)"))["x"]
+        assert (found.dtype.name, found.min() <= ends[0], found.max() >= ends[1]) == (dtype, True, True)
+
     def test_positive(self, drawn):
         """Where outputs are not finite, positive values are drawn."""
         assert drawn(head("(float[n, 4] x) => (float[n, 4] y)", "y = Log (x)"))["x"].min() > 0
+
+    def test_no_kernel(self, drawn):
+        """A file that does not load has no inputs to give."""
+        text = head("(bfloat16[n, 4] x, bfloat16[4, 3] w) => (bfloat16[n, 3] y)", "y = MatMul (x, w)")
+        with pytest.raises(CaseError, match=r"model\.onnx does not load, whatever its inputs: .*") as caught:
+            drawn(text)
+        assert "--inputs" not in str(caught.value)
 
     @pytest.mark.parametrize(
         ("text", "message"),
@@ -77,7 +99,7 @@ class TestDrawn:
                 head("(float[n, 4] x) => (float[m, 5] y)", "y = Reshape (x, s)", "<int64[2] s = {7, 5}>"),
                 r"takes none of the inputs that were drawn: .*; its free dimensions are n: name sizes .*--inputs",
             ),
-            (head("(string[2] x) => (string[2] y)", "y = Identity (x)"), "the input x is string; give an example"),
+            (head("(string[2] x) => (int64[1] y)", "y = Shape (x)"), "the input x is string; give an example"),
             (head("(float[99999, 99999] x) => (float[a, b] y)", "y = Neg (x)"), "x has more than .* values; give an"),
         ],
         ids=["refused", "string", "huge"],

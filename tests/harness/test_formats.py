@@ -52,6 +52,10 @@ class Linear(nn.Module):
         return self.layer(x)
 
 
+def _two_a_byte(integers):
+    return (integers[:, ::2] | integers[:, 1::2] << 4).astype(np.uint8)
+
+
 def product(integers=INTEGERS, steps=STEPS):
     return PRODUCT % (", ".join(map(str, np.ravel(integers))), ", ".join(map(str, steps)))
 
@@ -102,6 +106,13 @@ class TestIntegers:
         found = judge(format_faithful, given(case(Linear(0)), product(INTEGERS[order], STEPS[order])))
         assert found.verdict == CheckVerdict.FAILS
         assert found.evidence == "Its channel 0 is the model's channel 1."
+
+    def test_no_channel(self, given):
+        """A channel that is no other one of the model's is not taken for the nearest."""
+        integers = INTEGERS.copy()
+        integers[0] = -INTEGERS[0] // 2
+        found = judge(format_faithful, given(case(Linear(0)), product(integers)))
+        assert (found.verdict, found.evidence) == (CheckVerdict.FAILS, "")
 
     def test_float_beside_integers(self, given):
         """A bias that stays a float is the model's own."""
@@ -192,6 +203,44 @@ class TestFile:
         found = list(matched(list(quantized_weights(quantized.graph)), weights_of(quantized.case)))
         assert all(isinstance(each, Match) for each in found)
         assert "0.weight with 1" in {each.own.name for each in found}
+
+    @pytest.mark.parametrize(("factor", "is_rounded"), [(1, True), (1.5, False)], ids=["right", "one-scale"])
+    def test_symmetric_blocks(self, factor, is_rounded):
+        """The last block may be short, a scale negative, and the value opposite to the extreme beyond the range."""
+        values = np.random.default_rng(0).normal(size=(48, 5))
+        blocks = [values[:32], values[32:]]
+        scales = np.stack([block[np.abs(block).argmax(0), range(5)] / -128 for block in blocks])
+        assert (scales < 0).any()
+        steps = np.repeat(scales, 32, 0)[:48]
+        integers = np.clip(np.round(values / steps), -128, 127).astype(np.int8)
+        scales[np.nonzero(scales < 0)[0][0], np.nonzero(scales < 0)[1][0]] *= factor
+        node = helper.make_node("DequantizeLinear", ["w", "s"], ["wide"], axis=0, block_size=32)
+        held = [numpy_helper.from_array(integers, "w"), numpy_helper.from_array(scales.astype(np.float32), "s")]
+        output = helper.make_tensor_value_info("wide", TensorProto.FLOAT, [48, 5])
+        graph = helper.make_graph([node], "g", [], [output], held)
+        (weight,) = quantized_weights(read_graph(helper.make_model(graph)))
+        (match,) = matched([weight], {"w": OwnWeight("w", values)})
+        assert match.is_rounded() == is_rounded
+
+    @pytest.mark.parametrize("has_zeros", [False, True])
+    @pytest.mark.parametrize("columns", [64, 48, 32])
+    def test_packed(self, columns, has_zeros):
+        """The integers of a MatMulNBits are two a byte."""
+        draw = np.random.default_rng(0)
+        blocks = -(-columns // 32)
+        integers, zeros = draw.integers(0, 16, (5, 32 * blocks)), draw.integers(0, 16, (5, 2 * -(-blocks // 2)))
+        scales = draw.normal(size=(5, blocks)).astype(np.float32)
+        held = {"w": _two_a_byte(integers).reshape(5, blocks, 16), "s": scales.ravel()}
+        held |= {"z": _two_a_byte(zeros).ravel()} if has_zeros else {}
+        sizes = {"K": columns, "N": 5, "bits": 4, "block_size": 32}
+        node = helper.make_node("MatMulNBits", ["x", *held], ["y"], domain="com.microsoft", **sizes)
+        widths = {"x": columns, "y": 5}
+        ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size]) for name, size in widths.items()]
+        tensors = [numpy_helper.from_array(value, name) for name, value in held.items()]
+        graph = helper.make_graph([node], "g", ends[:1], ends[1:], tensors)
+        (weight,) = quantized_weights(read_graph(helper.make_model(graph)))
+        moved = np.repeat(zeros[:, :blocks], 32, 1) if has_zeros else 8
+        np.testing.assert_allclose(weight.values.T, ((integers - moved) * np.repeat(scales, 32, 1))[:, :columns])
 
     def test_blocks(self):
         """Scales of blocks along an axis are repeated."""

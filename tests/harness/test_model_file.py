@@ -140,9 +140,16 @@ class TestFile:
         with pytest.raises(GraphError, match=r"net\.onnx: no such file"):
             read(path)
 
+    @needs_split_data
+    def test_data_missing(self, split_path):
+        """Missing external data is named, with what to do."""
+        split_path.with_name("w").unlink()
+        with pytest.raises(GraphError, match=r"\.onnx: its external data w is missing in its folder; put it there$"):
+            load_model(split_path)
+
     def test_folder(self, tmp_path):
         """A folder is refused by name."""
-        with pytest.raises(GraphError, match=f"{tmp_path.name}: not a readable ONNX file"):
+        with pytest.raises(GraphError, match=f"{tmp_path.name}: a folder; name an ONNX file in it"):
             load_model(tmp_path)
 
     @given(end=st.integers(0, len(parse_model(ONE_NODE).SerializeToString()) - 1))

@@ -135,6 +135,47 @@ class TestLoss:
             assert "keep_io_types=True" in finding.advice
 
 
+class TestRefused:
+    """A file that ONNX Runtime does not run because of what it is, is no fault of ONNX Runtime."""
+
+    def test_dtype(self, tmp_path):
+        """Inputs of another dtype are named, though the reference evaluator takes any."""
+        conversion = compared(tmp_path, _in_float16, PLAIN, {"x": np.ones((2, 4), np.float32)})
+        assert "its inputs have other dtypes than the case's: see inputs-kept" in same_values(conversion).problem
+        found = judge(CHECKS["engines-agree"], conversion)
+        assert (found.verdict, found.problem) == (
+            "not judged",
+            "its inputs have other dtypes than the case's: see inputs-kept",
+        )
+
+    def test_ill_formed(self, tmp_path):
+        """So is what onnx's checker refuses, too."""
+
+        def old_axes(model) -> None:
+            model.opset_import[0].version = 18
+
+        conversion = compared(tmp_path, old_axes, MEAN, {"x": np.ones((2, 4), np.float32)})
+        found = same_values(conversion)
+        assert "onnx's checker refuses the file, too: see well-formed" in found.problem
+        assert found.advice.startswith("Make it again, or report the model to the tool")
+        assert judge(CHECKS["engines-agree"], conversion).verdict == "not judged"
+
+
+PLAIN = """
+<ir_version: 8, opset_import: ["": 17]>
+g (float[n, 4] x) => (float[n, 4] y) { y = Sqrt (x) }
+"""
+MEAN = """
+<ir_version: 8, opset_import: ["": 17]>
+g (float[n, 4] x) => (float[n, 1] y) { y = ReduceMean <axes = [1]> (x) }
+"""
+
+
+def _in_float16(model) -> None:
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+
+
 class TestDeparting:
     """The first value that the original does not have is found by values: names may change."""
 

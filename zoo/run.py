@@ -16,7 +16,7 @@ from zoo.architecture import Architecture
 MOST_SECONDS = 1800
 """A run that takes longer is ended."""
 
-INTERVAL = 0.1
+INTERVAL = 0.25
 """The seconds from one look at a run's memory to the next."""
 
 

@@ -15,7 +15,7 @@ from onnxproof.engines.asked import ONNXRUNTIME
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import FailingRun
 from onnxproof.graph.facts import Graph, read_graph
-from onnxproof.graph.tables import changed_rows
+from onnxproof.graph.tables import changed_rows, tables
 from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.locating.declared import KEEP_A_TENSOR, WITHOUT_FOLDING, again_advice, by_original, size_advice
 from onnxproof.locating.frozen import frozen_by_torch
@@ -102,7 +102,7 @@ def same_values_unseen(conversion: Conversion) -> str:
     if not unseen:
         raise NotJudgedError("the model accepts no other inputs: see probes-adequate")
     figure = _same_values(conversion, unseen)
-    if conversion.original and not conversion.case.loss:
+    if conversion.original and not conversion.case.loss and tables(conversion.graph):
         _require_same_rows(read_graph(conversion.original), conversion.graph)
     return figure
 

@@ -13,8 +13,8 @@ def changed_rows(before: Graph, after: Graph) -> Iterator[tuple[str, list[int]]]
 
     A table that is scaled or rounded as a whole is another one. Rows of zeros say nothing.
     """
-    own = _tables(before)
-    for name, table in _tables(after).items():
+    own = tables(before)
+    for name, table in tables(after).items():
         alike = [each for each in own.values() if (each.shape, each.dtype) == (table.shape, table.dtype)]
         if not alike:
             continue
@@ -24,12 +24,12 @@ def changed_rows(before: Graph, after: Graph) -> Iterator[tuple[str, list[int]]]
             yield name, [int(row) for row in np.flatnonzero(changed)]
 
 
-def _tables(graph: Graph) -> dict[str, NDArray[np.generic]]:
+def tables(graph: Graph) -> dict[str, NDArray[np.generic]]:
     """The constants that a Gather takes rows of, by computed indices."""
     looked_up = [node for node in graph.nodes_of("Gather") if node.inputs[1] not in graph.constants]
     names = [node.inputs[0] for node in looked_up if not node.attributes.get("axis")]
-    tables = {name: graph.constants[name] for name in names if name in graph.constants}
-    return {name: table for name, table in tables.items() if table.ndim and table.size}
+    found = {name: graph.constants[name] for name in names if name in graph.constants}
+    return {name: table for name, table in found.items() if table.ndim and table.size}
 
 
 def _different(own: NDArray[np.generic], table: NDArray[np.generic]) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """Fixtures of this suite: the face, the checkpoint, the document's networks and their exported files."""
 
+import gc
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -51,7 +52,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     claims = read_claims(ROOT / "tests" / "claims.toml")
     config.pluginmanager.register(Ledger(claims, DEVIATIONS, NOT_APPLICABLE), "claims of the document")
-    speed_up()
+    if not config.getoption("numprocesses", None):  # else the workers run the tests
+        speed_up()
     try:
         config.stash[ASSETS] = _assets(config.option.assets)
     except AssetError as error:
@@ -75,6 +77,10 @@ def pytest_runtest_makereport(item, call):
         if reason not in expected and "onnx_check" not in item.fixturenames:
             report.outcome, report.longrepr = "failed", f"skipped, in a run with --no-skips: {reason}"
     return report
+
+
+def pytest_unconfigure():
+    gc.freeze()  # Python collects what is left as it ends, for a second, and nobody needs that memory any more
 
 
 def pytest_report_header(config):

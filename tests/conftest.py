@@ -4,8 +4,6 @@ They are traced on noise, of a size and a factor that no spec of dynamic behavio
 """
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +13,6 @@ from hypothesis import HealthCheck, settings
 import srcnn_models as srcnn
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.exporting.export import Export, export
-from onnxproof.plugin.targets import exporters
 from onnxproof.results import Target
 from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT
 from tests.inputs import DYNAMIC_SIZE, scales
@@ -51,20 +48,10 @@ def export_like(export_to, noise, target):
 
 
 @pytest.fixture(scope="session")
-def listings_by_exporter(shared_folder, assets, pytestconfig) -> Path:
-    """A folder per exporter, in which the document's listings ran; the exporters take a core each, at the same time."""
-
-    def make(folder):
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda exporter: run_listings(folder / exporter, assets, exporter), exporters(pytestconfig)))
-
-    return made_once(shared_folder, "listings", make)
-
-
-@pytest.fixture(scope="session")
-def listings(listings_by_exporter, target) -> Mapping[str, Outcome]:
+def listings(shared_folder, assets, target) -> Mapping[str, Outcome]:
     """What becomes of the document's listings, run in order by torch's default exporter or with `dynamo=False`."""
-    return read_outcomes(listings_by_exporter / target.exporter)
+    name = f"listings-{target.exporter}"
+    return read_outcomes(made_once(shared_folder, name, lambda folder: run_listings(folder, assets, target.exporter)))
 
 
 @pytest.fixture(scope="session")

@@ -46,11 +46,10 @@ class Outcome:
 
 
 def run_listings(folder: Path, assets: Mapping[str, Path], exporter: str) -> None:
-    """Runs the listings by an exporter in a new folder with face.png and srcnn.pth.
+    """Runs the listings by an exporter in an empty folder, with face.png and srcnn.pth.
 
     They run in a process that loads nothing of this suite.
     """
-    folder.mkdir()
     for name, path in assets.items():
         shutil.copy(path, folder / name)
     is_default = not torch_export_is_default or exporter == TORCH_EXPORT

@@ -6,6 +6,8 @@ import pytest
 from onnxproof.graph.facts import Value
 from onnxproof.parity.images import to_picture
 
+pytestmark = pytest.mark.xdist_group("listings")  # one process waits for them, and the others go on
+
 
 @pytest.fixture(scope="module")
 def torch_picture(face_reference):

@@ -10,6 +10,8 @@ from onnxproof.graph.facts import Value
 from onnxproof.parity.images import to_picture
 from tests.inputs import scales
 
+pytestmark = pytest.mark.xdist_group("listings")  # one process waits for them, and the others go on
+
 
 class TestOperator:
     """Listing 8 scales through an operator with a symbolic."""

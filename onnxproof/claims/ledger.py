@@ -47,6 +47,12 @@ class Spec:
         return entry.claim in self.claims and entry.spec in ("", self.name) and self.is_reached_by(entry)
 
 
+def spec_id(item: pytest.Item) -> str:
+    """A test's id as pytest's command line takes it: pytest-xdist writes its group behind it, as `@name`."""
+    *_, parent, _ = item.listchain()
+    return f"{parent.nodeid}::{item.name}"
+
+
 class Ledger:
     """A pytest plugin that checks a document's claims, and where the installed stack departs from them.
 
@@ -123,7 +129,8 @@ class Ledger:
                 mark = pytest.mark.xfail(reason=deviation.reason, raises=deviation.seen, strict=True)
                 spec.item.add_marker(mark)
             for id in (*spec.claims, *spec.instead):
-                spec.item.user_properties.append((_EVIDENCE, [id, spec.exporter, bool(spec.claims)]))
+                evidence = [id, spec.exporter, spec_id(spec.item), bool(spec.claims)]
+                spec.item.user_properties.append((_EVIDENCE, evidence))
 
     def _left_out(self, specs: list[Spec], asked: Sequence[str] | None) -> Iterator[pytest.Item]:
         """Specs of claims that were not asked for, and specs of what happens instead of a claim that holds here."""
@@ -156,10 +163,10 @@ class Ledger:
             return
         for name, found in report.user_properties:
             if name == _EVIDENCE and isinstance(found, list | tuple):
-                id, exporter, states_the_claim = found
+                id, exporter, spec, states_the_claim = found
                 if states_the_claim or report.failed:
                     verdict, reason = _verdict(report)
-                    self._evidence.append(SpecVerdict(id, exporter, verdict, report.nodeid, reason))
+                    self._evidence.append(SpecVerdict(id, exporter, verdict, spec, reason))
 
     def verdicts(self) -> Mapping[str, Mapping[str, ClaimVerdict]]:
         """The verdict on each claim that had a spec in this run, by claim and exporter: the gravest of its specs."""

@@ -14,7 +14,7 @@ import pytest
 
 from onnxproof import versions
 from onnxproof._internal.files import write_whole
-from onnxproof.claims.ledger import Ledger
+from onnxproof.claims.ledger import Ledger, spec_id
 from onnxproof.plugin.conversions import FINDING, GRAPHS, REFUSED, Placed
 from onnxproof.plugin.machine import machine
 from onnxproof.plugin.targets import targets
@@ -64,7 +64,7 @@ def onnx_record_comparison(request: pytest.FixtureRequest) -> RecordComparison:
     """
 
     def record(parity: Parity, pixels: PixelParity | None = None, pictures: Mapping[str, str] = NOTHING) -> None:
-        _put(request, COMPARISON, Comparison(parity, pixels, dict(pictures), request.node.nodeid))
+        _put(request, COMPARISON, Comparison(parity, pixels, dict(pictures), spec_id(request.node)))
 
     return record
 
@@ -74,7 +74,7 @@ def onnx_record_latency(request: pytest.FixtureRequest) -> RecordLatency:
     """Puts a Latency, and the reason for each contender that could not run by its name, into results.json."""
 
     def record(latency: Latency, not_run: Mapping[str, str] = NOTHING) -> None:
-        _put(request, LATENCY, replace(latency, not_run=dict(not_run), spec=request.node.nodeid))
+        _put(request, LATENCY, replace(latency, not_run=dict(not_run), spec=spec_id(request.node)))
 
     return record
 
@@ -169,7 +169,9 @@ class Recorder:
             refused=sorted(self.refused, key=attrgetter("case", "problem")),
         )
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Writes the page, while pytest-xdist's processes end."""
         from onnxproof.report.page import write_run
         from onnxproof.report.runs import read_runs
         from onnxproof.report.summary import sentence

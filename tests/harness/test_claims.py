@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from onnxproof.claims.claim import ALL_EXPORTERS, Claim, Deviation, NotApplicable, read_claims
-from onnxproof.claims.ledger import Ledger
+from onnxproof.claims.ledger import Ledger, spec_id
 from onnxproof.versions import EXPORTERS, TORCHSCRIPT
 
 CLAIMS = (Claim("sum", "numbers", "One and one is two."), Claim("order", "letters", "B comes before A."))
@@ -299,6 +299,12 @@ class TestVerdicts:
                 "link": "a-to-z",
             }
         ]
+
+    def test_spec_of_a_group(self, pytester):
+        """A spec has the same id in a process of pytest-xdist, which writes the test's group behind it."""
+        item = pytester.getitem("class TestLetters:\n    def test_order(self): pass", "test_order")
+        item._nodeid += "@letters"
+        assert spec_id(item) == "test_spec_of_a_group.py::TestLetters::test_order"
 
     @pytest.mark.parametrize("exporter", [ALL_EXPORTERS, TORCHSCRIPT], ids=["all", "one"])
     def test_departure_of_an_exporter(self, run, exporter):

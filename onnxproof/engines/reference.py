@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -11,6 +12,7 @@ import onnx.reference
 from onnxproof._internal.trees import Array
 from onnxproof.engines.base import Session, ask, require_names
 from onnxproof.engines.reference_operators import OPERATORS
+from onnxproof.engines.reference_recurrent import RECURRENT
 from onnxproof.graph.load import load_model
 
 
@@ -34,7 +36,8 @@ def of_model(model: onnx.ModelProto) -> Session:
 
 def evaluator(model: onnx.ModelProto) -> onnx.reference.ReferenceEvaluator:
     """onnx's evaluator of a model, with the operators that it needs others for."""
-    return onnx.reference.ReferenceEvaluator(model, new_ops=OPERATORS)
+    operators: Any = [*OPERATORS, *RECURRENT]
+    return onnx.reference.ReferenceEvaluator(model, new_ops=operators)
 
 
 class _Session:

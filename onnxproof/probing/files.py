@@ -147,10 +147,20 @@ class ExportedFile:
         return (others[0], self.differences_when_traced_on(others[0].inputs, "elsewhere")) if others else None
 
     def differences_when_traced_on(self, inputs: Mapping[str, Any], name: str) -> tuple[Difference, ...]:
-        """The differences of the file traced on other inputs; a refusal of the exporter is one."""
-        ours = load_model(self.path)
+        """The differences of the file traced on other inputs; a refusal of the exporter is one.
+
+        torch.export may freeze another size because it has exported the model before: if inputs are declared otherwise,
+        it is asked in a new process, which has not.
+        """
+        differences = self._differences(inputs, name)
+        if self._run.forks and any(difference.kind == "inputs" for difference in differences):
+            self._run.close()
+            differences = self._differences(inputs, name)
+        return differences
+
+    def _differences(self, inputs: Mapping[str, Any], name: str) -> tuple[Difference, ...]:
         try:
-            return graph_differences(ours, load_model(self.traced_on(inputs, name).path))
+            return graph_differences(load_model(self.path), load_model(self.traced_on(inputs, name).path))
         except ExportError as error:
             return (Difference("export", str(error)),)
 

@@ -22,6 +22,11 @@ def floats(*shape):
     return DRAW.random(shape, np.float32)
 
 
+def recurrent(gates):
+    """Three sequences of up to seven steps, the weights and biases of five units in both directions, and lengths."""
+    return [floats(7, 3, 4), *(floats(2, 5 * gates, size) for size in (4, 5)), floats(2, 10 * gates), LENGTHS]
+
+
 def run(inputs, operator, opset, **attributes):
     """The value of one node, in the reference evaluator and in ONNX Runtime."""
     names = [f"input{index}" for index in range(len(inputs))]
@@ -43,6 +48,7 @@ TABLE, FEW = floats(70, 3), DRAW.integers(-70, 70, (5, 2))
 CLASSES = DRAW.integers(0, 3, 70)
 TWO = np.array(2, np.float32)
 INTEGERS = DRAW.integers(-128, 128, (5, 4, 3), np.int8)
+LENGTHS, BOTH_WAYS = np.array([7, 2, 5], np.int32), {"direction": "bidirectional", "hidden_size": 5}
 POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
 
 
@@ -82,6 +88,9 @@ POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
         pytest.param([IMAGES], "MaxPool", 12, POOL | {"dilations": [2, 1]}, id="pool-dilated"),
         pytest.param([IMAGES], "MaxPool", 12, {"kernel_shape": [2, 2], "auto_pad": "SAME_UPPER"}, id="pool-same"),
         pytest.param([IMAGES, floats(6, 4, 3, 3)], "Conv", 11, {"dilations": [2, 3]}, id="conv"),
+        pytest.param([*recurrent(4), floats(2, 3, 5), floats(2, 3, 5)], "LSTM", 14, BOTH_WAYS, id="lstm-lengths"),
+        pytest.param([*recurrent(3), floats(2, 3, 5)], "GRU", 14, BOTH_WAYS, id="gru-lengths"),
+        pytest.param(recurrent(1), "RNN", 14, BOTH_WAYS, id="rnn-lengths"),
         pytest.param([floats(2, 5, 3), floats(3, 7)], "MatMul", 13, {}, id="matmul"),
         pytest.param([floats(3), floats(3)], "MatMul", 13, {}, id="matmul-vectors"),
         pytest.param([floats(5, 3), floats(3, 7)], "Gemm", 13, {}, id="gemm"),

@@ -1,5 +1,7 @@
 """A model, its file and its export have to be repeatable."""
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +10,9 @@ from torch import nn
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
 from onnxproof.checks.values import inputs_live, repeatable
+from onnxproof.exporting.export import export
 from onnxproof.graph.diff import Difference
+from onnxproof.probing import files
 from onnxproof.probing.conversion import exported
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.results import CheckVerdict
@@ -133,6 +137,33 @@ class TestRepeatable:
 
         conversion = exported(ReferenceModel(Case(Frozen(), {"x": ROWS})), TORCHSCRIPT)
         assert seen(repeatable, conversion) == (CheckVerdict.HOLDS, "same graph, same bits")
+
+
+class TestExportedInOneProcess:
+    """torch.export may freeze a size of an LSTM once it has exported it before, and only then."""
+
+    @pytest.fixture
+    def conversion(self, monkeypatch):
+        """A conversion by an exporter that freezes the rows from its second export in a process on."""
+        calls = []
+
+        def freezing(*args, **options):
+            calls.append(args)
+            return export(*args, **options | ({"dynamic": {}} if len(calls) > 1 else {}))
+
+        monkeypatch.setattr(files, "export", freezing)
+        return exported(ReferenceModel(scale_case()), TORCHSCRIPT)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks")
+    @pytest.mark.parametrize("check", [repeatable, inputs_live])
+    def test_new_process(self, conversion, check):
+        """The file is right, and the same if another process exports it."""
+        assert judge(check, conversion).verdict == CheckVerdict.HOLDS
+
+    def test_same_process(self, conversion):
+        """Without processes the second export differs."""
+        conversion = exported(conversion.model, TORCHSCRIPT, timeout=None)
+        assert judge(repeatable, conversion).problem.startswith("exported again, the file differs: inputs: x ")
 
 
 class TestRefusedAgain:

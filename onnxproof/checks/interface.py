@@ -16,6 +16,7 @@ from onnxproof.exporting.export import ExportError
 from onnxproof.findings import FailingRun
 from onnxproof.graph.additions import additions
 from onnxproof.graph.checker import refused_by_checker
+from onnxproof.graph.declared import optional_inputs
 from onnxproof.graph.dims import SymbolError, bind
 from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import GraphError, external_files, load_model, operators_without_body
@@ -135,7 +136,24 @@ def inputs_kept(conversion: Conversion) -> str:
             f"the inputs are in the order {', '.join(found)}, the model's are {', '.join(wanted)}",
             "Feed the file by name.",
         )
-    return ", ".join(found)
+    return "; ".join([", ".join(found), *_lost_defaults(conversion)])
+
+
+def _lost_defaults(conversion: Conversion) -> list[str]:
+    """The weights that the original takes as inputs as well, and the file does not, in a clause.
+
+    Raises `CheckError` for an optional input, one of the original's few initializers that are inputs.
+    """
+    if not conversion.original:
+        return []
+    own, may_be_weights = optional_inputs(conversion.original)
+    lost = [name for name in own if name not in optional_inputs(conversion.file.path)[0]]
+    shown = ", ".join(lost[:3]) + " and more" * (len(lost) > 3)
+    if lost and not may_be_weights:
+        raise CheckError(
+            f"the file has no input {shown}, for which the original has a default", inputs_advice(conversion)
+        )
+    return [f"no longer inputs with a default: {shown}"] if lost else []
 
 
 def outputs_kept(conversion: Conversion) -> str:

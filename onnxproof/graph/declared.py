@@ -21,6 +21,18 @@ def declared_inputs(path: str | os.PathLike[str]) -> tuple[Value, ...]:
         return tuple(value_of(info) for info in graph.input if info.name not in held)
 
 
+def optional_inputs(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], bool]:
+    """The inputs that have a default, an initializer of their name, and whether they may be mere weights.
+
+    Files of IR version 3 declare each weight as an input, and so do exporters that are asked to. Raises `GraphError`.
+    """
+    with reading(path):
+        model = load_structure(path)
+        held = [tensor.name for tensor in model.graph.initializer]
+        declared = {info.name for info in model.graph.input}
+        return tuple(name for name in held if name in declared), declared.issuperset(held)
+
+
 def require_numbers(path: str | os.PathLike[str]) -> None:
     """Raises `ValueError` for a file with an output that is not a tensor of numbers, and `GraphError`."""
     with reading(path):

@@ -104,7 +104,7 @@ def reading(source: str | os.PathLike[str] | ModelProto) -> Iterator[None]:
     except IsADirectoryError as error:
         raise GraphError(f"{name}: a folder; name an ONNX file in it") from error
     except _UNREADABLE as error:
-        raise GraphError(f"{name}: not a readable ONNX file ({error}); export it again") from error
+        raise GraphError(f"{name}: not a readable ONNX file ({error}); copy or make it again") from error
 
 
 def canonical_domain(domain: str) -> str:
@@ -152,7 +152,7 @@ def load_structure(path: str | os.PathLike[str]) -> ModelProto:
     """The model in a file, without its external data; call it within `reading`."""
     model = onnx.load(os.fspath(path), format="protobuf", load_external_data=False)
     if not (model.graph.output and model.opset_import):
-        raise GraphError(f"{path}: not a whole ONNX model, it has no output or no opset; export it again")
+        raise GraphError(f"{path}: not a whole ONNX model, it has no output or no opset; copy or make it again")
     return model
 
 

@@ -14,6 +14,7 @@ from onnxproof.exporting.export import ExportError
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.locating.clause import Culprit, Departure
 from onnxproof.locating.declared import (
+    by_original,
     dtypes_advice,
     frozen_advice,
     frozen_sizes,
@@ -128,6 +129,26 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     )
 
 
+def _in_any_order(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
+    """That a TopK of the file is the first node that departs, and says no order, so that each engine has its own."""
+    picks = (node for node in conversion.graph.nodes_of("TopK") if node.attributes.get("sorted", 1) == 0)
+    open_to_engines = {name for node in picks for name in node.outputs}
+    if not open_to_engines or not conversion.outcome(judged, REFERENCE).is_right:
+        return None
+    node, _ = _first_departing_node(conversion, judged)
+    if node not in open_to_engines:
+        return None
+    place = departure(conversion, judged)
+    return Culprit(
+        f"the file: its TopK → {node} has sorted=0, which leaves the order to each engine",
+        by_original(conversion, "Export it", "Make it") + " again, or set the node's attribute `sorted` to 1.",
+        place.told,
+        node,
+        place.where,
+        place.cut,
+    )
+
+
 def _departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
     """Where a file departs from the model, or stops."""
     refusal = conversion.outcome(judged).refusal
@@ -140,8 +161,8 @@ def _departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
 
 
 def own_refusal(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
-    """Why no engine has to run the file on the probe: it declares an input or a size otherwise than the case, or is not
-    ONNX."""
+    """Why no engine has to be right on the probe: the file declares an input or a size otherwise than the case, is not
+    ONNX, or leaves an order open."""
     if strange_inputs(conversion):
         return Culprit("its inputs are not those of the case: see inputs-kept", inputs_advice(conversion))
     refusal = conversion.outcome(judged).refusal
@@ -156,7 +177,7 @@ def own_refusal(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
             frozen_advice(conversion),
             conversion.file.tracer_evidence,
         )
-    return None
+    return _in_any_order(conversion, judged)
 
 
 def _in_the_evaluator(conversion: Conversion, judged: JudgedProbe) -> str:

@@ -481,7 +481,7 @@ class TestRefusedFile:
         (folder / "strange.onnx").write_bytes(content)
         reason = refusal("models.py:double", "--onnx", "strange.onnx")
         assert reason.startswith("--onnx strange.onnx: not a")
-        assert "export it again" in reason
+        assert "copy or make it again" in reason
 
     def test_missing(self, refusal):
         """The reason is that the file does not exist."""

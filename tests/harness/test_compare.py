@@ -40,6 +40,13 @@ def weaker(model) -> None:
     edits.set_array(model, "weight", edits.array(model, "weight") * np.float32(1.01))
 
 
+def _as_inputs(model, names=()) -> None:
+    """The initializers of some names, or all, are inputs as well."""
+    for tensor in model.graph.initializer:
+        if not names or tensor.name in names:
+            model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
+
+
 def noted(model) -> None:
     """What a tool may add."""
     model.metadata_props.add(key="tool", value="1")
@@ -306,6 +313,34 @@ class TestInterface:
         assert message in finding.problem
         assert "model" not in finding.advice.replace("the model", "") or "tool" in finding.advice
 
+    @pytest.mark.parametrize(
+        ("names", "seen"),
+        [
+            pytest.param(
+                ("weight",),
+                ("fails", "the file has no input weight, for which the original has a default"),
+                id="option",
+            ),
+            pytest.param(
+                ("table", "weight", "flat"),
+                ("holds", "image, label; no longer inputs with a default: table, weight, flat"),
+                id="every-weight",
+            ),
+        ],
+    )
+    def test_lost_default(self, tmp_path, names, seen):
+        """An optional input is missed, but where every weight was one, as in old files, that they are not is noted."""
+        conversion = compared(tmp_path, noted)
+        before = onnx.load(tmp_path / "before.onnx")
+        _as_inputs(before, names)
+        onnx.save(before, tmp_path / "before.onnx")
+        finding = onnxproof.checks.judge(CHECKS["inputs-kept"], conversion)
+        assert (finding.verdict, finding.problem or finding.figure) == seen
+        onnx.save(before, tmp_path / "after.onnx")
+        assert onnxproof.checks.judge(CHECKS["inputs-kept"], conversion.of_file(tmp_path / "after.onnx")).verdict == (
+            "holds"
+        )
+
     def test_dishonest_before(self, tmp_path):
         """A shape that the original declares wrong, too, is not the tool's."""
         text = BEFORE.replace("float[batch, 4] scores", "float[batch, 5] scores")
@@ -414,11 +449,7 @@ class TestParameters:
     def test_defaults(self, tmp_path):
         """An input that the file has a value for need not be given, in float64 either."""
 
-        def as_inputs(model) -> None:
-            for tensor in model.graph.initializer:
-                model.graph.input.append(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
-
-        conversion = compared(tmp_path, as_inputs)
+        conversion = compared(tmp_path, _as_inputs)
         for check in ("same-values", "engines-agree"):
             assert onnxproof.checks.judge(CHECKS[check], conversion).verdict == "holds"
         own = conversion.of_file(tmp_path / "after.onnx")

@@ -11,6 +11,7 @@ from torch import nn
 
 from onnxproof.case import Case
 from onnxproof.checks.check import judge
+from onnxproof.checks.engines import engines_agree
 from onnxproof.checks.run import run as check
 from onnxproof.checks.values import inputs_live, same_values, same_values_unseen
 from onnxproof.engines.base import EngineError
@@ -24,6 +25,7 @@ from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.probes import resized
 from onnxproof.probing.reference import ReferenceModel
+from onnxproof.results import CheckVerdict
 from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, default_opset
 from tests import facts
 from tests.harness.by_hand import FakeEngine, Gives, in_engines
@@ -99,6 +101,35 @@ class Swapping(OnnxRuntime):
 def frozen():
     """The export of a model with a frozen number."""
     return exported(ReferenceModel(case(Frozen())), TORCHSCRIPT)
+
+
+class TestOpenOrder:
+    """A TopK that says no order has another one in each engine: the file is to blame, and no engine."""
+
+    TEXT = """
+    <ir_version: 8, opset_import: ["": 18]>
+    g (float[rows, 30] x) => (float[rows, 5] output) <int64[1] five = {5}>
+    { output, places = TopK <sorted = 0> (x, five) }
+    """
+    PICKED = np.random.default_rng(0).normal(size=(6, 30)).astype(np.float32)
+
+    @pytest.fixture
+    def unsorted(self, tmp_path):
+        path = tmp_path / "model.onnx"
+        onnx.save(parse_model(self.TEXT), path)
+        own = Case(Gives(lambda x: x.topk(5, 1).values), {"x": self.PICKED}, {"x": {0: "rows"}})
+        return Conversion(ReferenceModel(own), GivenFile(path))
+
+    def test_told(self, unsorted):
+        """The node is named, with what to do."""
+        finding = judge(same_values, unsorted)
+        assert "the file: its TopK → output has sorted=0, which leaves the order to each engine" in finding.problem
+        assert finding.advice == "Export it again, or set the node's attribute `sorted` to 1."
+        assert finding.node == "output"
+
+    def test_no_engine(self, unsorted):
+        """Engines need not agree on it."""
+        assert judge(engines_agree, unsorted).verdict == CheckVerdict.NOT_JUDGED
 
 
 class TestOptimizer:

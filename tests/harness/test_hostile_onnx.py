@@ -270,7 +270,7 @@ class TestDamage:
     def test_facts(self, model, write, damage):
         """A damaged file is refused, and the message names it and says what to do."""
         damage(model)
-        with pytest.raises(GraphError, match=r"hostile\.onnx: not a readable ONNX file \(.+\); export it again"):
+        with pytest.raises(GraphError, match=r"hostile\.onnx: not a readable ONNX file \(.+\); copy or make it again"):
             read_graph(write(model))
 
     @pytest.mark.parametrize("name", ["onnxruntime", "reference", "opencv"])

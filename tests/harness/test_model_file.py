@@ -131,7 +131,7 @@ class TestFile:
     def test_other_file(self, path, read, content):
         """A file that is not a model is refused; the message names it and says what to do."""
         path.write_bytes(content)
-        with pytest.raises(GraphError, match=r"net\.onnx: .*; export it again"):
+        with pytest.raises(GraphError, match=r"net\.onnx: .*; copy or make it again"):
             read(path)
 
     @pytest.mark.parametrize("read", [load_model, read_graph, external_files])
@@ -192,7 +192,7 @@ class TestRecursion:
     )
     def test_circle(self, bodies, circle):
         """The message has the functions in the order of their calls."""
-        with pytest.raises(GraphError, match=rf"\(a function calls itself: {circle}\); export it again"):
+        with pytest.raises(GraphError, match=rf"\(a function calls itself: {circle}\); copy or make it again"):
             read_graph(self.calling(**bodies))
 
     @pytest.mark.parametrize(

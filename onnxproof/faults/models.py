@@ -198,6 +198,24 @@ def wrong_symbolic() -> Case:
     return on_images(Doubled.apply)
 
 
+class Signs(torch.autograd.Function):
+    """Takes zero for positive in torch, and leaves it zero in ONNX."""
+
+    @staticmethod
+    def symbolic(g: Any, image: Any) -> Any:
+        return g.op("Sign", image)
+
+    @staticmethod
+    def forward(ctx: Any, image: Tensor) -> Tensor:
+        return torch.where(image >= 0, 1.0, -1.0)
+
+
+@model_fault(caught_by="same-values-unseen", exporters=(TORCHSCRIPT,))
+def other_sign_of_zero() -> Case:
+    """The symbolic of an operator does something else than its forward, for zeros alone."""
+    return Case(Computed(Signs.apply).eval(), {"image": IMAGE}, FREE, output_names=["output"])
+
+
 @model_fault(caught_by="same-values", exporters=(TORCH_EXPORT,))
 def wrong_translation() -> Case:
     """The translation that torch.export is given for an operator is that of another."""

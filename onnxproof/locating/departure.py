@@ -137,13 +137,23 @@ class _Search:
             steps = [each for each in beside.lost(lost) if each.module == step.module]
         norm = self._merged_norm(steps[-1], after)
         own = [node for node in after if said(says, node)[0] in (step.module, norm and norm.module)]
-        own = [node for node in own if said(says, node)[1]][: 1 if beside.is_part(step) else None]
+        own = [node for node in own if said(says, node)[1]]
+        own = self._as_formed(own, step) if beside.is_part(step) else own
         places = [place for each in (*steps, norm) if each for place in each.outputs]
         kin = next(beside.kin(after, places), ("", -1)) if beside.is_part(step) or not own else ("", -1)
         pair = self._pair(*kin) or self._pair(*self._last(own, norm or steps[-1]))
         last = pair.name if pair else (own or after)[-1 if own else 0].outputs[0]
         nodes = [node for node in beside.strange([last]) if node in after]
         return Spot(step, norm, nodes, says, pair)
+
+    def _as_formed(self, nodes: Sequence[Node], step: Step) -> list[Node]:
+        """The nodes up to the first that makes a value of the shape of a step's; the first alone if none does."""
+        expected = self.beside.model.expected[step.outputs[0]]
+        for place, node in enumerate(nodes):
+            made = self.beside.found.get(node.outputs[0])
+            if made and expected and made.shape == expected.own.shape:
+                return list(nodes[: place + 1])
+        return list(nodes[:1])
 
     def _merged_norm(self, step: Step, nodes: Sequence[Node]) -> Step | None:
         """The normalization behind a convolution that the file has merged with it."""

@@ -12,6 +12,9 @@ from onnxproof._internal.trees import Array, leaves, map_leaves
 from onnxproof.case import DATA_SIZE, Case
 
 SEED = 20260214
+SMALL, VALUES_A_ZERO = 2**-7, 8
+"""The factor that makes values small, and among how many of these one is zero."""
+
 TRACED, EXAMPLE = "traced", "the example"
 
 
@@ -48,6 +51,18 @@ def other_probes(case: Case, base: Probe) -> Iterator[Probe]:
             yield Probe(f"{name} ended", replaced(base.inputs, name, ended), base.sizes)
     if case.file:
         yield from _other_parameters(case, base)
+
+
+def alone_probes(case: Case, base: Probe) -> Iterator[Probe]:
+    """Other values of one input at a time, for a model that refuses those of all: places that its data have to fit."""
+    for name in case.data_inputs if len(case.data_inputs) > 1 else ():
+        own = leaves(base.inputs)[name]
+        changed = ((id, change(own)) for id, change in _PROBED.items())
+        yield from (
+            Probe(f"{name} {id}", replaced(base.inputs, name, value), base.sizes)
+            for id, value in changed
+            if not _same(value, own)
+        )
 
 
 def _other_parameters(case: Case, base: Probe) -> Iterator[Probe]:
@@ -145,6 +160,14 @@ def _zero(leaf: Array) -> Array:
     return np.zeros_like(leaf) if _is_float(leaf) else leaf
 
 
+def _small(leaf: Array) -> Array:
+    """Small values, and a few zeros, which show how they are compared with zero; what is constant stays so."""
+    small = _scaled(leaf, SMALL)
+    if _is_float(leaf) and leaf.size and leaf.min() < leaf.max():
+        small.flat[np.random.default_rng(SEED).permutation(leaf.size)[: leaf.size // VALUES_A_ZERO]] = 0
+    return small
+
+
 def _to_unit(leaf: Array) -> Array:
     largest = np.abs(leaf).max() if leaf.size and _is_float(leaf) else 0
     return (leaf / largest).astype(leaf.dtype) if np.isfinite(largest) and largest > 0 else leaf
@@ -172,7 +195,7 @@ def _ended(leaf: Array) -> Array | None:
 _CHANGES: Mapping[str, Callable[[Array], Array]] = {
     "shuffled": _shuffled,
     "scaled to 1": _to_unit,
-    "small": partial(_scaled, factor=2**-7),
+    "small": _small,
     "negated": partial(_scaled, factor=-1),
     "flipped": _flipped,
     "drawn": _drawn,

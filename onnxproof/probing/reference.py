@@ -38,7 +38,7 @@ from onnxproof.probing.originals import (
     refusal,
     require_readable,
 )
-from onnxproof.probing.probes import Probe, is_constant, other_probes, traced
+from onnxproof.probing.probes import Probe, alone_probes, is_constant, other_probes, traced
 from onnxproof.probing.reactions import Reactions, differ, reactions
 from onnxproof.probing.samples import Samples
 from onnxproof.probing.sizes import SizeTrials
@@ -70,8 +70,7 @@ class ReferenceModel:
     """The model of a case, and its outputs.
 
     `budget` is how many seconds its probes may cost, see `Budget`, and in proportion less for an ONNX file; `left_out`
-    counts those that it does not pay for.
-    An ONNX file may take `timeout` seconds for a run; where the case has no inputs for it, they are drawn.
+    counts those that it does not pay for. An ONNX file may take `timeout` seconds for a run; its inputs may be drawn.
 
     Raises `CaseError`, when it is first run, for a model that refuses its example, has outputs that are not tensors, or
     is too large; and at once for a file that takes no inputs that are drawn.
@@ -174,10 +173,13 @@ class ReferenceModel:
         if not case.file:
             self._usual = usual_rounding(asked)
         base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
-        others = [(probe, self._ask_within_budget(probe)) for probe in self._affordable(other_probes(case, base))]
-        usual = [(probe, reference) for probe, reference in others if self._is_usual(probe, reference, asked)]
-        found = [(example, asked), *usual, *self.sizes.accepted]
-        return tuple(JudgedProbe(probe, reference) for probe, reference in found if reference)
+        usual: list[Any] = []
+        for draw in (other_probes, alone_probes):
+            if all(probe.is_own for probe, _ in usual):
+                found = ((probe, self._ask_within_budget(probe)) for probe in self._affordable(draw(case, base)))
+                usual += [pair for pair in found if self._is_usual(*pair, asked)]
+        judged = ((example, asked), *usual, *self.sizes.accepted)
+        return tuple(JudgedProbe(*pair) for pair in judged if pair[1])
 
     def _is_usual(self, probe: Probe, found: Reference | None, asked: Reference) -> bool:
         """Whether it takes values and, if they are made up, is finite on them and decides nothing by equal ones."""

@@ -391,6 +391,32 @@ class TestModule:
         assert f"test_culprit.py:{line}: `return padded.view(" in told
 
 
+class Peaks(nn.Module):
+    """The largest value of each picture that a convolution makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, x):
+        made = self.conv(x)
+        return made.flatten(2).view(made.shape).amax((2, 3))
+
+
+def test_operation_of_many_nodes():
+    """An operation that is written as several nodes departs at the one that has its shape, not at the first."""
+    torch.manual_seed(0)
+    right = exported(ReferenceModel(Case(Peaks().eval(), {"x": normal(2, 1, 8, 7)})), TORCHSCRIPT)
+    model = onnx.load(right.file.path)
+    next(node for node in model.graph.node if node.op_type == "ReduceMax").op_type = "ReduceMin"
+    onnx.save(model, right.file.path)
+    finding = judge(same_values, right.of_file(right.file.path))
+    assert finding.evidence.startswith("`amax` of the model's own forward, ")
+    assert "is the first operation whose output departs; " not in finding.evidence
+    assert "its shape is" not in finding.evidence
+    assert "ReduceMin → " in finding.evidence
+
+
 class Attends(nn.Module):
     """A layer whose fused kernel sets masked positions to zero."""
 

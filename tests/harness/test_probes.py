@@ -88,13 +88,14 @@ class TestOtherInputs:
     @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, ml_dtypes.bfloat16])
     @pytest.mark.parametrize("largest", [8, 0.5], ids=["above-1", "below-1"])
     def test_scaled(self, dtype, largest):
-        """Floats are also scaled to 1, made small, negated, and 0, in their own dtype."""
+        """Floats are also scaled to 1, made small with a few zeros, negated, and 0, in their own dtype."""
         values = np.linspace(-largest, largest / 2, 20).astype(dtype)
         found = {probe.id: probe.inputs["x"] for probe in others(Case(MODEL, {"x": values}))}
         one, small, negated, zero = (found[id] for id in ("scaled to 1", "small", "negated", "zero"))
         assert {array.dtype for array in found.values()} == {values.dtype}
         assert (one.min(), one.max()) == (-1, 0.5)
-        np.testing.assert_array_equal(small.astype(float), values.astype(float) / 128)
+        assert np.count_nonzero(small == 0) == 2 + (0 in values)
+        np.testing.assert_array_equal(small.astype(float), np.where(small == 0, 0, values.astype(float) / 128))
         np.testing.assert_array_equal(negated, -values)
         assert not np.frombuffer(zero.tobytes(), np.uint8).any()
 

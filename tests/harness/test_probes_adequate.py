@@ -140,6 +140,17 @@ class TestProbes:
         finding = asked(lambda x: x * (x.sum() > 1000) + torch.arange(4.0), {"x": ROWS}, also=[{"x": other}])
         assert finding.verdict == verdict
 
+    def test_tied_inputs(self, asked):
+        """Where the values of all inputs cannot be changed together, those of each are changed alone."""
+
+        def bags(ids, starts):
+            assert starts[0] == 0
+            assert (starts.diff() >= 0).all()
+            return (ids[:, None] * (torch.arange(12)[:, None] >= starts)).sum(0)
+
+        inputs = {"ids": np.arange(5, 17), "starts": np.array([0, 3, 3, 8])}
+        assert asked(bags, inputs).figure == "3 probes"
+
     def test_two_values(self, asked):
         """Two values are enough if `also` has other ones."""
         assert asked(lambda x: x, {"x": ROWS[0, :2]}, also=[{"x": ROWS[1, :2]}]).verdict == CheckVerdict.HOLDS

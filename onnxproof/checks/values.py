@@ -77,7 +77,9 @@ def _require_reaction(conversion: Conversion, base: dict[str, Array], change: Ch
 
 def _require_same_file_elsewhere(conversion: Conversion) -> None:
     """A file that is another one when it is traced on other inputs holds values of the traced ones."""
-    if isinstance(conversion.file, GivenFile) or not (elsewhere := conversion.file.elsewhere):
+    if isinstance(conversion.file, GivenFile) or not conversion.model.repeats:  # see repeatable
+        return
+    if not (elsewhere := conversion.file.elsewhere):
         return
     probe, differences = elsewhere
     if not differences:

@@ -13,6 +13,7 @@ from onnxproof._internal.trees import Array
 from onnxproof.engines.base import Session, ask, require_names
 from onnxproof.engines.reference_operators import OPERATORS
 from onnxproof.engines.reference_recurrent import RECURRENT
+from onnxproof.engines.reference_sampling import GridSample
 from onnxproof.graph.load import load_model
 
 
@@ -36,7 +37,7 @@ def of_model(model: onnx.ModelProto) -> Session:
 
 def evaluator(model: onnx.ModelProto) -> onnx.reference.ReferenceEvaluator:
     """onnx's evaluator of a model, with the operators that it needs others for."""
-    operators: Any = [*OPERATORS, *RECURRENT]
+    operators: Any = [*OPERATORS, *RECURRENT, GridSample]
     return onnx.reference.ReferenceEvaluator(model, new_ops=operators)
 
 

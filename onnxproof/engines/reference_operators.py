@@ -10,16 +10,10 @@ from onnx.reference.op_run import OpRun
 from onnx.reference.ops.op_batch_normalization import BatchNormalization_14
 from onnx.reference.ops.op_conv import Conv as OnnxConv
 from onnx.reference.ops.op_conv_transpose import ConvTranspose as OnnxConvTranspose
-from onnx.reference.ops.op_grid_sample import GridSample as OnnxGridSample
 from onnx.reference.ops.op_max_pool import MaxPool as OnnxMaxPool
 from onnx.reference.ops.op_negative_log_likelihood_loss import NegativeLogLikelihoodLoss
 
 from onnxproof._internal.trees import Array
-
-NEW_MODES = {"bilinear": "linear", "bicubic": "cubic"}
-"""What opset 20 calls the modes of opset 16's GridSample; onnx 1.14's evaluator knows the earlier names."""
-
-knows_new_modes = onnx.defs.get_schema("GridSample").since_version >= 20
 
 
 class BatchNormalization(BatchNormalization_14):
@@ -73,13 +67,6 @@ class Gemm(OpRun):
         if c is not None and c.size:
             found = found + (_wide(c) if beta in (None, 1) else _wide(c) * found.dtype.type(beta))
         return (found.astype(a.dtype),)
-
-
-class GridSample(OnnxGridSample):
-    """Knows the modes by their names at opset 16, too."""
-
-    def _run(self, x: Array, grid: Array, mode: str = "linear", **more: Any) -> Any:
-        return super()._run(x, grid, mode=NEW_MODES.get(mode, mode) if knows_new_modes else mode, **more)
 
 
 class LogSoftmax(OpRun):
@@ -169,7 +156,6 @@ OPERATORS = [
     DequantizeLinear,
     GatherElements,
     Gemm,
-    GridSample,
     LogSoftmax,
     MatMul,
     MaxPool,

@@ -38,6 +38,8 @@ from onnxproof.probing.reference import JudgedProbe, ReferenceModel
 SMALLER = (2, 3, 4, 5, 7, 8, 12, 16, 24, 32, 48, 64)
 """The sizes that a failing one is shrunk to, tried from the smallest."""
 
+NUMBERS = "Look for Python numbers that the model takes from a tensor or its shape"
+
 
 def smallest_failing(conversion: Conversion, judged: JudgedProbe) -> JudgedProbe:
     """The smallest sizes that still fail; the probe itself if none with values drawn from the example does."""
@@ -113,7 +115,7 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
         by_torch = frozen_by_torch(conversion, conversion.outcome(judged).refusal)
         return Culprit(
             "something was frozen at export: traced on these inputs the file is right",
-            by_torch or "Look for Python numbers that the model takes from a tensor or its shape.",
+            by_torch or f"{NUMBERS}{'' if file.tracer_evidence else '; if it takes none, try the other exporter'}.",
             " ".join(filter(None, (place.told, "" if by_torch else file.tracer_evidence))),
             place.node,
             place.where,

@@ -499,7 +499,10 @@ class TestFrozen:
         model = Gives(lambda x: x * x.T.contiguous().stride(0))
         finding = judge(same_values_unseen, exported(ReferenceModel(case(model)), TORCHSCRIPT))
         assert finding.problem.endswith("; something was frozen at export: traced on these inputs the file is right")
-        assert finding.advice == "Look for Python numbers that the model takes from a tensor or its shape."
+        assert finding.advice == (
+            "Look for Python numbers that the model takes from a tensor or its shape; if it takes none, try the other "
+            "exporter."
+        )
         line = self.test_no_warning.__code__.co_firstlineno + 2
         assert finding.evidence.startswith(
             f"`mul` of the model's own forward, tests/harness/test_culprit.py:{line}, is"

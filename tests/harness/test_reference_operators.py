@@ -82,6 +82,9 @@ POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
         pytest.param([TABLE.T.copy(), FEW.T % 3], "GatherElements", 13, {"axis": -2}, id="gather-last-but-one"),
         pytest.param([IMAGES, GRID], "GridSample", 16, {"mode": "bilinear"}, id="grid-bilinear"),
         pytest.param([IMAGES, GRID], "GridSample", 16, {"mode": "nearest"}, id="grid-nearest"),
+        pytest.param(
+            [IMAGES, 1.5 * GRID], "GridSample", 16, {"mode": "bicubic", "padding_mode": "border"}, id="grid-border"
+        ),
         pytest.param([IMAGES], "MaxPool", 12, POOL | {"ceil_mode": 1}, id="pool-ceil"),
         pytest.param([IMAGES], "MaxPool", 12, POOL | {"ceil_mode": 1, "strides": [2, 3]}, id="pool-ceil-strides"),
         pytest.param([IMAGES], "MaxPool", 12, POOL | {"strides": [2, 3]}, id="pool-floor"),

@@ -53,6 +53,22 @@ class TestRepeatable:
         assert finding.problem == f"the model keeps state: a run changes its {names}, and the outputs with it"
         assert finding.advice.startswith("Let `forward` change nothing")
 
+    def test_state_of_values(self):
+        """State that an exporter freezes is no input's value in the file: `repeatable` says what to do about it."""
+
+        class Averages(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.register_buffer("mean", torch.zeros(1))
+
+            def forward(self, x):
+                self.mean.mul_(0.9).add_(0.1 * x[0].mean())
+                return x - self.mean
+
+        conversion = exported(ReferenceModel(Case(Averages(), {"x": ROWS})), TORCHSCRIPT)
+        verdicts = [judge(check, conversion).verdict for check in (inputs_live, repeatable)]
+        assert verdicts == [CheckVerdict.HOLDS, CheckVerdict.FAILS]
+
     def test_given(self, right):
         """A given file returns the same bits again."""
         assert seen(repeatable, right) == (CheckVerdict.HOLDS, "same bits")

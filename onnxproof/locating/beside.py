@@ -91,8 +91,10 @@ class Beside:
         return [step for step in self.lost(outputs) if all(place in self.kept for place in step.inputs)]
 
     def is_part(self, step: Step) -> bool:
-        """Whether a step is one of several parts of its module, beside other modules in it."""
-        prefix = f"{step.module}.".lstrip(".")
+        """Whether a step is one of several parts of its module, beside other modules in it, or of the model itself."""
+        if not step.module:
+            return True
+        prefix = f"{step.module}."
         others = (each.module for each in self.model.steps.steps if each.module != step.module)
         return any(module.startswith(prefix) for module in others)
 

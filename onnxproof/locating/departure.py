@@ -191,7 +191,7 @@ class _Search:
 
     def _told(self, spot: Spot) -> Departure:
         step, evidence = spot.named, spot.evidence or self._by_weights(spot)
-        is_part = not step.module or self.beside.is_part(step)
+        is_part = self.beside.is_part(step)
         subject = f"`{step.module}` ({step.type})" if step.module else "the model's own forward"
         subject = f"`{step.operator.removesuffix('.default')}` of {subject}" if is_part else subject
         other = next((each.module for each in (spot.step, spot.norm) if each and each is not step), "")

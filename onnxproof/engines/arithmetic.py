@@ -99,6 +99,13 @@ def stored_in(dtype: torch.dtype) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def tied_otherwise(call: Call = plain) -> Iterator[None]:
+    """Gives equal values each other's places in sorts that need not be stable; see `Decisions` for `call`."""
+    with _without_compiling(), _Arithmetic(partial(ordered_otherwise, call, 1)):
+        yield
+
+
 @dataclass
 class Work:
     """The work of a run: the same on every machine.

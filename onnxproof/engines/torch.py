@@ -19,6 +19,7 @@ from onnxproof.engines.arithmetic import (
     rounded_at_random,
     rounded_to,
     stored_in,
+    tied_otherwise,
 )
 from onnxproof.engines.base import EngineError, require_names
 from onnxproof.engines.decisions import Call, Decisions, plain
@@ -116,6 +117,10 @@ class TorchModel:
         What the model raises is raised.
         """
         return self._run(self.model, inputs, rounded_at_random(seed, call))
+
+    def run_tied_otherwise(self, inputs: Mapping[str, Any], call: Call = plain) -> dict[str, Array]:
+        """The outputs of `run` with ties in another order, which other rounding breaks by chance; the rest is that."""
+        return self._run(self.model, inputs, tied_otherwise(call))
 
     def run_stored_in(self, format: str, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """The outputs of `run` with floats rounded to "float16" or "bfloat16" wherever they are stored: the inputs, the

@@ -78,8 +78,8 @@ def dtypes_advice(conversion: Conversion) -> str:
 
 
 def is_ill_formed(conversion: Conversion) -> bool:
-    """Whether onnx's checker refuses a file that was given, and not its original."""
-    if not isinstance(conversion.file, GivenFile) or not refused_by_checker(conversion.file.path):
+    """Whether onnx's checker refuses the file, and not its original."""
+    if not refused_by_checker(conversion.file.path):
         return False
     return not (conversion.original and refused_by_checker(conversion.original))
 
@@ -87,6 +87,8 @@ def is_ill_formed(conversion: Conversion) -> bool:
 def ill_formed_advice(conversion: Conversion) -> str:
     """What to do about a file that onnx's checker refuses."""
     again = by_original(conversion, "Export it again", "Make it again, or report the model to the tool")
+    if isinstance(conversion.file, ExportedFile):
+        again = "Try another opset or the other exporter"
     return f"{again}: engines may misread a file that onnx's checker refuses."
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from onnxproof._internal.trees import Array
@@ -25,6 +26,9 @@ from onnxproof.results import Where
 
 MOST_TURNS = 16
 """How often the search begins anew with what it has learned."""
+
+SLIGHT, GROSS = 4, 1000
+"""How many times the bound a value may be off where an output is this many times off."""
 
 
 def departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
@@ -74,7 +78,7 @@ class _Search:
             inputs = [(place, name) for place in spot.step.inputs for name in taken & self.beside.names_of([place])]
             if apart := self._apart(inputs):
                 self._learn(apart=apart)
-            elif spot.pair is None or spot.pair.key in self.beside.apart or not spot.pair.parity.same:
+            elif spot.pair is None or spot.pair.key in self.beside.apart or self._departs(spot.pair):
                 return self._told(spot)
             else:
                 self._learn(also={spot.pair.key})
@@ -101,8 +105,20 @@ class _Search:
             own, exact = whole[place]
             if name in inside and own is not None and own.dtype.kind == "f" and inside[name].size == own.size:
                 pair = Pair(name, place, inside[name], own, exact.reshape(own.shape))
-                found |= set() if pair.parity.same else {(place, name)}
+                found |= {(place, name)} if self._departs(pair) else set()
         return found
+
+    def _departs(self, pair: Pair) -> bool:
+        """Whether a pair differs: a little beside a gross fault is rounding, and what decides by it comes later."""
+        parity = pair.parity
+        is_slight = 0 < parity.error <= SLIGHT * parity.bound and abs(parity.mean) <= SLIGHT * parity.mean_bound
+        return not (parity.same or (is_slight and self._is_gross))
+
+    @cached_property
+    def _is_gross(self) -> bool:
+        """Whether a wrong output is far beyond what rounding explains."""
+        parities = self.conversion.outcome(self.judged).parities
+        return any(parity.error > GROSS * parity.bound for parity in parities if not parity.same)
 
     def _misplaced(self, first: Sequence[Step], outputs: Sequence[str]) -> set[int]:
         """The values that the first lost steps take, if the file has them, and the wrong outputs do not come from them.

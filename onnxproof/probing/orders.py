@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from onnxproof._internal.trees import Array
-from onnxproof.engines.decisions import Decisions
+from onnxproof.engines.decisions import Call, Decisions
 from onnxproof.engines.torch import TorchModel
 from onnxproof.parity.compare import Alike
 
@@ -18,7 +18,7 @@ class Orders:
 
     def __init__(self, model: TorchModel, inputs: Mapping[str, Any]) -> None:
         self._model, self._inputs = model, inputs
-        self._taken = [Decisions() for _ in range(ORDERS)]
+        self._taken = [Decisions() for _ in range(ORDERS + 1)]
         self._free_exact: Mapping[str, Array] | None = None
         self._exact: Mapping[str, Array] | None = None
 
@@ -58,11 +58,16 @@ class Orders:
         except Exception:  # an assertion of the model's, of what it is run in
             return None
 
+    def _runs(self, calls: Sequence[Call]) -> Sequence[Mapping[str, Array]]:
+        """The outputs of each order of rounding, and with ties in another one, by what calls the operations."""
+        *rounded, tied = calls
+        found = [self._model.run_rounded_at_random(self._inputs, seed, call) for seed, call in enumerate(rounded)]
+        return [*found, self._model.run_tied_otherwise(self._inputs, tied)]
+
     @cached_property
     def _free(self) -> Sequence[Mapping[str, Array]]:
-        run = self._model.run_rounded_at_random
         try:
-            return [run(self._inputs, seed, each.recorded) for seed, each in enumerate(self._taken)]
+            return self._runs([each.recorded for each in self._taken])
         except Exception:  # an assertion of the model's on its own values
             return ()
 
@@ -72,8 +77,7 @@ class Orders:
         if own is None or not self._free or (all(each == own for each in self._taken) and self._free_exact is None):
             return None
         try:
-            run = self._model.run_rounded_at_random
-            others = [run(self._inputs, seed, own.again()) for seed in range(ORDERS)]
+            others = self._runs([own.again() for _ in self._taken])
         except Exception:  # with other decisions the model calls other operations
             return None
         if self._exact is None:

@@ -463,8 +463,28 @@ class TestFastPath:
         assert finding(False).problem == ""
 
 
+class SumsByInt32(torch.autograd.Function):
+    """Sums along an axis that is given in int32, where ONNX takes int64 alone."""
+
+    @staticmethod
+    def symbolic(g, x):
+        return g.op("ReduceSum", x, g.op("Constant", value_t=torch.tensor([1], dtype=torch.int32)), keepdims_i=1)
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.sum(1, keepdim=True)
+
+
 class TestDeclared:
     """A file that asks for something else than the case has is to blame for that alone."""
+
+    def test_ill_formed(self):
+        """An exporter's file that onnx's checker refuses need not run in any engine, though the evaluator runs it."""
+        conversion = exported(ReferenceModel(case(Gives(SumsByInt32.apply))), TORCHSCRIPT)
+        finding = judge(same_values, conversion)
+        assert finding.problem.endswith("; onnx's checker refuses the file, too: see well-formed")
+        assert finding.advice.startswith("Try another opset or the other exporter: ")
+        assert judge(engines_agree, conversion).verdict == CheckVerdict.NOT_JUDGED
 
     def test_other_inputs(self, given):
         """Inputs of other names are pointed at."""

@@ -22,6 +22,7 @@ from onnxproof.locating.frozen import frozen_by_torch
 from onnxproof.locating.sizes import where_it_is_right
 from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
 from onnxproof.probing.conversion import Conversion, Outcome
+from onnxproof.probing.drawn import PIXEL_BYTES
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reactions import Change
 from onnxproof.probing.reference import JudgedProbe
@@ -262,8 +263,18 @@ def _limits(conversion: Conversion, constant: Sequence[str]) -> Iterator[str]:
         yield from (f"no reaction to {name} seen" for name in model.ignored_inputs if name not in constant)
     else:
         yield "the model reads its inputs' sizes alone"
+    if model.is_drawn:
+        yield from _ranges(model.judged)
     if model.left_out:
         yield f"{model.left_out} more with --thorough"
+
+
+def _ranges(judged: Sequence[JudgedProbe]) -> Iterator[str]:
+    """Between which values the integers were drawn that an application may send others of."""
+    for name, example in leaves(judged[0].probe.inputs).items():
+        if example.dtype.kind in "iu" and example.dtype.itemsize > PIXEL_BYTES:
+            found = np.concatenate([np.ravel(leaves(each.probe.inputs)[name]) for each in judged])
+            yield f"{name} was drawn from {found.min()} to {found.max()}"
 
 
 def _varies(leaf: Array) -> bool:

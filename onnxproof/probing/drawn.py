@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from onnxproof.graph.declared import numpy_dtype, require_numbers
 from onnxproof.graph.dims import evaluate
 from onnxproof.graph.facts import Value, read_graph
 from onnxproof.graph.load import GraphError, load_model
-from onnxproof.graph.ranges import Limit, index_limits
+from onnxproof.graph.ranges import Limit, index_limits, numbers
 from onnxproof.probing.probes import SEED
 
 MOST_VALUES = 2**26
@@ -31,6 +31,9 @@ stages take multiples of 32."""
 PIXEL_BYTES = 2
 """Integers of so few bytes are pictures or sound, and others may be masks."""
 
+MOST_COUNTED = min(LENGTHS)
+"""The largest number that is drawn for a length, a position or a step: a length is up to the size of its sequence."""
+
 GIVE = "give an example with `--inputs example.npz`, or as the case's `inputs`"
 
 
@@ -40,14 +43,15 @@ def drawn_inputs(
     """Inputs that an ONNX file takes, arrays of the declared dtypes and shapes by name; the same at every call.
 
     Free dimensions have `sizes` by name, where these name them, and others differ by name. Integers are below the size
-    of the table or axis that they index; others of 8 or 16 bits, as in pictures, have any value, and longer ones are 1,
-    as in a mask. The file is run, for up to `timeout` seconds a run, to see what it takes. Raises `CaseError` for a
-    file that is not run on any inputs, if it takes nothing of what is tried, and for a name that it does not declare.
+    of the table or axis that they index; others of 8 or 16 bits, as in pictures, have any value. Longer ones are up to
+    `MOST_COUNTED` where the file computes with them, as with lengths, if it takes these; else they are 1, as in a mask.
+    The file is run, for up to `timeout` seconds a run, to see what it takes. Raises `CaseError` for a file that is not
+    run on any inputs, if it takes nothing of what is tried, and for a name that it does not declare.
     """
     try:
         declared = read_graph(path).inputs
         require_numbers(path)
-        limits = index_limits(load_model(path))
+        limits, counted = index_limits(load_model(path)), numbers(load_model(path))
     except (GraphError, ValueError) as error:
         raise CaseError(str(error)) from error
     _require_drawable(declared)
@@ -62,7 +66,7 @@ def drawn_inputs(
         model.load()
     except RefusalError as error:
         raise CaseError(f"{Path(path).name} {cannot_load(error)}") from error
-    for draw in _draws(declared, limits, dict(sizes or {})):
+    for draw in _draws(declared, limits, dict(sizes or {}), counted):
         try:
             if all(_is_finite(output) for output in model.run(draw).values()):
                 return draw
@@ -100,20 +104,29 @@ def _free(value: Value) -> Iterator[tuple[int, str]]:
 
 
 def _draws(
-    declared: Sequence[Value], limits: Mapping[str, Sequence[Limit]], given: Mapping[str, int]
+    declared: Sequence[Value],
+    limits: Mapping[str, Sequence[Limit]],
+    given: Mapping[str, int],
+    counted: Collection[str],
 ) -> Iterator[dict[str, Array]]:
-    """Inputs of sizes that differ by name, and of others where the file refuses those; then with positive values."""
+    """Inputs of sizes that differ by name, and of others where the file refuses those; then with positive values.
+
+    Those in `counted` are other numbers than 1, and 1 at last.
+    """
     axes: dict[str, set[int]] = {}
     for value in declared:
         for axis, symbol in _free(value):
             axes.setdefault(symbol, set()).add(axis)
     tried = []
-    for is_positive in (False, True):
+    for is_positive, of in ((False, counted), (True, counted), *([(False, ()), (True, ())] if counted else ())):
         for differ, batch in ((True, BATCH), (False, BATCH), (True, (1,)), (False, (1,))):
             sizes = _sizes(axes, given, differ, batch)
-            if (is_positive, sizes) not in tried:
-                tried.append((is_positive, sizes))
-                yield {value.name: _drawn(value, sizes, limits.get(value.name, ()), is_positive) for value in declared}
+            if (is_positive, of, sizes) not in tried:
+                tried.append((is_positive, of, sizes))
+                yield {
+                    value.name: _drawn(value, sizes, limits.get(value.name, ()), is_positive, value.name in of)
+                    for value in declared
+                }
 
 
 def _sizes(
@@ -130,7 +143,9 @@ def _sizes(
     return {symbol: found.get(symbol) or evaluate(symbol, dict(found)) or LENGTHS[0] for symbol in axes}
 
 
-def _drawn(value: Value, sizes: Mapping[str, int], limits: Sequence[Limit], is_positive: bool) -> Array:
+def _drawn(
+    value: Value, sizes: Mapping[str, int], limits: Sequence[Limit], is_positive: bool, is_counted: bool
+) -> Array:
     draw = np.random.default_rng([SEED, *value.name.encode()])
     free = dict(_free(value))
     shape = [sizes[free[axis]] if axis in free else int(size or 0) for axis, size in enumerate(value.shape or ())]
@@ -142,6 +157,8 @@ def _drawn(value: Value, sizes: Mapping[str, int], limits: Sequence[Limit], is_p
         known = [limit for limit in below if limit > 0]
         if known:
             return draw.integers(0, min(known), shape).astype(dtype)
+        if is_counted:
+            return draw.integers(1, MOST_COUNTED, shape, endpoint=True).astype(dtype)
         return np.ones(shape, dtype) if dtype.itemsize > PIXEL_BYTES else _any_integers(draw, shape, dtype)
     values: Any = draw.random(shape) if is_positive else draw.standard_normal(shape)
     return np.asarray(values).astype(dtype)

@@ -81,6 +81,39 @@ class TestDrawn:
         found = drawn(head(f"({dtype}[n, 3, 40, 50] x) => (float[n, 3, 40, 50] y)", "y = Cast <to = 1> (x)"))["x"]
         assert (found.dtype.name, found.min() <= ends[0], found.max() >= ends[1]) == (dtype, True, True)
 
+    @pytest.mark.parametrize(
+        ("body", "is_number"),
+        [
+            pytest.param("a = Cast <to = 1> (x) y = Mul (a, tenth)", True, id="scaled"),
+            pytest.param("a = Cast <to = 1> (x) b = Expand (a, shape) y = MatMul (b, tenths)", True, id="rotary"),
+            pytest.param(
+                "s = Shape (x) n = Squeeze (s) r = Range (nil, n, one) b = Less (r, x) y = Cast <to = 1> (b)",
+                True,
+                id="length",
+            ),
+            pytest.param("a = Sub (x, one) y = Cast <to = 1> (a)", False, id="inverted"),
+            pytest.param("a = Cast <to = 1> (x) b = Mul (a, tenth) c = Mul (a, z) y = Add (b, c)", False, id="masking"),
+            pytest.param("a = Cast <to = 9> (x) b = Not (a) y = Cast <to = 1> (b)", False, id="bool"),
+            pytest.param("b = Greater (x, nil) y = Cast <to = 1> (b)", False, id="above-0"),
+            pytest.param("y = Cast <to = 1> (x)", False, id="unknown"),
+        ],
+    )
+    def test_numbers(self, drawn, body, is_number):
+        """Those that a file computes with are other numbers than 1, and those that may be a mask are not."""
+        constants = (
+            "<float tenth = {0.1}, float[12, 1] tenths = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, int64 one = {1}, "
+            "int64 nil = {0}, int64[1] shape = {12}>"
+        )
+        found = drawn(head("(int64[12] x, float[12] z) => (float[m] y)", body, constants))["x"]
+        assert (len(np.unique(found)) > 3) == is_number
+        assert 1 <= found.min() <= found.max() <= 12
+
+    def test_refused_numbers(self, drawn):
+        """Where the file refuses those, they are 1, too."""
+        body = "a = Cast <to = 1> (x) y = Mul (a, tenth) t = GatherND (table, x)"
+        text = head("(int64[1] x) => (float[m] y, float[k] t)", body, "<float tenth = {0.1}, float[2] table = {1, 2}>")
+        assert drawn(text)["x"].tolist() == [1]
+
     def test_positive(self, drawn):
         """Where outputs are not finite, positive values are drawn."""
         assert drawn(head("(float[n, 4] x) => (float[n, 4] y)", "y = Log (x)"))["x"].min() > 0

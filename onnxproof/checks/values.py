@@ -274,7 +274,7 @@ def _ranges(judged: Sequence[JudgedProbe]) -> Iterator[str]:
     for name, example in leaves(judged[0].probe.inputs).items():
         if example.dtype.kind in "iu" and example.dtype.itemsize > PIXEL_BYTES:
             found = np.concatenate([np.ravel(leaves(each.probe.inputs)[name]) for each in judged])
-            yield f"{name} was drawn from {found.min()} to {found.max()}"
+            yield from [f"{name} was drawn from {found.min()} to {found.max()}"] if _varies(found) else ()
 
 
 def _varies(leaf: Array) -> bool:

@@ -27,7 +27,7 @@ from onnxproof.locating.declared import (
 )
 from onnxproof.locating.departure import departure
 from onnxproof.locating.frozen import frozen_by_torch, where_it_stops
-from onnxproof.locating.inner import agree, values_in_evaluator, values_in_onnxruntime
+from onnxproof.locating.inner import agree, values_in_evaluator, values_in_onnxruntime, wrong_on_its_inputs
 from onnxproof.locating.tool import meant_loss, optimizer_to_blame, overflow, what_the_tool_did
 from onnxproof.locating.weights import other_weights
 from onnxproof.probing.conversion import Conversion, by_position
@@ -245,11 +245,14 @@ def _first_departing_node(conversion: Conversion, judged: JudgedProbe) -> tuple[
         ours, theirs = dict(values_in_onnxruntime(conversion, feeds)), values_in_evaluator(conversion, feeds)
     except Exception:  # an engine may refuse to return inner values
         return "", ""
-    for node in load_model(conversion.file.path).graph.node:
-        for name in node.output:
-            if name in ours and name in theirs and not agree(ours[name], theirs[name]):
-                inputs = ", ".join(f"{i} {_figures(theirs[i])}" for i in node.input if i in theirs)
-                return name, f"; the first node that departs is {node.op_type} → {name}, from {inputs}"
+    model = load_model(conversion.file.path)
+    makers = {name: node for node in model.graph.node for name in node.output}
+    for name in (name for node in model.graph.node for name in node.output):
+        if name in ours and name in theirs and not agree(ours[name], theirs[name]):
+            name = wrong_on_its_inputs(model, name, feeds | ours, theirs)
+            node = makers[name]
+            inputs = ", ".join(f"{i} {_figures(theirs[i])}" for i in node.input if i in theirs)
+            return name, f"; the first node that departs is {node.op_type} → {name}, from {inputs}"
     return "", ""
 
 

@@ -3,9 +3,11 @@
 import subprocess
 import sys
 
+import numpy as np
 import onnx
 import pytest
 import torch
+from onnx.parser import parse_model
 from torch import nn
 
 from onnxproof.case import Case
@@ -273,3 +275,27 @@ class TestKinds:
     def test_outputs_exchanged(self, evidence):
         """An output that has another one's values."""
         assert "as `right`, and wrong at the end: it has the values of `right`." in evidence(outputs_exchanged)
+
+
+LOGARITHM = """
+<ir_version: 8, opset_import: ["": 18]>
+g (float[3] x) => (float[3] y) { share = Sigmoid (x) y = Log (share) }
+"""
+
+
+@pytest.mark.parametrize(
+    ("share_off", "logarithm_off", "wrong"),
+    [
+        pytest.param(1e-8, 0, "share", id="input"),
+        pytest.param(0, 0.1, "y", id="node"),
+        pytest.param(0, 0, "y", id="none"),
+    ],
+)
+def test_wrong_on_its_inputs(share_off, logarithm_off, wrong):
+    """A logarithm that is right of a share which is a little off departs, but the share is what is wrong."""
+    x = np.array([2, -1, -16], np.float32)
+    share = 1 / (1 + np.exp(-x))
+    theirs = {"x": x, "share": share, "y": np.log(share)}
+    off = share + np.float32(share_off)
+    ours = {"x": x, "share": off, "y": np.log(off) + np.float32(logarithm_off)}
+    assert inner.wrong_on_its_inputs(parse_model(LOGARITHM), "y", ours, theirs) == wrong

@@ -163,10 +163,10 @@ class _Search:
         return Spot(step, norm, nodes, says, pair)
 
     def _as_formed(self, nodes: Sequence[Node], step: Step) -> list[Node]:
-        """The nodes up to the first that makes a value of the shape of a step's; the first alone if none does."""
+        """The nodes up to the first that makes a wrong value of the shape of a step's; the first alone if none does."""
         expected = self.beside.model.expected[step.outputs[0]]
         for place, node in enumerate(nodes):
-            made = self.beside.found.get(node.outputs[0])
+            made = self.beside.found.get(node.outputs[0]) if node.outputs[0] not in self.beside.right else None
             if made and expected and made.shape == expected.own.shape:
                 return list(nodes[: place + 1])
         return list(nodes[:1])

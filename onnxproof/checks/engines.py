@@ -9,7 +9,7 @@ from onnxproof.checks.engine_loss import engine_loss
 from onnxproof.checks.figures import apart, figure_of
 from onnxproof.checks.values import failing_run, require_judged, require_repeats
 from onnxproof.engines.asked import REFERENCE
-from onnxproof.locating.culprit import own_refusal
+from onnxproof.locating.culprit import kernel_advice, own_refusal
 from onnxproof.locating.declared import refused_dim
 from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.probes import is_constant
@@ -70,7 +70,7 @@ def engines_agree(conversion: Conversion) -> str:
     if not ours.is_right:
         raise CheckError(
             f"on {judged.probe.id} the reference evaluator is right, {conversion.engine} is not: {ours.wrong.problem}",
-            f"Try another opset or provider, and report the model to {conversion.engine}.",
+            kernel_advice(conversion, judged),
             run=failing_run(conversion, judged),
         )
     if conversion.case.loss:

@@ -149,6 +149,20 @@ class SoftmaxCrossEntropyLoss(NegativeLogLikelihoodLoss):
         return (*super()._run(logarithms, target, weight, **more), logarithms)[: len(self.onnx_node.output)]
 
 
+class Split(OpRun):
+    """Refuses sizes that do not add up to that of the value: onnx takes what there is."""
+
+    def _run(
+        self, x: Array, split: Array | None = None, axis: int | None = None, num_outputs: int | None = None
+    ) -> tuple[Array, ...]:
+        size, count = x.shape[axis or 0], num_outputs or len(self.onnx_node.output)
+        most = -(-size // count)
+        sizes = [*[most] * (count - 1), size - most * (count - 1)] if split is None else list(split)
+        if sum(sizes) != size or min(sizes) < 0:
+            raise ValueError(f"Split: the sizes {sizes} do not add up to {size}")
+        return tuple(np.split(x, np.cumsum(sizes)[:-1], axis or 0))
+
+
 OPERATORS = [
     BatchNormalization,
     Conv,
@@ -161,6 +175,7 @@ OPERATORS = [
     MaxPool,
     Pad,
     SoftmaxCrossEntropyLoss,
+    Split,
 ]
 
 

@@ -38,6 +38,9 @@ from onnxproof.probing.reference import JudgedProbe, ReferenceModel
 SMALLER = (2, 3, 4, 5, 7, 8, 12, 16, 24, 32, 48, 64)
 """The sizes that a failing one is shrunk to, tried from the smallest."""
 
+NO_KERNEL = "Could not find an implementation"
+"""What ONNX Runtime says of an operator that it has not for a dtype."""
+
 NUMBERS = "Look for Python numbers that the model takes from a tensor or its shape"
 
 
@@ -79,9 +82,11 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     if conversion.outcome(judged, REFERENCE).is_right:
         node, clause = _first_departing_node(conversion, judged)
         place = departure(conversion, judged)
+        is_lacking = NO_KERNEL in conversion.outcome(judged).refusal
+        who = "ONNX Runtime lacks a kernel" if is_lacking else "a kernel of ONNX Runtime"
         return Culprit(
-            f"a kernel of ONNX Runtime: the reference evaluator is right{clause}",
-            "Try another opset or provider, and report the model to onnxruntime.",
+            f"{who}: the reference evaluator is right{clause}",
+            kernel_advice(conversion, judged),
             place.told,
             node or place.node,
             place.where,
@@ -129,6 +134,13 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
         place.where,
         place.cut,
     )
+
+
+def kernel_advice(conversion: Conversion, judged: JudgedProbe) -> str:
+    """What to do about an engine that is wrong, or refuses to run, where the reference evaluator is right."""
+    if NO_KERNEL in conversion.outcome(judged).refusal:
+        return "Take a provider that has the kernel, or compute in another dtype, such as float32 without autocast."
+    return f"Try another opset or provider, and report the model to {conversion.engine}."
 
 
 def _in_any_order(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:

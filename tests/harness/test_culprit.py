@@ -193,6 +193,16 @@ class TestKernel:
         model.graph.node[0].output[1] = ""
         assert "the first node that departs is Sub → less" in kernel(model).text
 
+    def test_no_kernel(self):
+        """A dtype that ONNX Runtime has no kernel for is no wrong kernel."""
+        conversion = exported(
+            ReferenceModel(case(Gives(lambda x: (x.bfloat16() @ x.T.bfloat16()).float()))), TORCHSCRIPT
+        )
+        finding = judge(same_values, conversion)
+        assert "; ONNX Runtime lacks a kernel: the reference evaluator is right" in finding.problem
+        for each in (finding, judge(engines_agree, conversion)):
+            assert each.advice.endswith("or compute in another dtype, such as float32 without autocast.")
+
     def test_no_node(self, broken):
         """If no inner value departs, none is named."""
 

@@ -12,6 +12,7 @@ from onnx.helper import (
     make_tensor_value_info,
     np_dtype_to_tensor_dtype,
 )
+from onnx.parser import parse_model
 
 from onnxproof.engines.reference import evaluator
 
@@ -94,6 +95,9 @@ POOL = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
         pytest.param([*recurrent(4), floats(2, 3, 5), floats(2, 3, 5)], "LSTM", 14, BOTH_WAYS, id="lstm-lengths"),
         pytest.param([*recurrent(3), floats(2, 3, 5)], "GRU", 14, BOTH_WAYS, id="gru-lengths"),
         pytest.param(recurrent(1), "RNN", 14, BOTH_WAYS, id="rnn-lengths"),
+        pytest.param([IMAGES], "Split", 11, {"axis": 1, "split": [4]}, id="split-attribute"),
+        pytest.param([IMAGES, np.array([11])], "Split", 13, {"axis": -1}, id="split"),
+        pytest.param([IMAGES], "Split", 18, {"num_outputs": 1}, id="split-evenly"),
         pytest.param([floats(2, 5, 3), floats(3, 7)], "MatMul", 13, {}, id="matmul"),
         pytest.param([floats(3), floats(3)], "MatMul", 13, {}, id="matmul-vectors"),
         pytest.param([floats(5, 3), floats(3, 7)], "Gemm", 13, {}, id="gemm"),
@@ -156,3 +160,14 @@ def test_narrow(operator, inputs):
     )
     assert found.dtype == np.float16
     assert np.array_equal(found, wide.astype(np.float16))
+
+
+@pytest.mark.parametrize("last", [1, 3])
+def test_split_refused(last):
+    """Sizes that do not add up are refused, as by ONNX Runtime."""
+    text = f"""
+    <ir_version: 8, opset_import: ["": 13]>
+    g (float[5] x) => (float[n] a, float[m] b) <int64[2] sizes = {{3, {last}}}> {{ a, b = Split (x, sizes) }}
+    """
+    with pytest.raises(ValueError, match="do not add up to 5"):
+        evaluator(parse_model(text)).run(None, {"x": floats(5)})

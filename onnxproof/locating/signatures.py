@@ -12,8 +12,8 @@ from onnxproof.parity.rounding import SLACK
 BLOCKS = 256
 """A value of more elements is cut into so many blocks, of each of which a randomly weighted sum is kept."""
 
-LARGEST = 1e30
-"""Larger values are marks, such as those of a mask, and not numbers."""
+LARGEST = 1e8
+"""Larger floats are marks, such as the -1e9 of a mask, and not numbers."""
 
 _MARKS = {"nan": 3e3, "high": 5e3, "low": -7e3}
 
@@ -70,12 +70,13 @@ def signature(value: Any) -> Signature | None:
     ):
         return None
     flat = value.astype(np.float64).ravel()
-    low, high = flat.min(), flat.max()
-    if not max(high, -low) <= LARGEST:  # or not a number
-        for name, where in (("nan", np.isnan(flat)), ("high", flat > LARGEST), ("low", flat < -LARGEST)):
+    largest = np.abs(flat).max()
+    if not largest <= LARGEST and value.dtype.kind not in "iub":  # or not a number
+        marks = (("nan", np.isnan(flat)), ("high", flat > LARGEST), ("low", flat < -LARGEST))
+        largest = np.abs(flat[np.abs(flat) <= LARGEST]).max(initial=0)
+        for name, where in marks:
             flat[where] = _MARKS[name]
-        low, high = flat.min(), flat.max()
-    return Signature(value.shape, _sums(flat), float(max(high, -low)), bool(low == high))
+    return Signature(value.shape, _sums(flat), float(largest), bool(flat.min() == flat.max()))
 
 
 def _sums(flat: Array) -> Array:

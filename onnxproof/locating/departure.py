@@ -214,8 +214,9 @@ class _Search:
         called = list(filter(None, (short_source(step.source), f"merged with `{other}`" if other else "")))
         what = "operation" if is_part else "module"
         told = f"{', '.join([subject, *called])}{',' * bool(called)} is the first {what} whose output departs"
-        told += f"{figures_of(spot.pair)}; its inputs are right. {nodes_in_words(spot.nodes)}, by {evidence}."
-        told += self._made_in_between(step)
+        made = self._made_in_between(step)
+        told += f"{figures_of(spot.pair)}; its {'computed ' * bool(made)}inputs are right. "
+        told += f"{nodes_in_words(spot.nodes)}, by {evidence}.{made}"
         own = [node for node in spot.nodes if said(spot.says, node)[0] in (step.module, other)] or spot.nodes[:1]
         found = exchanged(self.conversion, own, {step.module, other}) or self._reordered(spot)
         nodes = tuple(node.outputs[0] for node in spot.nodes)
@@ -223,7 +224,7 @@ class _Search:
         return Departure(where, f"{told} {found}".strip(), self._cut(spot.nodes, spot.pair))
 
     def _made_in_between(self, step: Step) -> str:
-        """The line of a constant that the model makes for a step, and that the file has not, as a further sentence."""
+        """The line of a constant that the model makes for a step, and whose value no node of the file makes, as a sentence."""
         constants = set(step.inputs) - self.beside.model.computed
         makers = [maker for place in constants if (maker := self.beside.model.made_by(place))]
         lost = [maker for maker in makers if maker.source and not self.beside.names_of(maker.outputs)]

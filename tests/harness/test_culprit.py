@@ -427,6 +427,30 @@ def test_operation_of_many_nodes():
     assert "ReduceMin → " in finding.evidence
 
 
+class Shifted(nn.Module):
+    """Adds what it makes of a weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.linspace(0, 3, 4))
+
+    def forward(self, x):
+        shift = self.weight.exp()
+        return x + shift
+
+
+def test_constant():
+    """Where no node of the file makes a constant, it is only said where that is made, and the others to be right."""
+    right = exported(ReferenceModel(case(Shifted().eval())), TORCHSCRIPT)
+    model = onnx.load(right.file.path)
+    next(node for node in model.graph.node if node.op_type == "Exp").op_type = "Sin"
+    onnx.save(model, right.file.path)
+    finding = judge(same_values, right.of_file(right.file.path))
+    line = Shifted.forward.__code__.co_firstlineno + 1
+    assert "; its computed inputs are right. " in finding.evidence
+    assert finding.evidence.endswith(f" A constant that it takes is made at tests/harness/test_culprit.py:{line}.")
+
+
 class Attends(nn.Module):
     """A layer whose fused kernel sets masked positions to zero."""
 

@@ -13,18 +13,16 @@ from onnx import ModelProto
 from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import Array, widened
-from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import Engine, EngineError, Session, ask, engine
 from onnxproof.engines.forked import EngineProcess
 from onnxproof.engines.moved import moved
 from onnxproof.engines.narrow import stored_in
 from onnxproof.engines.onnxruntime import OnnxRuntime
-from onnxproof.engines.reading import reads_inputs
 from onnxproof.engines.reference import ReferenceEvaluator, of_model
 from onnxproof.engines.statistics import with_figures
 from onnxproof.engines.wide import in_float64
-from onnxproof.engines.work import with_shapes, work_of
-from onnxproof.graph.facts import read_graph
+from onnxproof.engines.work import Work, with_shapes, work_of
+from onnxproof.graph.facts import read_graph, reads_inputs
 from onnxproof.graph.load import load_model
 
 OWN = "own"

@@ -29,8 +29,6 @@ MOST_TURNS = 16
 
 def departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
     """Where the file of a module departs from it on a probe."""
-    if conversion.case.file:
-        return Departure()
     try:
         return _Search(conversion, judged).found()
     except Exception:  # an engine may refuse to return inner values, and a model to run in another way

@@ -6,15 +6,13 @@ import onnxruntime
 import pytest
 from onnx.parser import parse_model
 
-from onnxproof.engines.arithmetic import LOOPS
 from onnxproof.engines.moved import moved
 from onnxproof.engines.original import OnnxModel, RefusalError
-from onnxproof.engines.reading import reads_inputs
 from onnxproof.engines.reference import of_model
 from onnxproof.engines.statistics import FIGURES, SHAPE, with_figures
 from onnxproof.engines.wide import in_float64
-from onnxproof.engines.work import with_shapes, work_of
-from onnxproof.graph.facts import read_graph
+from onnxproof.engines.work import LOOPS, with_shapes, work_of
+from onnxproof.graph.facts import read_graph, reads_inputs
 from onnxproof.parity.rounding import SLACK
 from onnxproof.probing.spread import Spread, other_ways, shares
 from tests.harness.two_files import EXAMPLE, write

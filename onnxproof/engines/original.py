@@ -14,7 +14,7 @@ from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import Array, widened
 from onnxproof.engines.base import Engine, EngineError, Session, ask, engine
-from onnxproof.engines.forked import EngineProcess
+from onnxproof.engines.forked import EngineProcess, is_small
 from onnxproof.engines.moved import moved
 from onnxproof.engines.narrow import stored_in
 from onnxproof.engines.onnxruntime import OnnxRuntime
@@ -41,7 +41,8 @@ class OnnxModel:
 
     def __init__(self, path: str | os.PathLike[str], seconds: float | None = SECONDS) -> None:
         self.path = Path(path)
-        self._own, self._others = (EngineProcess(_ENGINES, seconds) for _ in range(2))
+        self._own = EngineProcess(_ENGINES, seconds)
+        self._others = self._own if is_small(path) else EngineProcess(_ENGINES, seconds)
         self._sessions: Memo[Session] = Memo(EngineError)
 
     def load(self) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,7 @@ class Pad(OpRun):
 
 
 class Conv(OnnxConv):
-    """Convolves without laying all patches side by side, and without zeros in a dilated kernel."""
+    """Convolves with some patches side by side at a time, and without zeros in a dilated kernel."""
 
     def _run(self, x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Any:
         if (options.get("auto_pad") or "NOTSET") != "NOTSET":
@@ -139,8 +140,8 @@ class Conv(OnnxConv):
         return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
 
 
-BLOCK = 2**16
-"""The values of a convolution's output that are summed at a time: they stay in the processor's cache."""
+BLOCK = 2**18
+"""The values of the patches that a convolution lays side by side at a time: they stay in the processor's cache."""
 
 
 class ConvTranspose(OnnxConvTranspose):
@@ -231,23 +232,22 @@ def _convolve(
     strides: Sequence[int] | None = None,
     **_: Any,
 ) -> Array:
-    """Adds up the products of each place of the kernel, some rows of the output at a time."""
+    """Multiplies the kernel by the patches of some pictures, or of some rows of one, at a time."""
     rank, group = x.ndim - 2, group or 1
     kernel, pads = weight.shape[2:], pads or [0] * 2 * rank
     padded = np.pad(_wide(x), [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
     windows = _windows(padded, kernel, dilations or [1] * rank, strides or [1] * rank)
-    grouped = _wide(weight).reshape(group, -1, *weight.shape[1:])  # (group, out, in, *kernel)
     sizes = windows.shape[2:-rank]
+    patches = windows.transpose(0, 1, *range(2 + rank, 2 + 2 * rank), *range(2, 2 + rank))  # (N, C, *kernel, *places)
+    grouped = _wide(weight).reshape(group, -1, math.prod(weight.shape[1:]))  # (group, out, in × kernel)
     found = np.zeros((len(x), group, grouped.shape[1], *sizes), x.dtype)
-    count = max(1, BLOCK * sizes[0] // max(1, found.size))
-    for first in range(0, sizes[0], count):
-        rows = slice(first, first + count)
-        part = found[:, :, :, rows]
-        total = np.zeros((*part.shape[:3], math.prod(part.shape[3:])), np.result_type(x.dtype, np.float32))
-        for at in np.ndindex(kernel):
-            values = windows[(slice(None), slice(None), rows, ..., *at)].reshape(len(x), group, -1, total.shape[-1])
-            total += grouped[(..., *at)] @ values  # (group, out, in) @ (N, group, in, P)
-        part[...] = total.reshape(part.shape)
+    a_row = group * grouped.shape[2] * math.prod(sizes[1:])
+    pictures, rows = (max(1, BLOCK // max(1, values)) for values in (a_row * sizes[0], a_row))
+    for first, top in product(range(0, len(x), pictures), range(0, sizes[0], rows)):
+        part = patches[(slice(first, first + pictures), *[slice(None)] * (1 + rank), slice(top, top + rows))]
+        columns = part.reshape(len(part), group, grouped.shape[2], -1)  # (N, group, in × kernel, places)
+        place = found[first : first + pictures, :, :, top : top + rows]
+        place[...] = (grouped @ columns).reshape(place.shape)
     return found.reshape(len(x), len(weight), *sizes)
 
 

@@ -13,6 +13,7 @@ from onnx.helper import (
     np_dtype_to_tensor_dtype,
 )
 
+from onnxproof.engines import reference_operators
 from onnxproof.engines.reference import evaluator
 
 DRAW = np.random.default_rng(20260214)
@@ -144,3 +145,16 @@ def test_narrow(operator, inputs):
     )
     assert found.dtype == np.float16
     assert np.array_equal(found, wide.astype(np.float16))
+
+
+@pytest.mark.parametrize("block", [1, 500, 5000])
+@pytest.mark.parametrize(
+    "attributes", [{"pads": [1, 0, 2, 1]}, {"strides": [2, 3], "group": 2}], ids=["pads", "groups"]
+)
+def test_in_parts(monkeypatch, block, attributes):
+    """A convolution of one row, of some rows or of some pictures at a time is the same."""
+    monkeypatch.setattr(reference_operators, "BLOCK", block)
+    ours, theirs = run(
+        [floats(3, 4, 9, 11), floats(6, 4 // attributes.get("group", 1), 3, 3)], "Conv", 11, **attributes
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)

@@ -52,9 +52,13 @@ def with_shapes(model: ModelProto) -> ModelProto:
     return made
 
 
-def work_of(model: ModelProto, outputs: Mapping[str, Array]) -> Work:
-    """The work of a run, from the outputs of `with_shapes`; the bodies of subgraphs and functions are not counted."""
-    shapes = {name.removeprefix(_PREFIX): tuple(map(int, shape)) for name, shape in outputs.items()}
+def shapes_of(outputs: Mapping[str, Array]) -> dict[str, Shape]:
+    """The shapes by name, from the outputs of `with_shapes`."""
+    return {name.removeprefix(_PREFIX): tuple(map(int, shape)) for name, shape in outputs.items()}
+
+
+def work_of(model: ModelProto, shapes: Mapping[str, Shape]) -> Work:
+    """The work of a run, from the shapes of its values; the bodies of subgraphs and functions are not counted."""
     work = Work()
     for node in model.graph.node:
         inputs, made = ([shapes.get(name, ()) for name in names] for names in (node.input, node.output))

@@ -13,7 +13,7 @@ from onnx.helper import (
     np_dtype_to_tensor_dtype,
 )
 
-from onnxproof.engines import reference_operators
+from onnxproof.engines import pictures
 from onnxproof.engines.reference import evaluator
 
 DRAW = np.random.default_rng(20260214)
@@ -153,7 +153,7 @@ def test_narrow(operator, inputs):
 )
 def test_in_parts(monkeypatch, block, attributes):
     """A convolution of one row, of some rows or of some pictures at a time is the same."""
-    monkeypatch.setattr(reference_operators, "BLOCK", block)
+    monkeypatch.setattr(pictures, "BLOCK", block)
     ours, theirs = run(
         [floats(3, 4, 9, 11), floats(6, 4 // attributes.get("group", 1), 3, 3)], "Conv", 11, **attributes
     )

@@ -24,6 +24,9 @@ from tests.harness.tools import TOOLS
 
 ROOT = Path(__file__).parents[1]
 
+MOST = 4
+"""How many times the processor time of the bare command a comparison may take."""
+
 BARE = """
 import sys
 import numpy, onnxruntime
@@ -44,10 +47,12 @@ class Cost:
 
 def cost(command: list[str]) -> Cost:
     """Runs a command, which has to succeed."""
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started, before = time.perf_counter(), _processor()
-    subprocess.run(command, check=True, cwd=ROOT, env=_environment(), **quiet)
-    return Cost(_processor() - before, time.perf_counter() - started)
+    ran = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True)
+    found = Cost(_processor() - before, time.perf_counter() - started)
+    if ran.returncode:
+        sys.exit(f"{ran.stdout}{ran.stderr}")
+    return found
 
 
 def _processor() -> float:
@@ -61,35 +66,44 @@ def _environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)}
 
 
-def pairs(folder: Path) -> Iterator[tuple[Path, Path, Path]]:
-    """An original, what a tool made of it, and the inputs; files of bfloat16 inputs are left out, which no .npz has."""
-    before, after, inputs = (folder / name for name in ("before.onnx", "after.onnx", "inputs.npz"))
+def pairs(folder: Path) -> Iterator[tuple[Path, Path, list[Path]]]:
+    """An original, what a tool made of it, and the inputs of its case; no .npz has those of bfloat16."""
     for good, exporter in GOOD_PAIRS:
         conversion = exported(ReferenceModel(good.make()), exporter, good.opset)
-        feeds = conversion.feeds(conversion.case.inputs)
-        if any(array.dtype.name == "bfloat16" for array in feeds.values()):
+        case = conversion.case
+        feeds = [conversion.feeds(inputs) for inputs in (case.inputs, *case.also)]
+        if any(array.dtype.name == "bfloat16" for array in feeds[0].values()):
             continue
-        before.write_bytes(conversion.file.path.read_bytes())
-        np.savez(inputs, **feeds)
-        for tool in TOOLS.values():
-            tool(before, after)
-            yield before, after, inputs
+        files = [folder / f"inputs-{index}.npz" for index in range(len(feeds))]
+        for file, arrays in zip(files, feeds, strict=True):
+            np.savez(file, **arrays)
+        for name, tool in TOOLS.items():
+            after = folder / f"{good.id}-{exporter}-{name}.onnx"
+            tool(conversion.file.path, after)
+            yield conversion.file.path, after, files
+
+
+def commands(before: Path, after: Path, inputs: list[Path]) -> tuple[list[str], list[str]]:
+    """The bare command, and the comparison."""
+    python, files = [sys.executable, "-W", "ignore"], [str(before), str(after)]
+    given = [text for file in inputs for text in ("--inputs", str(file))]
+    return [*python, "-c", BARE, *files, str(inputs[0])], [*python, "-m", "onnxproof", "compare", *files, *given]
 
 
 def main() -> None:
-    python = [sys.executable, "-W", "ignore"]
     found: list[tuple[Cost, Cost]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for before, after, inputs in pairs(Path(folder)):
-            files = [str(before), str(after)]
-            compare = [*python, "-m", "onnxproof", "compare", *files, "--inputs", str(inputs)]
+        for pair in pairs(Path(folder)):
+            bare, compare = commands(*pair)
             if not found:
                 cost(compare)  # compiles the modules
-            found.append((cost([*python, "-c", BARE, *files, str(inputs)]), cost(compare)))
-    for what in ("processor", "wall"):
-        bare, ours = ([getattr(each[place], what) for each in found] for place in (0, 1))
-        ratio = median(one / other for one, other in zip(ours, bare, strict=True))
-        print(f"{what} time of {len(found)} pairs: {median(ours):.2f} s, {ratio:.1f} × {median(bare):.2f} s")
+            found.append((cost(bare), cost(compare)))
+    for what in ("wall", "processor"):
+        bares, ours = ([getattr(each[place], what) for each in found] for place in (0, 1))
+        ratio = median(one / other for one, other in zip(ours, bares, strict=True))
+        print(f"{what} time of {len(found)} pairs: {median(ours):.2f} s, {ratio:.1f} × {median(bares):.2f} s")
+    if ratio > MOST:
+        sys.exit(f"at most {MOST} × are asked")
 
 
 if __name__ == "__main__":

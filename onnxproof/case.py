@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
 
+from onnxproof._internal.of_torch import is_module
 from onnxproof._internal.trees import Array, leaves, map_leaves, to_array
 from onnxproof.engines.base import Engine
 from onnxproof.exporting.arguments import bound
@@ -17,6 +17,9 @@ from onnxproof.exporting.export import OWN_OPTIONS
 from onnxproof.graph.declared import as_declared, declared_inputs, require_numbers
 from onnxproof.graph.load import GraphError
 from onnxproof.parity.loss import AGREES, SCORE, Loss, LossError, parse_loss
+
+if TYPE_CHECKING:
+    from torch import nn
 
 DATA_SIZE = 16
 """A vector with more values than this is data, whose values may be changed; a shorter one is a factor or a size, which
@@ -64,7 +67,7 @@ class Case:
     dimensions that do not fit together.
     """
 
-    model: nn.Module | str | os.PathLike[str]
+    model: "nn.Module | str | os.PathLike[str]"
     inputs: Mapping[str, Any] = field(default_factory=dict)
     dynamic: Dynamic = field(default_factory=dict)
     also: Sequence[Mapping[str, Any]] = ()
@@ -83,7 +86,7 @@ class Case:
     def __post_init__(self) -> None:
         if isinstance(self.model, str | os.PathLike):
             self._take_file(Path(self.model))
-        elif not isinstance(self.model, nn.Module):
+        elif not is_module(self.model):
             raise CaseError(_no_model(self.model))
         if not isinstance(self.dynamic, Mapping):
             raise CaseError(
@@ -115,9 +118,9 @@ class Case:
         return self.model if isinstance(self.model, Path) else None
 
     @property
-    def module(self) -> nn.Module:
+    def module(self) -> "nn.Module":
         """The module that is the model. Raises `TypeError` for a file."""
-        if not isinstance(self.model, nn.Module):
+        if not is_module(self.model):
             raise TypeError("the model is a file")
         return self.model
 

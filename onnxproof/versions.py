@@ -7,6 +7,8 @@ project of an environment, also where there is nothing to export.
 import platform
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 
 from packaging.version import Version
 
@@ -60,6 +62,15 @@ def opsets(exporter: str) -> range:
     while not _loads(highest):
         highest -= 1
     return range(LOWEST_OPSET[exporter], highest + 1)
+
+
+@lru_cache
+def torch_folder() -> Path:
+    """The folder of the installed torch, which is not imported for it."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("torch is not installed")
+    return Path(spec.origin).parent
 
 
 def environment() -> dict[str, str]:

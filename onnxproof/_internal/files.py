@@ -34,8 +34,7 @@ def make_writable(folder: str | os.PathLike[str]) -> None:
 
 def replace_folder(target: Path, make: Callable[[Path], None]) -> Path:
     """Replaces the folder `target` by one that `make` fills; of runs that write it at once, the last stays."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    unfinished = _beside(target)
     try:
         make(unfinished)
         unfinished.chmod(0o755)
@@ -49,6 +48,17 @@ def replace_folder(target: Path, make: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return target
+
+
+def _beside(target: Path, tries: int = 100) -> Path:
+    """A new folder beside `target`. Another run may remove the one that they are in while it is empty."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    except FileNotFoundError:
+        if not tries:
+            raise
+        return _beside(target, tries - 1)
 
 
 def short(file: str) -> str:

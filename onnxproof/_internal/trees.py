@@ -5,8 +5,9 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+from onnxproof._internal.of_torch import is_tensor
 
 Array = NDArray[Any]
 
@@ -44,6 +45,8 @@ def to_tensor(value: Any) -> Any:
     """A tensor with a copy of an array's values; a bfloat16 array is ml_dtypes'. Anything else stays as it is."""
     if not isinstance(value, np.ndarray | np.generic):
         return value
+    import torch
+
     if value.dtype == ml_dtypes.bfloat16:
         return torch.tensor(np.asarray(value).view(np.int16)).view(torch.bfloat16)
     return torch.tensor(value)
@@ -51,8 +54,10 @@ def to_tensor(value: Any) -> Any:
 
 def to_array(value: Any) -> Any:
     """An array of a tensor's values; a bfloat16 tensor's is ml_dtypes'. Anything else stays as it is."""
-    if not isinstance(value, torch.Tensor):
+    if not is_tensor(value):
         return value
+    import torch
+
     if value.dtype == torch.bfloat16:
         return value.detach().cpu().contiguous().view(torch.int16).numpy().view(ml_dtypes.bfloat16)
     return value.numpy(force=True)

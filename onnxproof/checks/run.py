@@ -166,11 +166,8 @@ def conversions(
     """The conversion of a case by each exporter, or the one of its file; `run` has the arguments."""
     if file and exporters:
         raise CaseError("a file that is given is already exported; leave out the exporters, or the file")
-    newest = max(versions.opsets(exporter)[-1] for exporter in versions.EXPORTERS)
-    if opset is not None and opset > newest and not file:
-        raise CaseError(
-            f"opset {opset} is asked for; the newest that an exporter of the installed torch writes is {newest}"
-        )
+    if opset is not None and not file:
+        _require_opset(opset)
     if case.file and not file:
         raise CaseError(f"{case.file.name} is compared with a file that was made of it; give that as `file`")
     asked = engines_of(engines or case.engines)
@@ -183,6 +180,14 @@ def conversions(
         if exporter not in versions.EXPORTERS:
             raise CaseError(f"the exporter {unknown(exporter, versions.EXPORTERS)}")
         yield exported(model, exporter, opset, found, timeout, names)
+
+
+def _require_opset(opset: int) -> None:
+    newest = max(versions.opsets(exporter)[-1] for exporter in versions.EXPORTERS)
+    if opset > newest:
+        raise CaseError(
+            f"opset {opset} is asked for; the newest that an exporter of the installed torch writes is {newest}"
+        )
 
 
 def with_repro(finding: Finding, conversion: Conversion, report: str | os.PathLike[str] | None) -> Finding:

@@ -8,6 +8,7 @@ import numpy as np
 
 from onnxproof._internal.texts import one_line
 from onnxproof._internal.trees import Array, leaves, same_bits
+from onnxproof.case import Case
 from onnxproof.checks.check import CheckError, NotJudgedError
 from onnxproof.checks.figures import figure_of, told
 from onnxproof.checks.sizes import judged_sizes
@@ -20,7 +21,6 @@ from onnxproof.locating.culprit import smallest_failing, where_it_goes_wrong
 from onnxproof.locating.declared import KEEP_A_TENSOR, WITHOUT_FOLDING, again_advice, by_original, size_advice
 from onnxproof.locating.frozen import frozen_by_torch
 from onnxproof.locating.sizes import where_it_is_right
-from onnxproof.locating.weights import changed_by_a_run, repeats_in_eval_mode
 from onnxproof.probing.conversion import Conversion, Outcome
 from onnxproof.probing.drawn import PIXEL_BYTES
 from onnxproof.probing.files import GivenFile
@@ -186,17 +186,7 @@ def repeatable(conversion: Conversion) -> str:
             "Take what draws random numbers out of it, or give them as an input.",
         )
     if not conversion.model.repeats:
-        if changed := changed_by_a_run(conversion.case):
-            raise CheckError(
-                f"the model keeps state: a run changes its {', '.join(changed[:3])}, and the outputs with it",
-                "Let `forward` change nothing: take the state as an input, and return the next one.",
-            )
-        raise CheckError(
-            "the model itself has other outputs when it runs again",
-            "Call `model.eval()` before you make the case."
-            if repeats_in_eval_mode(conversion.case)
-            else "The model draws random numbers: take them as an input.",
-        )
+        raise _other_each_time(conversion.case)
     _run_on_base(conversion)
     base, again = (conversion.run(conversion.model.base.probe.inputs) for _ in range(2))  # in the same session
     if not same_bits(again, base):
@@ -217,6 +207,23 @@ def repeatable(conversion: Conversion) -> str:
                 again_advice(differences[0]),
             )
     return "same graph, same bits"
+
+
+def _other_each_time(case: Case) -> CheckError:
+    """Why a module has other outputs each time."""
+    from onnxproof.locating.state import changed_by_a_run, repeats_in_eval_mode
+
+    if changed := changed_by_a_run(case):
+        return CheckError(
+            f"the model keeps state: a run changes its {', '.join(changed[:3])}, and the outputs with it",
+            "Let `forward` change nothing: take the state as an input, and return the next one.",
+        )
+    return CheckError(
+        "the model itself has other outputs when it runs again",
+        "Call `model.eval()` before you make the case."
+        if repeats_in_eval_mode(case)
+        else "The model draws random numbers: take them as an input.",
+    )
 
 
 def _two_runs(

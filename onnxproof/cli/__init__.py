@@ -1,6 +1,7 @@
 """The command `onnxproof`: its sub-commands, a module each, imported only when they run."""
 
 import argparse
+import gc
 import importlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -206,4 +207,12 @@ def _add_fetch(commands: Any) -> None:
 
 def _run(module: str, function: str) -> Callable[[argparse.Namespace], int | None]:
     """A sub-command, whose module is imported when it runs."""
-    return lambda arguments: getattr(importlib.import_module(f"onnxproof.cli.{module}"), function)(arguments)
+
+    def run(arguments: argparse.Namespace) -> int | None:
+        command = getattr(importlib.import_module(f"onnxproof.cli.{module}"), function)
+        if not gc.isenabled():  # by `__main__`
+            gc.freeze()
+            gc.enable()
+        return command(arguments)  # type: ignore[no-any-return]
+
+    return run

@@ -23,14 +23,12 @@ from onnxproof.cli.error import CommandError
 from onnxproof.cli.load import load, of_the_user, require_no_arguments
 from onnxproof.cli.losses import print_losses
 from onnxproof.cli.process import stdout_to_stderr
-from onnxproof.cli.progress import Shown
 from onnxproof.cli.samples import with_loss
 from onnxproof.engines.asked import engines_of, versions_of
 from onnxproof.engines.base import EngineError
 from onnxproof.findings import Finding
 from onnxproof.graph.load import GraphError, load_model
 from onnxproof.probing.conversion import Conversion
-from onnxproof.report.page import write_run
 from onnxproof.results import CheckVerdict, Results, as_json, tally, without_copies
 
 NARROW = 60
@@ -64,22 +62,30 @@ def run_checks(arguments: argparse.Namespace, name: str, make: Callable[[], Case
         raise CommandError(f"{name}: {one_line(error)}") from error
     except EngineError as error:  # one of the case's
         raise CommandError(f"{name}: engines: {one_line(error)}") from error
-    page = ""
-    graphs = without_copies([finding.graph for finding in found if finding.graph], found)
-    checked = [finding.result() for finding in found]
-    losses = [finding.losses for finding in found if finding.losses]
-    environment = versions.environment() | versions_of([finding.engine for finding in checked])
-    results = Results.of_run(environment, findings=checked, graphs=graphs, losses=losses)
     if arguments.json:
-        print(as_json(results))
-    if arguments.report:
-        with _writing(arguments.report):
-            page = str(write_run(results, arguments.report))
+        print(as_json(_results(found)))
+    page = _page(found, arguments.report) if arguments.report else ""
     if arguments.json and arguments.report:
         print(page, file=sys.stderr)
     elif not arguments.json:
         print(_next_step(found, page) + _alone(case, arguments.onnx))
     return int(not all(finding.verdict.is_a_pass for finding in found))
+
+
+def _results(found: Sequence[Finding]) -> Results:
+    graphs = without_copies([finding.graph for finding in found if finding.graph], found)
+    checked = [finding.result() for finding in found]
+    losses = [finding.losses for finding in found if finding.losses]
+    environment = versions.environment() | versions_of([finding.engine for finding in checked])
+    return Results.of_run(environment, findings=checked, graphs=graphs, losses=losses)
+
+
+def _page(found: Sequence[Finding], folder: str) -> str:
+    """Writes the page, whose modules are imported for it alone, and returns its path."""
+    from onnxproof.report.page import write_run
+
+    with _writing(folder):
+        return str(write_run(_results(found), folder))
 
 
 def _next_step(found: Sequence[Finding], page: str) -> str:
@@ -148,11 +154,11 @@ def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
     """The findings one by one; meanwhile a terminal shows what is running."""
     checks = [load(text) for text in arguments.check]
     chosen = list(choose(arguments.only, arguments.skip, checks, [case]))
-    with _writing(arguments.report), Shown(chosen) as shown:
+    with _writing(arguments.report), _on_a_terminal(chosen) as update:
 
         def show(conversion: Conversion, check: str, step: str) -> None:
             arguments.running = f"{conversion!r}: {check}{conversion.elsewhere}"
-            shown.update(conversion, check, step)
+            update(conversion, check, step)
 
         yield from findings(
             case,
@@ -169,6 +175,18 @@ def _findings(case: Case, arguments: argparse.Namespace) -> Iterator[Finding]:
             where=arguments.where,
             watch=show,
         )
+
+
+@contextlib.contextmanager
+def _on_a_terminal(checks: Sequence[str]) -> Iterator[Callable[[Conversion, str, str], None]]:
+    """Shows what runs on stderr, if that is a terminal; a log shows nothing."""
+    if not sys.stderr.isatty():  # rich would also believe FORCE_COLOR
+        yield lambda conversion, check, step: None
+        return
+    from onnxproof.cli.progress import Shown
+
+    with Shown(checks) as shown:
+        yield shown.update
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
 """What a terminal shows while a case is checked: the check, its step, and the seconds so far of those to expect."""
 
-import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -11,15 +10,14 @@ from onnxproof.probing.conversion import Conversion
 
 
 class Shown:
-    """A line on stderr, if that is a terminal; a log shows nothing. Each conversion counts anew."""
+    """A line on stderr. Each conversion counts anew."""
 
     def __init__(self, checks: Sequence[str]) -> None:
         self._checks = checks
         self._conversion: Conversion | None = None
         self._is_first = True
         columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), MofNCompleteColumn(), _Seconds()
-        is_terminal = sys.stderr.isatty()  # rich would also believe FORCE_COLOR
-        self._progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=not is_terminal)
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._task = self._progress.add_task("", total=len(checks), expected=0.0)
 
     def __enter__(self) -> "Shown":

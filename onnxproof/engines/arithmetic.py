@@ -6,7 +6,6 @@ All are dispatch modes: they see the operations that a model calls, and change n
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -18,26 +17,13 @@ from torch.utils._pytree import tree_flatten, tree_map
 from onnxproof.engines.decisions import Call, operator_name, plain
 from onnxproof.engines.interpolation import interpolated_otherwise
 from onnxproof.engines.logistic import logistic_otherwise
+from onnxproof.engines.moved import ROUNDINGS
 from onnxproof.engines.summation import normalized_otherwise, units
 from onnxproof.engines.ties import ordered_otherwise
-
-ROUNDINGS = 4
-"""How far a result is moved at most, in units of its last place: half a unit is what one rounding costs, and a sum over
-hundreds of products has about eight of them."""
+from onnxproof.engines.work import LOOPS, PER_VALUE, Work
 
 FLOPS: dict[Any, Callable[..., Any]] = {}
 """How many operations the products of an operation are, from its arguments."""
-
-PER_VALUE = 8
-"""The operations that a value of a result costs besides products, such as reading and writing it."""
-
-LOOPS = {
-    "_adaptive_avg_pool2d": 2e-5,
-    "avg_pool2d": 1e-5,
-    "avg_pool3d": 1e-5,
-    "grid_sampler_2d": 1.5e-4,
-}
-"""The seconds that onnx's reference evaluator takes for a value of a result that it makes in loops of Python."""
 
 _OTHERWISE = normalized_otherwise, interpolated_otherwise, logistic_otherwise
 
@@ -104,18 +90,6 @@ def tied_otherwise(call: Call = plain) -> Iterator[None]:
     """Gives equal values each other's places in sorts that need not be stable; see `Decisions` for `call`."""
     with _without_compiling(), _Arithmetic(partial(ordered_otherwise, call, 1)):
         yield
-
-
-@dataclass
-class Work:
-    """The work of a run: the same on every machine.
-
-    `flops` are floating-point operations, `loops` the seconds that onnx's reference evaluator spends in loops over the
-    values of some results.
-    """
-
-    flops: float = 0.0
-    loops: float = 0.0
 
 
 @contextlib.contextmanager

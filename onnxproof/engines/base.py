@@ -171,9 +171,11 @@ def _version(package: str) -> str:
 
 
 def threads() -> int:
-    """As many threads as torch has, and as the process has cores where there is no torch."""
-    torch = sys.modules.get("torch")
-    return torch.get_num_threads() if torch else len(os.sched_getaffinity(0))
+    """As many threads as torch has; as `OMP_NUM_THREADS` says, or the process has cores, where it is not imported."""
+    if torch := sys.modules.get("torch"):
+        return torch.get_num_threads()  # type: ignore[no-any-return]
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(asked) if asked.isdecimal() and int(asked) else len(os.sched_getaffinity(0))
 
 
 def require_names(engine: str, inputs: Mapping[str, Any], names: Collection[str]) -> None:

@@ -2,6 +2,9 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
+
+from cachetools import LRUCache
 
 from onnxproof._internal.forked import SECONDS, Forked, ProcessError, last_words
 from onnxproof._internal.trees import Array
@@ -9,24 +12,27 @@ from onnxproof.engines.base import Engine, EngineError, Session
 
 Place = str | os.PathLike[str]
 
+SMALL, FEW = 2**20, 4
+"""The bytes of a small file, and of small inputs; so many sessions of small files stay open."""
+
 
 class EngineProcess:
     """Engines by name, which run files in another process, for up to `seconds` a run; without a limit, in this one.
 
-    The process has one file open at a time, since a session holds its own copy of the weights and of the last run. An
-    engine that does not declare itself `forkable` runs in this process, too.
+    The process has one file open at a time, since a session holds its own copy of the weights and of the last run, but
+    some of small files that have small runs. An engine that does not declare itself `forkable` runs in this process,
+    too.
     """
 
     def __init__(self, engines: Mapping[str, Engine], seconds: float | None = SECONDS) -> None:
         self._engines = engines
         self._seconds = seconds
-        sessions: dict[tuple[str, Place], Session] = {}
+        sessions = _Sessions(engines)
 
         def run(name: str, path: Place, inputs: Mapping[str, Array] | None) -> dict[str, Array]:
-            if (name, path) not in sessions:
-                sessions.clear()
-                sessions[name, path] = engines[name].open(path)
-            return {} if inputs is None else sessions[name, path].run(inputs)
+            is_large = sum(array.nbytes for array in (inputs or {}).values()) > SMALL
+            session = sessions.get(name, path, is_large)
+            return {} if inputs is None else session.run(inputs)
 
         self._run = Forked(run, seconds)
 
@@ -57,3 +63,33 @@ class _Session:
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         return self._process.ask(self._name, self._path, dict(inputs))
+
+
+class _Sessions:
+    """The files that are open: a few small ones that have small runs, or another one alone."""
+
+    def __init__(self, engines: Mapping[str, Engine]) -> None:
+        self._engines = engines
+        self._open: LRUCache[tuple[str, Place], Session] = LRUCache(FEW)
+        self._are_small = True
+
+    def get(self, name: str, path: Place, is_large_run: bool) -> Session:
+        """A file in an engine. Raises `EngineError` for a file that it refuses."""
+        own = name, path
+        found = self._open.get(own)
+        if found and not (is_large_run and self._are_small):
+            return found
+        are_small = not is_large_run and is_small(path)
+        if not (are_small and self._are_small):
+            self._open.clear()
+        self._are_small = are_small
+        self._open[own] = found or self._engines[name].open(path)
+        return self._open[own]
+
+
+def is_small(path: Place) -> bool:
+    """Whether a file is small with its external data: one that may name some is not."""
+    try:
+        return Path(path).stat().st_size <= SMALL and b"location" not in Path(path).read_bytes()
+    except OSError:
+        return False

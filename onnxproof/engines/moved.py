@@ -6,10 +6,13 @@ import numpy as np
 import onnx
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from onnxproof.engines.arithmetic import ROUNDINGS
 from onnxproof.graph.declared import numpy_dtype
 from onnxproof.graph.facts import opsets_of
 from onnxproof.graph.inference import inferred
+
+ROUNDINGS = 4
+"""How far a result is moved at most, in units of its last place: half a unit is what one rounding costs, and a sum over
+hundreds of products has about eight of them."""
 
 EXACT = frozenset(
     [

@@ -1,8 +1,10 @@
 """ONNX Runtime."""
 
 import contextlib
+import ctypes
 import functools
 import io
+import math
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +15,10 @@ import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime
-import torch
 
 from onnxproof._internal.names import suggestion
-from onnxproof._internal.trees import Array, to_array
-from onnxproof.engines.base import EngineError, Session, ask
+from onnxproof._internal.trees import Array
+from onnxproof.engines.base import EngineError, Session, ask, threads
 
 _NAME, _CPU = "onnxruntime", "CPUExecutionProvider"
 
@@ -83,7 +84,7 @@ class OnnxRuntime:
         asked = self.provider.split(",")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # what it logs as an error it raises as well
-        options.intra_op_num_threads = self.threads or torch.get_num_threads()
+        options.intra_op_num_threads = self.threads or threads()
         level = onnxruntime.GraphOptimizationLevel
         options.graph_optimization_level = level.ORT_ENABLE_ALL if self.optimize else level.ORT_DISABLE_ALL
         if _CPU not in asked:
@@ -150,9 +151,9 @@ def _run_with_bfloat16(
 
     values = {name: ort_value(array) for name, array in inputs.items()}
     outputs = session.run_with_ort_values(output_names, values)
-    return [
-        to_array(torch.utils.dlpack.from_dlpack(value._ortvalue.to_dlpack()))
-        if value.data_type() == _BFLOAT16
-        else value.numpy()
-        for value in outputs
-    ]
+    return [_bfloat16(value) if value.data_type() == _BFLOAT16 else value.numpy() for value in outputs]
+
+
+def _bfloat16(value: onnxruntime.OrtValue) -> Array:
+    bits = bytearray(ctypes.string_at(value.data_ptr(), 2 * math.prod(value.shape())))
+    return np.frombuffer(bits, ml_dtypes.bfloat16).reshape(value.shape())

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import onnx
@@ -13,18 +12,17 @@ from onnx import ModelProto
 from onnxproof._internal.forked import SECONDS
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import Array, widened
-from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import Engine, EngineError, Session, ask, engine
-from onnxproof.engines.forked import EngineProcess
+from onnxproof.engines.forked import EngineProcess, is_small
 from onnxproof.engines.moved import moved
 from onnxproof.engines.narrow import stored_in
 from onnxproof.engines.onnxruntime import OnnxRuntime
-from onnxproof.engines.reading import reads_inputs
 from onnxproof.engines.reference import ReferenceEvaluator, of_model
 from onnxproof.engines.statistics import with_figures
 from onnxproof.engines.wide import in_float64
-from onnxproof.engines.work import with_shapes, work_of
-from onnxproof.graph.facts import read_graph
+from onnxproof.engines.work import Work, shapes_of, with_shapes, work_of
+from onnxproof.graph.facts import read_graph, reads_inputs
+from onnxproof.graph.inference import shapes_at
 from onnxproof.graph.load import load_model
 
 OWN = "own"
@@ -43,7 +41,8 @@ class OnnxModel:
 
     def __init__(self, path: str | os.PathLike[str], seconds: float | None = SECONDS) -> None:
         self.path = Path(path)
-        self._own, self._others = (EngineProcess(_ENGINES, seconds) for _ in range(2))
+        self._own = EngineProcess(_ENGINES, seconds)
+        self._others = self._own if is_small(path) else EngineProcess(_ENGINES, seconds)
         self._sessions: Memo[Session] = Memo(EngineError)
 
     def load(self) -> None:
@@ -86,8 +85,12 @@ class OnnxModel:
         self._others.close()
 
     def work(self, inputs: Mapping[str, Array]) -> Work:
-        """The work of `run`."""
-        return work_of(self._structure, self.run_in("shapes", inputs))
+        """The work of `run`; where onnx does not infer every shape, it runs for them."""
+        model = load_model(self.path)
+        nodes = ModelProto(graph=onnx.GraphProto(node=model.graph.node))
+        shapes = shapes_at(model, {name: array.shape for name, array in inputs.items()})
+        names = {name for node in nodes.graph.node for name in (*node.input, *node.output) if name}
+        return work_of(nodes, shapes if names <= set(shapes) else shapes_of(self.run_in("shapes", inputs)))
 
     def reads_values(self, inputs: Mapping[str, Array]) -> bool:
         """Whether `run` reads the values of an input, and not its sizes alone."""
@@ -107,12 +110,6 @@ class OnnxModel:
             return self._sessions.get(way, lambda: process.open(way, self.path))
         except EngineError as error:
             raise RefusalError(str(error)) from error
-
-    @cached_property
-    def _structure(self) -> ModelProto:
-        """The nodes alone."""
-        model = load_model(self.path)
-        return ModelProto(graph=onnx.GraphProto(node=model.graph.node))
 
 
 @dataclass(frozen=True)

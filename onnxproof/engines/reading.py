@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from onnx import GraphProto
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from onnxproof.engines.decisions import operator_name
-from onnxproof.graph.facts import Graph
 
 _OF_SHAPE = ("_like", "new_empty", "new_empty_strided", "new_full", "new_ones", "new_zeros")
 
@@ -32,13 +30,3 @@ class Reading(TorchDispatchMode):
             given = tree_flatten((args, kwargs or {}))[0]
             self.seen |= any(value is each for value in given for each in self._inputs)
         return func(*args, **(kwargs or {}))
-
-
-def reads_inputs(graph: Graph) -> bool:
-    """Whether a node reads the values of an input of the graph; one with a graph of its own counts."""
-    names = set(graph.input_names)
-    return any(
-        any(isinstance(value, GraphProto) for value in node.attributes.values())
-        or (node.op_type not in ("Shape", "Size") and not names.isdisjoint(node.inputs))
-        for node in graph.nodes
-    )

@@ -44,11 +44,34 @@ def evaluator(model: onnx.ModelProto) -> onnx.reference.ReferenceEvaluator:
 class _Session:
     def __init__(self, evaluator: onnx.reference.ReferenceEvaluator) -> None:
         self._evaluator = evaluator
+        self._last_uses = _last_uses(evaluator)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         held = self._evaluator.rt_inits_
         names = [name for name in self._evaluator.input_names if name not in held]
         require_names(ReferenceEvaluator.name, inputs, names)
         with np.errstate(all="ignore"):
-            outputs = ask(ReferenceEvaluator.name, self._evaluator.run, None, dict(inputs))
+            outputs = ask(ReferenceEvaluator.name, self._run, dict(inputs))
         return dict(zip(self._evaluator.output_names, outputs, strict=True))
+
+    def _run(self, inputs: dict[str, Array]) -> Any:
+        """The outputs. onnx's own `run` keeps every value until the end, for bodies that may take it."""
+        nodes = self._evaluator.rt_nodes_
+        if any(node.need_context() for node in nodes):
+            return self._evaluator.run(None, inputs)
+        values: dict[str, Any] = {"": None, **self._evaluator.rt_inits_, **inputs}
+        for node, names in zip(nodes, self._last_uses, strict=True):
+            made = zip(node.output, node.run(*[values[name] for name in node.input]), strict=False)
+            values |= {name: value for name, value in made if name}
+            for name in names:
+                del values[name]
+        return [values[name] for name in self._evaluator.output_names]
+
+
+def _last_uses(evaluator: onnx.reference.ReferenceEvaluator) -> list[set[str]]:
+    """The values, by node, that no later node takes and that are no outputs."""
+    found, later = [], {"", *evaluator.output_names}
+    for node in reversed(evaluator.rt_nodes_):
+        found.append({*node.input, *node.output} - later)
+        later |= found[-1]
+    return found[::-1]

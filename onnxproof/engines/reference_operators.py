@@ -1,6 +1,5 @@
 """Operators that onnx's reference evaluator gets wrong, refuses, or takes gigabytes for, as onnx specifies them."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from onnx.reference.ops.op_max_pool import MaxPool as OnnxMaxPool
 from onnx.reference.ops.op_negative_log_likelihood_loss import NegativeLogLikelihoodLoss
 
 from onnxproof._internal.trees import Array
+from onnxproof.engines.pictures import convolved, convolved_transposed, max_pooled, wide
 
 
 class BatchNormalization(BatchNormalization_14):
@@ -62,10 +62,10 @@ class Gemm(OpRun):
         transB: int | None = None,  # noqa: N803
         broadcast: int | None = None,
     ) -> tuple[Array]:
-        found = (_wide(a).T if transA else _wide(a)) @ (_wide(b).T if transB else _wide(b))
+        found = (wide(a).T if transA else wide(a)) @ (wide(b).T if transB else wide(b))
         found = found if alpha in (None, 1) else found * found.dtype.type(alpha)
         if c is not None and c.size:
-            found = found + (_wide(c) if beta in (None, 1) else _wide(c) * found.dtype.type(beta))
+            found = found + (wide(c) if beta in (None, 1) else wide(c) * found.dtype.type(beta))
         return (found.astype(a.dtype),)
 
 
@@ -80,7 +80,7 @@ class MatMul(OpRun):
     """Multiplies narrow floats in float32, as processors do."""
 
     def _run(self, a: Array, b: Array) -> tuple[Array]:
-        return (np.asarray(np.matmul(_wide(a), _wide(b))).astype(a.dtype),)
+        return (np.asarray(np.matmul(wide(a), wide(b))).astype(a.dtype),)
 
 
 class MaxPool(OnnxMaxPool):
@@ -88,7 +88,7 @@ class MaxPool(OnnxMaxPool):
 
     def _run(self, x: Array, **options: Any) -> Any:
         is_plain = (options.get("auto_pad") or "NOTSET") == "NOTSET" and len(self.output) == 1
-        return (_max_pool(x, **options),) if is_plain else super()._run(x, **options)
+        return (max_pooled(x, **options),) if is_plain else super()._run(x, **options)
 
 
 class Pad(OpRun):
@@ -117,17 +117,13 @@ class Pad(OpRun):
 
 
 class Conv(OnnxConv):
-    """Convolves without laying all patches side by side, and without zeros in a dilated kernel."""
+    """Convolves with some patches side by side at a time, and without zeros in a dilated kernel."""
 
     def _run(self, x: Array, weight: Array, bias: Array | None = None, **options: Any) -> Any:
         if (options.get("auto_pad") or "NOTSET") != "NOTSET":
             return super()._run(x, weight, bias, **options)
-        found = _convolve(x, weight, **options)
-        return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
-
-
-BLOCK = 2**16
-"""The values of a convolution's output that are summed at a time: they stay in the processor's cache."""
+        found = convolved(x, weight, **options)
+        return (_with_bias(found, bias),)
 
 
 class ConvTranspose(OnnxConvTranspose):
@@ -137,8 +133,15 @@ class ConvTranspose(OnnxConvTranspose):
         is_plain = (options.get("auto_pad") or "NOTSET") == "NOTSET" and not options.get("output_shape")
         if not is_plain:
             return super()._run(x, weight, bias, **options)
-        found = _convolve_transposed(x, weight, **options)
-        return (found if bias is None else found + bias.reshape(-1, *[1] * (x.ndim - 2)),)
+        found = convolved_transposed(x, weight, **options)
+        return (_with_bias(found, bias),)
+
+
+class Relu(OpRun):
+    """Makes one array of another: onnx copies it once more."""
+
+    def _run(self, x: Array) -> tuple[Array]:
+        return (np.asarray(np.maximum(x, x.dtype.type(0))),)
 
 
 class SoftmaxCrossEntropyLoss(NegativeLogLikelihoodLoss):
@@ -174,19 +177,15 @@ OPERATORS = [
     MatMul,
     MaxPool,
     Pad,
+    Relu,
     SoftmaxCrossEntropyLoss,
     Split,
 ]
 
 
 def _log_softmax(x: Array, axis: int) -> Array:
-    below = _wide(x) - _wide(x).max(axis, keepdims=True, initial=-np.inf)
+    below = wide(x) - wide(x).max(axis, keepdims=True, initial=-np.inf)
     return np.asarray(below - np.log(np.exp(below).sum(axis, keepdims=True)), x.dtype)
-
-
-def _wide(values: Array) -> Array:
-    """Narrow floats in float32; anything else as it is."""
-    return values.astype(np.float32) if values.dtype.name in ("float16", "bfloat16") else values
 
 
 def _along(values: Array, shape: Sequence[int], axis: int, block_size: int) -> Array:
@@ -198,100 +197,8 @@ def _along(values: Array, shape: Sequence[int], axis: int, block_size: int) -> A
     return values.reshape([values.size if place == axis % len(shape) else 1 for place in range(len(shape))])
 
 
-def _max_pool(
-    x: Array,
-    kernel_shape: Sequence[int],
-    ceil_mode: int | None = 0,
-    dilations: Sequence[int] | None = None,
-    pads: Sequence[int] | None = None,
-    strides: Sequence[int] | None = None,
-    **_: Any,
-) -> Array:
-    rank = len(kernel_shape)
-    dilations, strides, pads = dilations or [1] * rank, strides or [1] * rank, pads or [0] * 2 * rank
-    reaches = _reaches(kernel_shape, dilations)
-    counts, ends = [], []
-    for size, reach, stride, before, after in zip(x.shape[2:], reaches, strides, pads[:rank], pads[rank:], strict=True):
-        count = (size + before + after - reach) / stride + 1
-        count = math.ceil(count) if ceil_mode else math.floor(count)
-        count -= bool(ceil_mode and (count - 1) * stride >= size + before)  # it would begin in the padding
-        counts.append(count)
-        ends.append(max(after, (count - 1) * stride + reach - size - before))
-    lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
-    padded = np.pad(x, [(0, 0), (0, 0), *zip(pads[:rank], ends, strict=True)], constant_values=lowest)
-    pooled = _windows(padded, kernel_shape, dilations, strides).max(tuple(range(-rank, 0)))
-    return pooled[(..., *map(slice, counts))]
-
-
-def _convolve(
-    x: Array,
-    weight: Array,
-    dilations: Sequence[int] | None = None,
-    group: int | None = 1,
-    pads: Sequence[int] | None = None,
-    strides: Sequence[int] | None = None,
-    **_: Any,
-) -> Array:
-    """Adds up the products of each place of the kernel, some rows of the output at a time."""
-    rank, group = x.ndim - 2, group or 1
-    kernel, pads = weight.shape[2:], pads or [0] * 2 * rank
-    padded = np.pad(_wide(x), [(0, 0), (0, 0), *zip(pads[:rank], pads[rank:], strict=True)])
-    windows = _windows(padded, kernel, dilations or [1] * rank, strides or [1] * rank)
-    grouped = _wide(weight).reshape(group, -1, *weight.shape[1:])  # (group, out, in, *kernel)
-    sizes = windows.shape[2:-rank]
-    found = np.zeros((len(x), group, grouped.shape[1], *sizes), x.dtype)
-    count = max(1, BLOCK * sizes[0] // max(1, found.size))
-    for first in range(0, sizes[0], count):
-        rows = slice(first, first + count)
-        part = found[:, :, :, rows]
-        total = np.zeros((*part.shape[:3], math.prod(part.shape[3:])), np.result_type(x.dtype, np.float32))
-        for at in np.ndindex(kernel):
-            values = windows[(slice(None), slice(None), rows, ..., *at)].reshape(len(x), group, -1, total.shape[-1])
-            total += grouped[(..., *at)] @ values  # (group, out, in) @ (N, group, in, P)
-        part[...] = total.reshape(part.shape)
-    return found.reshape(len(x), len(weight), *sizes)
-
-
-def _convolve_transposed(
-    x: Array,
-    weight: Array,
-    dilations: Sequence[int] | None = None,
-    group: int | None = 1,
-    output_padding: Sequence[int] | None = None,
-    pads: Sequence[int] | None = None,
-    strides: Sequence[int] | None = None,
-    **_: Any,
-) -> Array:
-    rank, group = x.ndim - 2, group or 1
-    kernel, sizes = weight.shape[2:], x.shape[2:]
-    strides, dilations, pads = strides or [1] * rank, dilations or [1] * rank, pads or [0] * 2 * rank
-    more = output_padding or [0] * rank
-    reaches = _reaches(kernel, dilations)
-    room = [
-        (size - 1) * step + reach + extra
-        for size, step, reach, extra in zip(sizes, strides, reaches, more, strict=True)
-    ]
-    made = np.zeros((len(x), group * weight.shape[1], *room), x.dtype)
-    columns = x.reshape(len(x), group, -1, math.prod(sizes))  # (N, group, in, P)
-    rows = weight.reshape(group, -1, *weight.shape[1:])  # (group, in, out, *kernel)
-    for at in np.ndindex(kernel):
-        part = rows[(..., *at)].swapaxes(1, 2) @ columns  # (N, group, out, P)
-        places: Any = [
-            slice(first * hole, first * hole + (size - 1) * step + 1, step)
-            for first, hole, size, step in zip(at, dilations, sizes, strides, strict=True)
-        ]
-        made[(..., *places)] += part.reshape(len(x), -1, *sizes)
-    ends = [size - behind for size, behind in zip(room, pads[rank:], strict=True)]
-    kept: Any = map(slice, pads[:rank], ends)
-    return made[(..., *kept)]
-
-
-def _windows(padded: Array, kernel: Sequence[int], dilations: Sequence[int], strides: Sequence[int]) -> Array:
-    """The values that a kernel meets at each of its places: (N, C, *places, *kernel), a view."""
-    axes = tuple(range(2, padded.ndim))
-    found = np.lib.stride_tricks.sliding_window_view(padded, tuple(_reaches(kernel, dilations)), axes)
-    return found[(slice(None), slice(None), *(slice(None, None, step) for step in (*strides, *dilations)))]
-
-
-def _reaches(kernel: Sequence[int], dilations: Sequence[int]) -> list[int]:
-    return [(size - 1) * dilation + 1 for size, dilation in zip(kernel, dilations, strict=True)]
+def _with_bias(found: Array, bias: Array | None) -> Array:
+    """Adds the bias in place: a large array takes longer to be had than to be added to."""
+    if bias is not None:
+        found += bias.reshape(-1, *[1] * (found.ndim - 2))
+    return found

@@ -12,7 +12,6 @@ from torch import nn
 
 from onnxproof._internal.trees import Array, is_named_tuple, leaves, map_leaves, to_array, to_tensor, widened
 from onnxproof.engines.arithmetic import (
-    Work,
     as_it_is,
     counted,
     in_float64,
@@ -25,6 +24,7 @@ from onnxproof.engines.base import EngineError, require_names
 from onnxproof.engines.decisions import Call, Decisions, plain
 from onnxproof.engines.reading import Reading
 from onnxproof.engines.steps import Keep, Steps, recorded
+from onnxproof.engines.work import Work
 
 Arithmetic = contextlib.AbstractContextManager[Any]
 Result = TypeVar("Result")

@@ -1,19 +1,42 @@
-"""The work of an ONNX file, counted from the shapes of its values in a run."""
+"""The work of a run, and that of an ONNX file, counted from the shapes of its values."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import onnx
 from onnx import ModelProto, NodeProto, ValueInfoProto, helper
 
 from onnxproof._internal.trees import Array
-from onnxproof.engines.arithmetic import LOOPS, PER_VALUE, Work
 from onnxproof.graph.inference import inferred
 
 Shape = tuple[int, ...]
 
+PER_VALUE = 8
+"""The operations that a value of a result costs besides products, such as reading and writing it."""
+
+LOOPS = {
+    "_adaptive_avg_pool2d": 2e-5,
+    "avg_pool2d": 1e-5,
+    "avg_pool3d": 1e-5,
+    "grid_sampler_2d": 1.5e-4,
+}
+"""The seconds that onnx's reference evaluator takes for a value of a result that it makes in loops of Python."""
+
 _PREFIX = "shape of "
+
+
+@dataclass
+class Work:
+    """The work of a run: the same on every machine.
+
+    `flops` are floating-point operations, `loops` the seconds that onnx's reference evaluator spends in loops over the
+    values of some results.
+    """
+
+    flops: float = 0.0
+    loops: float = 0.0
 
 
 def with_shapes(model: ModelProto) -> ModelProto:
@@ -29,9 +52,13 @@ def with_shapes(model: ModelProto) -> ModelProto:
     return made
 
 
-def work_of(model: ModelProto, outputs: Mapping[str, Array]) -> Work:
-    """The work of a run, from the outputs of `with_shapes`; the bodies of subgraphs and functions are not counted."""
-    shapes = {name.removeprefix(_PREFIX): tuple(map(int, shape)) for name, shape in outputs.items()}
+def shapes_of(outputs: Mapping[str, Array]) -> dict[str, Shape]:
+    """The shapes by name, from the outputs of `with_shapes`."""
+    return {name.removeprefix(_PREFIX): tuple(map(int, shape)) for name, shape in outputs.items()}
+
+
+def work_of(model: ModelProto, shapes: Mapping[str, Shape]) -> Work:
+    """The work of a run, from the shapes of its values; the bodies of subgraphs and functions are not counted."""
     work = Work()
     for node in model.graph.node:
         inputs, made = ([shapes.get(name, ()) for name in names] for names in (node.input, node.output))

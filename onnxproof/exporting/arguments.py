@@ -3,13 +3,14 @@
 import inspect
 from collections.abc import Mapping
 from itertools import takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def bound(
-    model: nn.Module, inputs: Mapping[str, Any], kwargs: Mapping[str, Any]
+    model: "nn.Module", inputs: Mapping[str, Any], kwargs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The inputs passed by position, and those passed by name, in the order of the signature as exporters take them.
 
@@ -35,7 +36,7 @@ def bound(
     return {name: found[name] for name in positional}, {name: found[name] for name in by_name}
 
 
-def _parameters(model: nn.Module) -> tuple[list[str], set[str]]:
+def _parameters(model: "nn.Module") -> tuple[list[str], set[str]]:
     """The names of the parameters of `forward`, and of those that are passed by name alone.
 
     None if it has no signature, as that of a scripted module.

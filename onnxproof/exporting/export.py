@@ -10,19 +10,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import nn
 
 from onnxproof._internal.files import short
+from onnxproof._internal.of_torch import is_module, is_tensor
 from onnxproof._internal.trees import leaves, map_leaves, to_tensor
 from onnxproof.exporting import capture
 from onnxproof.exporting.dynamic import Dynamic, as_torch_dim, dims_of
 from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import GraphError
-from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, default_opset
+from onnxproof.versions import EXPORTERS, TORCH_EXPORT, TORCHSCRIPT, default_opset, torch_folder
+
+if TYPE_CHECKING:
+    from torch import nn
 
 OWN_OPTIONS = ("args", "dynamic_axes", "dynamo", "f", "input_names", "kwargs", "model", "opset_version", "output_names")
 """Options of torch.onnx.export that `export` sets itself."""
@@ -66,7 +68,7 @@ class Export:
 
 
 def export(
-    model: nn.Module,
+    model: "nn.Module",
     inputs: Mapping[str, Any],
     path: str | os.PathLike[str],
     *,
@@ -93,6 +95,10 @@ def export(
     """
     if exporter not in EXPORTERS:
         raise ValueError(f"no exporter {exporter!r} in the installed torch; there is {' and '.join(EXPORTERS)}")
+    import torch
+
+    from onnxproof.exporting.positional import ByPosition
+
     path = Path(path)
     tensors = map_leaves(lambda _, leaf: to_tensor(leaf), inputs)
     arguments = tuple(value for name, value in tensors.items() if name not in keywords)
@@ -103,7 +109,7 @@ def export(
         "opset_version": opset,
     }
     if exporter == TORCHSCRIPT and named and _keyword_only(model) & set(named):
-        model, arguments = _ByPosition(model, arguments, named), (*arguments, *named.values())
+        model, arguments = ByPosition(model, arguments, named), (*arguments, *named.values())
     elif named or isinstance(arguments[-1], dict):
         arguments += (named,)  # torch.onnx.export takes a dict at the end for keyword arguments
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
@@ -132,23 +138,14 @@ def export(
 @lru_cache
 def warm_up(exporter: str) -> None:
     """Lets an exporter load its modules and tables, seconds of work, which every process forked later has then."""
+    from torch import nn
+
     with tempfile.TemporaryDirectory(prefix="onnxproof-") as folder, contextlib.suppress(ExportError):
         path = Path(folder, "model.onnx")
         export(nn.Identity(), {"x": np.zeros(1)}, path, exporter=exporter, opset=default_opset(exporter))
 
 
-class _ByPosition(nn.Module):
-    """A model whose keyword-only arguments can be passed by position: torchscript knows no others."""
-
-    def __init__(self, model: nn.Module, arguments: Sequence[Any], named: Mapping[str, Any]) -> None:
-        super().__init__()
-        self.model, self.count, self.names = model, len(arguments), tuple(named)
-
-    def forward(self, *values: Any) -> Any:
-        return self.model(*values[: self.count], **dict(zip(self.names, values[self.count :], strict=True)))
-
-
-def _keyword_only(model: nn.Module) -> set[str]:
+def _keyword_only(model: "nn.Module") -> set[str]:
     parameters = inspect.signature(model.forward).parameters.values()
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
@@ -160,7 +157,7 @@ def _for_torchscript(dynamic: Dynamic) -> dict[str, Any]:
 
 
 def _for_torch_export(
-    model: nn.Module,
+    model: "nn.Module",
     inputs: Mapping[str, Any],
     dynamic: Dynamic,
     translations: Mapping[Callable[..., Any], Callable[..., Any]] | None,
@@ -183,7 +180,7 @@ def _for_torch_export(
     }
 
 
-def _by_parameter(model: nn.Module, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
+def _by_parameter(model: "nn.Module", shapes: tuple[Any, ...]) -> tuple[Any, ...]:
     """The shapes with those of `*arguments` in one tuple, if there are any, as torch.export takes them."""
     for place, parameter in enumerate(inspect.signature(model.forward).parameters.values()):
         if parameter.kind is parameter.VAR_POSITIONAL and shapes[place:]:
@@ -193,11 +190,12 @@ def _by_parameter(model: nn.Module, shapes: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _graph_names(exporter: str, inputs: Mapping[str, Any]) -> list[str]:
     """The leaves that an exporter counts as inputs: torchscript numbers too, torch.export tensors alone."""
-    counted = np.ndarray | np.generic | torch.Tensor
-    if exporter == TORCHSCRIPT:
-        counted |= int | float
+    numbers = (int, float) if exporter == TORCHSCRIPT else ()
+    counted = (np.ndarray, np.generic, *numbers)
     found = leaves(inputs).items()
-    return [name for name, leaf in found if isinstance(leaf, counted) and not isinstance(leaf, bool)]
+    return [
+        name for name, leaf in found if is_tensor(leaf) or (isinstance(leaf, counted) and not isinstance(leaf, bool))
+    ]
 
 
 def _reason(error: BaseException) -> str:
@@ -214,8 +212,8 @@ def _place(error: BaseException | None) -> str:
     while error is not None:
         for frame, line in traceback.walk_tb(error.__traceback__):
             file = frame.f_code.co_filename
-            own = Path(file).is_relative_to(Path(torch.__file__).parent) or file == __file__
-            if isinstance(frame.f_locals.get("self"), nn.Module) and not own:
+            own = Path(file).is_relative_to(torch_folder()) or Path(file).parent == Path(__file__).parent
+            if is_module(frame.f_locals.get("self")) and not own:
                 found = f"It stopped at {short(file)}:{line}: `{linecache.getline(file, line).strip()}`"
         error = error.__cause__
     return found

@@ -108,6 +108,16 @@ def read_graph(source: str | os.PathLike[str] | ModelProto) -> Graph:
         )
 
 
+def reads_inputs(graph: Graph) -> bool:
+    """Whether a node reads the values of an input of the graph; one with a graph of its own counts."""
+    names = set(graph.input_names)
+    return any(
+        any(isinstance(value, GraphProto) for value in node.attributes.values())
+        or (node.op_type not in ("Shape", "Size") and not names.isdisjoint(node.inputs))
+        for node in graph.nodes
+    )
+
+
 def opsets_of(message: ModelProto | onnx.FunctionProto) -> dict[str, int]:
     """The opset of each domain that a model or a function imports."""
     return {canonical_domain(entry.domain): entry.version for entry in message.opset_import}

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+from collections.abc import Mapping, Sequence
 
 import onnx
 from onnx import ModelProto, TensorProto, ValueInfoProto, helper
@@ -20,8 +21,31 @@ def inferred(model: ModelProto) -> dict[str, Value]:
     light = _without_weights(model)
     with contextlib.suppress(Exception):
         light = onnx.shape_inference.infer_shapes(light)
-    infos = (*light.graph.input, *light.graph.value_info, *light.graph.output)
-    values = [value_of(info) for info in (*infos, *map(_declared, light.graph.initializer))]
+    return _tensors(light)
+
+
+def shapes_at(model: ModelProto, shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, ...]]:
+    """The shapes of the main graph's tensors by name where its inputs have these, if onnx infers each size of one."""
+    light = _without_weights(model)
+    del light.graph.value_info[:]  # a tool may have declared those of other inputs
+    for info in light.graph.output:
+        info.type.Clear()
+    for info in light.graph.input:
+        if info.name in shapes:
+            info.CopyFrom(helper.make_tensor_value_info(info.name, info.type.tensor_type.elem_type, shapes[info.name]))
+    with contextlib.suppress(Exception):
+        light = onnx.shape_inference.infer_shapes(light, data_prop=True)
+    found = {}
+    for name, value in _tensors(light).items():
+        sizes = [size for size in value.shape or () if isinstance(size, int)]
+        if value.shape is not None and len(sizes) == len(value.shape):
+            found[name] = tuple(sizes)
+    return found
+
+
+def _tensors(model: ModelProto) -> dict[str, Value]:
+    infos = (*model.graph.input, *model.graph.value_info, *model.graph.output)
+    values = [value_of(info) for info in (*infos, *map(_declared, model.graph.initializer))]
     return {value.name: value for value in values if value.dtype.isidentifier() and value.dtype != "undefined"}
 
 

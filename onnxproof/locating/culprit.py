@@ -1,17 +1,10 @@
 """Where a conversion goes wrong: the smallest size that shows it, and the component responsible."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-import torch
-from torch import nn
-
-from onnxproof._internal.trees import Array, count_values, leaves
+from onnxproof._internal.trees import Array
 from onnxproof.engines.asked import REFERENCE, UNOPTIMIZED
-from onnxproof.engines.base import EngineError
-from onnxproof.engines.torch import copied
-from onnxproof.exporting.export import ExportError
-from onnxproof.graph.load import GraphError, load_model
+from onnxproof.graph.load import load_model
 from onnxproof.locating.clause import Culprit, Departure
 from onnxproof.locating.declared import (
     by_original,
@@ -25,23 +18,18 @@ from onnxproof.locating.declared import (
     refused_dim,
     strange_inputs,
 )
-from onnxproof.locating.departure import departure
-from onnxproof.locating.frozen import frozen_by_torch, where_it_stops
 from onnxproof.locating.inner import agree, values_in_evaluator, values_in_onnxruntime, wrong_on_its_inputs
 from onnxproof.locating.tool import meant_loss, optimizer_to_blame, overflow, what_the_tool_did
-from onnxproof.locating.weights import other_weights
-from onnxproof.probing.conversion import Conversion, by_position
-from onnxproof.probing.files import ExportedFile, GivenFile
+from onnxproof.probing.conversion import Conversion
+from onnxproof.probing.files import GivenFile
 from onnxproof.probing.probes import resized
-from onnxproof.probing.reference import JudgedProbe, ReferenceModel
+from onnxproof.probing.reference import JudgedProbe
 
 SMALLER = (2, 3, 4, 5, 7, 8, 12, 16, 24, 32, 48, 64)
 """The sizes that a failing one is shrunk to, tried from the smallest."""
 
 NO_KERNEL = "Could not find an implementation"
 """What ONNX Runtime says of an operator that it has not for a dtype."""
-
-NUMBERS = "Look for Python numbers that the model takes from a tensor or its shape"
 
 
 def smallest_failing(conversion: Conversion, judged: JudgedProbe) -> JudgedProbe:
@@ -72,65 +60,35 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
     """The component that made a probe's values wrong.
 
     A file that is right without graph optimization was broken by ONNX Runtime's optimizer; one that is right in the
-    reference evaluator, by one of ONNX Runtime's kernels. A file that is wrong in both was exported wrong: if it is
-    right when the model is traced on the probe's inputs, the export froze something.
+    reference evaluator, by one of ONNX Runtime's kernels. A file that is wrong in both was made wrong.
     """
     if found := own_refusal(conversion, judged) or meant_loss(conversion) or overflow(conversion, judged):
         return found
     if conversion.outcome(judged, UNOPTIMIZED).is_right:
         return optimizer_to_blame(conversion, judged)
-    if conversion.outcome(judged, REFERENCE).is_right:
-        node, clause = _first_departing_node(conversion, judged)
-        place = departure(conversion, judged)
-        is_lacking = NO_KERNEL in conversion.outcome(judged).refusal
-        who = "ONNX Runtime lacks a kernel" if is_lacking else "a kernel of ONNX Runtime"
-        return Culprit(
-            f"{who}: the reference evaluator is right{clause}",
-            kernel_advice(conversion, judged),
-            place.told,
-            node or place.node,
-            place.where,
-            place.cut,
-        )
-    if conversion.case.file:
-        return what_the_tool_did(conversion, judged, _in_the_evaluator(conversion, judged))
-    if _is_right_in_eval_mode(conversion, judged):
-        return Culprit(
-            "the model is in training mode: the file is what it computes in eval mode",
-            "Call `model.eval()` before you make the case.",
-        )
-    if _is_right_without_fast_path(conversion, judged):
-        return Culprit(
-            "torch's fast path of attention, which no file has: without it the model has the file's values",
-            "Call `torch.backends.mha.set_fastpath_enabled(False)` before you make the case. The fast path sets masked "
-            "positions to zero: keep them out of the model's outputs.",
-        )
-    file = conversion.file
-    if strange := other_weights(conversion, judged):
-        return Culprit(
-            f"the weights are not the model's: with its own {', '.join(strange[:3])} the file is right",
-            "Load the checkpoint that the file was exported from, or export it again.",
-        )
+    is_in_a_kernel = conversion.outcome(judged, REFERENCE).is_right
+    if conversion.case.file and is_in_a_kernel:
+        return _kernel_to_blame(conversion, judged)
     too = _in_the_evaluator(conversion, judged)
-    place = _departure(conversion, judged)
-    if isinstance(file, GivenFile):
-        advice = "Export it again, and compare the nodes."
-        return Culprit(f"the file{too}", advice, place.told, place.node, place.where, place.cut)
-    if judged is not conversion.model.traced and _is_right_when_traced_on(conversion, file, judged):
-        by_torch = frozen_by_torch(conversion, conversion.outcome(judged).refusal)
-        return Culprit(
-            "something was frozen at export: traced on these inputs the file is right",
-            by_torch or f"{NUMBERS}{'' if file.tracer_evidence else '; if it takes none, try the other exporter'}.",
-            " ".join(filter(None, (place.told, "" if by_torch else file.tracer_evidence))),
-            place.node,
-            place.where,
-            place.cut,
-        )
+    if conversion.case.file:
+        return what_the_tool_did(conversion, judged, too)
+    from onnxproof.locating.exporter import what_the_exporter_did
+
+    if is_in_a_kernel:
+        return _kernel_to_blame(conversion, judged)
+    return what_the_exporter_did(conversion, judged, too)
+
+
+def _kernel_to_blame(conversion: Conversion, judged: JudgedProbe) -> Culprit:
+    node, clause = _first_departing_node(conversion, judged)
+    place = _place(conversion, judged)
+    is_lacking = NO_KERNEL in conversion.outcome(judged).refusal
+    who = "ONNX Runtime lacks a kernel" if is_lacking else "a kernel of ONNX Runtime"
     return Culprit(
-        f"the {file.exporter} exporter{too}",
-        "Try another opset or the other exporter; a hand-written symbolic or translation is part of the exporter.",
+        f"{who}: the reference evaluator is right{clause}",
+        kernel_advice(conversion, judged),
         place.told,
-        place.node,
+        node or place.node,
         place.where,
         place.cut,
     )
@@ -143,6 +101,15 @@ def kernel_advice(conversion: Conversion, judged: JudgedProbe) -> str:
     return f"Try another opset or provider, and report the model to {conversion.engine}."
 
 
+def _place(conversion: Conversion, judged: JudgedProbe) -> Departure:
+    """Where the file of a module departs from it."""
+    if conversion.case.file:
+        return Departure()
+    from onnxproof.locating.departure import departure
+
+    return departure(conversion, judged)
+
+
 def _in_any_order(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
     """That a TopK of the file is the first node that departs, and says no order, so that each engine has its own."""
     picks = (node for node in conversion.graph.nodes_of("TopK") if node.attributes.get("sorted", 1) == 0)
@@ -152,7 +119,7 @@ def _in_any_order(conversion: Conversion, judged: JudgedProbe) -> Culprit | None
     node, _ = _first_departing_node(conversion, judged)
     if node not in open_to_engines:
         return None
-    place = departure(conversion, judged)
+    place = _place(conversion, judged)
     return Culprit(
         f"the file: its TopK → {node} has sorted=0, which leaves the order to each engine",
         by_original(conversion, "Export it", "Make it") + " again, or set the node's attribute `sorted` to 1.",
@@ -161,17 +128,6 @@ def _in_any_order(conversion: Conversion, judged: JudgedProbe) -> Culprit | None
         place.where,
         place.cut,
     )
-
-
-def _departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
-    """Where a file departs from the model, or stops."""
-    refusal = conversion.outcome(judged).refusal
-    if refusal:
-        return where_it_stops(conversion, refusal)
-    others = [each for each in conversion.model.judged if 1 not in each.probe.sizes.values()]  # 1 makes much the same
-    others.sort(key=lambda each: count_values(each.probe.inputs))
-    telling = (each for each in others if not (conversion.outcome(each).is_right or conversion.outcome(each).refusal))
-    return departure(conversion, next(telling, judged))
 
 
 def own_refusal(conversion: Conversion, judged: JudgedProbe) -> Culprit | None:
@@ -207,49 +163,6 @@ def _in_the_evaluator(conversion: Conversion, judged: JudgedProbe) -> str:
     return ", or a kernel of ONNX Runtime: the reference evaluator does not run it, and cannot decide"
 
 
-def _is_right_in_eval_mode(conversion: Conversion, judged: JudgedProbe) -> bool:
-    """Whether the file is right for a model that is in training mode now, once it is in eval mode."""
-    case = conversion.case
-    if not case.module.training:
-        return False
-    return _is_right_for(ReferenceModel(replace(case, model=copied(case.module).eval())), conversion, judged)
-
-
-def _is_right_without_fast_path(conversion: Conversion, judged: JudgedProbe) -> bool:
-    """Whether the file is right for the model without torch's fused kernels, which set what is masked to zero."""
-    switch = getattr(torch.backends, "mha", None)
-    modules = conversion.case.module.modules()
-    if switch is None or not any(isinstance(module, nn.MultiheadAttention) for module in modules):
-        return False
-    was = switch.get_fastpath_enabled()
-    switch.set_fastpath_enabled(False)
-    try:
-        return was and _is_right_for(ReferenceModel(conversion.case), conversion, judged)
-    finally:
-        switch.set_fastpath_enabled(was)
-
-
-def _is_right_for(model: ReferenceModel, conversion: Conversion, judged: JudgedProbe) -> bool:
-    """Whether the file has another model's outputs on a probe."""
-    try:
-        actual = conversion.outputs(judged)
-    except EngineError:
-        return False
-    reference = model.ask(judged.probe.inputs)
-    return reference is not None and all(parity.same for parity in by_position(actual, reference, ""))
-
-
-def _is_right_when_traced_on(conversion: Conversion, file: ExportedFile, judged: JudgedProbe) -> bool:
-    try:
-        made = file.traced_on(judged.probe.inputs, "traced-there")
-        inputs = leaves(judged.probe.inputs)
-        feeds = {name: inputs[name] for name in made.graph.input_names}
-        actual = conversion.open(made.path).run(feeds)
-    except (ExportError, EngineError, GraphError, KeyError):
-        return False
-    return all(parity.same for parity in by_position(actual, judged.reference, ""))
-
-
 def _first_departing_node(conversion: Conversion, judged: JudgedProbe) -> tuple[str, str]:
     """The first node whose output differs between ONNX Runtime and the reference evaluator: an output, and a clause."""
     try:
@@ -259,12 +172,11 @@ def _first_departing_node(conversion: Conversion, judged: JudgedProbe) -> tuple[
         return "", ""
     model = load_model(conversion.file.path)
     makers = {name: node for node in model.graph.node for name in node.output}
-    for name in (name for node in model.graph.node for name in node.output):
-        if name in ours and name in theirs and not agree(ours[name], theirs[name]):
-            name = wrong_on_its_inputs(model, name, feeds | ours, theirs)
-            node = makers[name]
-            inputs = ", ".join(f"{i} {_figures(theirs[i])}" for i in node.input if i in theirs)
-            return name, f"; the first node that departs is {node.op_type} → {name}, from {inputs}"
+    for departing in (name for node in model.graph.node for name in node.output):
+        if departing in ours and departing in theirs and not agree(ours[departing], theirs[departing]):
+            name = wrong_on_its_inputs(model, departing, feeds | ours, theirs)
+            inputs = ", ".join(f"{i} {_figures(theirs[i])}" for i in makers[name].input if i in theirs)
+            return name, f"; the first node that departs is {makers[name].op_type} → {name}, from {inputs}"
     return "", ""
 
 

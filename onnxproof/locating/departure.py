@@ -33,8 +33,6 @@ SLIGHT, GROSS = 4, 1000
 
 def departure(conversion: Conversion, judged: JudgedProbe) -> Departure:
     """Where the file of a module departs from it on a probe."""
-    if conversion.case.file:
-        return Departure()
     try:
         return _Search(conversion, judged).found()
     except Exception:  # an engine may refuse to return inner values, and a model to run in another way
@@ -224,7 +222,7 @@ class _Search:
         return Departure(where, f"{told} {found}".strip(), self._cut(spot.nodes, spot.pair))
 
     def _made_in_between(self, step: Step) -> str:
-        """The line of a constant that the model makes for a step, and whose value no node of the file makes, as a sentence."""
+        """The line of a constant that the model makes for a step and no node of the file makes, as a sentence."""
         constants = set(step.inputs) - self.beside.model.computed
         makers = [maker for place in constants if (maker := self.beside.model.made_by(place))]
         lost = [maker for maker in makers if maker.source and not self.beside.names_of(maker.outputs)]

@@ -1,7 +1,8 @@
 """Where a file stops on inputs that it was not traced with."""
 
+from typing import TYPE_CHECKING
+
 from onnx import NodeProto
-from torch import nn
 
 from onnxproof._internal.files import short
 from onnxproof.graph.load import load_model
@@ -11,6 +12,9 @@ from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import ExportedFile
 from onnxproof.results import Where
 from onnxproof.versions import TORCHSCRIPT
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def where_it_stops(conversion: Conversion, refusal: str) -> Departure:
@@ -40,7 +44,7 @@ def _node_in(conversion: Conversion, message: str) -> NodeProto | None:
     return next((node for node in nodes if node.name == name), None)
 
 
-def _module_at(conversion: Conversion, path: str) -> nn.Module | None:
+def _module_at(conversion: Conversion, path: str) -> "nn.Module | None":
     """The module within the model that has this path."""
     return dict(conversion.case.module.named_modules()).get(path) if path else None
 

@@ -4,11 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from onnxproof._internal.trees import Array, to_array
+from onnxproof._internal.trees import Array
 from onnxproof.case import Case
 from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.quantized import QuantizedWeight
@@ -72,10 +69,12 @@ def weights_of(case: Case) -> dict[str, OwnWeight]:
         }
         found = {name: OwnWeight(name, values, biases.get(name, "")) for name, values in graph.constants.items()}
     else:
+        from onnxproof.locating.normalized import normalized
+
         own = dict(own_weights(case))
         own |= {f"{name} part {part}": each for name, values in own.items() for part, each in _packed(name, values)}
         found = {name: OwnWeight(name, values, _bias_of(name, own)) for name, values in own.items()}
-        found |= {weight.name: weight for weight in _normalized(case.module)}
+        found |= {name: OwnWeight(name, values, bias) for name, values, bias in normalized(case.module)}
     return {name: weight for name, weight in found.items() if weight.values.dtype.kind == "f"}
 
 
@@ -167,21 +166,3 @@ def _packed(name: str, values: Array) -> Iterator[tuple[int, Array]]:
 def _bias_of(name: str, own: Mapping[str, Array]) -> str:
     bias = f"{name.removesuffix('weight')}bias"
     return bias if name.endswith("weight") and bias in own else ""
-
-
-def _normalized(module: nn.Module) -> Iterator[OwnWeight]:
-    """The weights and biases of each convolution with each normalization of as many channels folded into it."""
-    named = dict(module.named_modules())
-    convolutions = {name: each for name, each in named.items() if isinstance(each, nn.Conv1d | nn.Conv2d | nn.Conv3d)}
-    norms = {name: each for name, each in named.items() if isinstance(each, nn.modules.batchnorm._BatchNorm)}
-    for name, conv in convolutions.items():
-        for other, norm in norms.items():
-            mean, variance = norm.running_mean, norm.running_var
-            if norm.num_features == conv.out_channels and mean is not None and variance is not None:
-                with torch.no_grad():
-                    weight, bias = fuse_conv_bn_weights(
-                        conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
-                    )
-                folded = f"{name}.bias with {other}"
-                yield OwnWeight(f"{name}.weight with {other}", to_array(weight), folded)
-                yield OwnWeight(folded, to_array(bias))

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import numpy as np
 from onnx import ModelProto
-from torch import nn
 
 from onnxproof._internal.trees import Array
 from onnxproof.engines.base import EngineError
@@ -21,6 +21,9 @@ from onnxproof.locating.weights import other_weights
 from onnxproof.probing.conversion import Conversion, by_position
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import JudgedProbe
+
+if TYPE_CHECKING:
+    from torch import nn
 
 NOT_EQUAL = (
     "Keep float32 where values must be equal. If the loss is meant, state how much with `--loss`, such as "
@@ -89,7 +92,7 @@ def _loss(before: ModelProto, after: ModelProto) -> str:
     return "is quantized" if QUANTIZED & (operators[1] - operators[0]) else ""
 
 
-def _loss_of_module(module: nn.Module, graph: Graph) -> str:
+def _loss_of_module(module: "nn.Module", graph: Graph) -> str:
     """What a file computes in, and the module does not; "" if there is nothing."""
     format = format_of(graph)
     if format == "int8":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from onnxproof.engines.arithmetic import Work
+    from onnxproof.engines.work import Work
 
 FLOPS = 2e10
 """The operations that torch does in a second, on two cores of 2024."""

@@ -11,13 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from onnxproof._internal.files import short
 from onnxproof._internal.forked import SECONDS, Forked, ProcessError, last_words
 from onnxproof._internal.memo import Memo
 from onnxproof._internal.trees import leaves
-from onnxproof.engines.torch import copied
 from onnxproof.exporting.capture import HeardWarning
 from onnxproof.exporting.export import Export, ExportError, export, warm_up
 from onnxproof.graph.diff import Difference, graph_differences
@@ -25,8 +23,8 @@ from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import load_model
 from onnxproof.probing.probes import Probe, same_inputs
 from onnxproof.probing.reference import ReferenceModel
+from onnxproof.versions import torch_folder
 
-_TORCH = Path(torch.__file__).parent
 _first: "dict[str, weakref.ref[ExportedFile]]" = {}
 
 
@@ -107,7 +105,7 @@ class ExportedFile:
             printed = log.read_text(errors="replace") if log.exists() else ""
             raise ExportError(
                 f"the {self.exporter} exporter {error}, at opset {self.opset}",
-                last_words(printed + error.printed, _TORCH),
+                last_words(printed + error.printed, torch_folder()),
             ) from error
 
     def _share_warm_up(self) -> None:
@@ -130,7 +128,7 @@ class ExportedFile:
     def own_warnings(self) -> list[HeardWarning]:
         """The tracer's warnings of code that is not torch's."""
         warnings = self.export.warnings_of("TracerWarning")
-        return [warning for warning in warnings if not Path(warning.file).is_relative_to(_TORCH)]
+        return [warning for warning in warnings if not Path(warning.file).is_relative_to(torch_folder())]
 
     @property
     def tracer_evidence(self) -> str:
@@ -177,6 +175,8 @@ def _export(
     output_names: tuple[str, ...],
     log: Path,
 ) -> Export:
+    from onnxproof.engines.torch import copied
+
     case = model.case
     return export(
         copied(case.module),

@@ -1,85 +1,130 @@
-"""The model of a case, a PyTorch module or an ONNX file, and its outputs as references."""
+"""The original that a file is held against, as references are made of it; an ONNX file as one."""
 
-import inspect
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-from torch import nn
-
-from onnxproof._internal.trees import Array, leaves
+from onnxproof._internal.trees import Array
 from onnxproof.case import Case, CaseError
 from onnxproof.engines.original import OnnxModel, RefusalError
-from onnxproof.engines.torch import TorchModel, copied
+from onnxproof.engines.work import Work
 from onnxproof.graph.facts import read_graph
 from onnxproof.graph.load import GraphError, external_files
 from onnxproof.parity.compare import Reference, compare
 from onnxproof.probing.drawn import GIVE, cannot_load
-from onnxproof.probing.orders import Orders
-from onnxproof.probing.spread import other_ways
-
-Model = TorchModel | OnnxModel
+from onnxproof.probing.spread import Spread, other_ways
 
 MOST_BYTES = 2**31
 """The largest model, since several copies are in memory at once; an ONNX file without external data ends there too."""
 
 
-def model_of(case: Case, timeout: float | None) -> Model:
-    """The model; a file may take `timeout` seconds for a run. Raises `CaseError` for one that is too large."""
-    size = _bytes_of_file(case.file) if case.file else _bytes_of_module(case.module)
+class Original(Protocol):
+    """The model of a case. Each method may raise whatever the model raises."""
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """The outputs."""
+
+    def run_in_float64(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """The outputs with floats in float64."""
+
+    def run_stored_in(self, format: str, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """The outputs with floats rounded to "float16" or "bfloat16" wherever they are stored."""
+
+    def work(self, inputs: Mapping[str, Any]) -> Work:
+        """The work of `run`."""
+
+    def reads_values(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether `run` reads the values of an input, and not its sizes alone."""
+
+    def reference(self, inputs: Mapping[str, Any], in_float64: bool) -> Reference:
+        """The outputs, and those in float64 if they are asked for; else the rounding that is usual judges."""
+
+    def differs_in_reference(self, inputs: Mapping[str, Any], reference: Reference) -> bool:
+        """Whether it has other outputs in onnx's reference evaluator than its own."""
+
+    def decides(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether it is known to take discrete decisions from floats, such as an order or a mask."""
+
+    def refusal(self, is_drawn: bool) -> CaseError:
+        """Why it refuses the example of its case, which `is_drawn` where none was given."""
+
+
+def original_of(case: Case, timeout: float | None) -> Original:
+    """The original; a file may take `timeout` seconds for a run. Raises `CaseError` for one that is too large."""
+    if case.file:
+        require_size(_bytes_of_file(case.file))
+        return OriginalFile(case, case.file, timeout)
+    from onnxproof.probing.modules import OriginalModule, bytes_of_module
+
+    require_size(bytes_of_module(case.module))
+    return OriginalModule(case)
+
+
+def require_size(size: int) -> None:
     if size >= MOST_BYTES:
         raise CaseError(f"the model holds {size / 2**30:.1f} GiB of weights; up to 2 GiB can be checked")
-    if case.file:
-        return OnnxModel(case.file, timeout)
-    return TorchModel(copied(case.module), tuple(case.inputs), case.output_names, tuple(case.kwargs))
 
 
-def reference_of_module(
-    model: TorchModel, inputs: Mapping[str, Any], usual: Mapping[str, float] | None = None
-) -> Reference:
-    """Its outputs, and those in float64; without these if its `usual` rounding is given, which judges then."""
-    values, orders = model.run(inputs), Orders(model, inputs)
-    exact = orders.exact(values) if usual is None else None
-    return Reference(values, exact, orders.free, usual or {}, orders.alike)
+def _bytes_of_file(path: Path) -> int:
+    """The bytes of a file and its external data."""
+    return path.stat().st_size + sum((path.parent / name).stat().st_size for name in external_files(path))
 
 
-def reference_of_file(
-    model: OnnxModel, inputs: Mapping[str, Array], usual: Mapping[str, float], in_float64: bool
-) -> Reference:
-    """Its outputs, and those in float64 if they are asked for; else its `usual` rounding judges."""
-    values = model.run(inputs)
-    exact = _exact(model, inputs) if in_float64 else None
-    return Reference(values, exact, other_ways(model, inputs, values, usual), usual)
+class OriginalFile(OnnxModel):
+    """The ONNX file of a case as original."""
 
+    def __init__(self, case: Case, file: Path, timeout: float | None) -> None:
+        super().__init__(file, timeout)
+        self._case = case
+        self._usual: Mapping[str, float] | None = None
 
-def differs_in_reference(model: Model, inputs: Mapping[str, Any], reference: Reference) -> bool:
-    """Whether a file has other outputs in onnx's reference evaluator than its own; a module does not run there."""
-    if isinstance(model, TorchModel):
+    def reference(self, inputs: Mapping[str, Array], in_float64: bool) -> Reference:
+        if self._usual is None:
+            self._usual = Spread(self, inputs)
+        values = self.run(inputs)
+        exact = self._exact(inputs) if in_float64 else None
+        return Reference(values, exact, other_ways(self, inputs, values, self._usual), self._usual)
+
+    def _exact(self, inputs: Mapping[str, Array]) -> Mapping[str, Array] | None:
+        """The outputs in float64; None where an operator has no float64 kernel."""
+        try:
+            return self.run_in_float64(inputs)
+        except RefusalError:
+            return None
+
+    def differs_in_reference(self, inputs: Mapping[str, Array], reference: Reference) -> bool:
+        try:
+            actual = self.run_in_reference(inputs)
+        except RefusalError:
+            return False
+        return not all(parity.same for parity in compare(actual, reference, ""))
+
+    def decides(self, inputs: Mapping[str, Array]) -> bool:
         return False
-    try:
-        actual = model.run_in_reference(inputs)
-    except RefusalError:
-        return False
-    return not all(parity.same for parity in compare(actual, reference, ""))
+
+    def refusal(self, is_drawn: bool) -> CaseError:
+        try:
+            self.load()
+        except RefusalError as error:
+            return CaseError(f"the model {cannot_load(error)}")
+        try:
+            self.run(self._case.inputs)
+        except Exception as error:
+            reason = str(error).strip().partition("\n")[0]
+            return caused(error, f"{reason}; {GIVE}" if is_drawn else reason)
+        return keeps_state()
 
 
-def decides(model: Model, inputs: Mapping[str, Any]) -> bool:
-    """Whether a module takes discrete decisions from floats, such as an order or a mask; a file is not asked."""
-    return isinstance(model, TorchModel) and bool(model.decisions(inputs))
+def caused(error: BaseException, reason: str) -> CaseError:
+    """That the model refuses its inputs, and why."""
+    found = CaseError(f"the model refuses its inputs: {reason}")
+    found.__cause__ = error
+    return found
 
 
-def _exact(model: OnnxModel, inputs: Mapping[str, Any]) -> Mapping[str, Array] | None:
-    """The outputs in float64; None where an operator has no float64 kernel."""
-    try:
-        return model.run_in_float64(inputs)
-    except RefusalError:
-        return None
-
-
-def _bytes_of_module(module: nn.Module) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in (*module.parameters(), *module.buffers()))
+def keeps_state() -> CaseError:
+    """That the model refused its inputs once."""
+    return CaseError("the model refused its inputs once, and takes them now: it keeps state")
 
 
 def require_readable(path: Path) -> None:
@@ -88,43 +133,3 @@ def require_readable(path: Path) -> None:
         read_graph(path)
     except GraphError as error:
         raise CaseError(str(error)) from error
-
-
-def _bytes_of_file(path: Path) -> int:
-    """The bytes of a file and its external data."""
-    return path.stat().st_size + sum((path.parent / name).stat().st_size for name in external_files(path))
-
-
-def refusal(model: Model, case: Case, is_drawn: bool) -> CaseError:
-    """Why the model refuses its example, which `is_drawn` where none was given."""
-    if isinstance(model, OnnxModel):
-        try:
-            model.load()
-        except RefusalError as error:
-            return CaseError(f"the model {cannot_load(error)}")
-    try:
-        model.run(case.inputs)
-    except (Exception, SystemExit) as error:
-        reason = str(error).strip().partition("\n")[0]
-        if case.file:
-            reason = f"{reason}; {GIVE}" if is_drawn else reason
-        else:
-            reason = f"{type(error).__name__}: {reason}{_hint(case, error)}"
-        found = CaseError(f"the model refuses its inputs: {reason}")
-        found.__cause__ = error
-        return found
-    return CaseError("the model refused its inputs once, and takes them now: it keeps state")
-
-
-def _hint(case: Case, error: BaseException) -> str:
-    """What to do about arguments that do not fit, and inputs in another dtype than the weights; "" if they do."""
-    if isinstance(error, TypeError) and re.search(r"forward\(\) (missing|takes|got)", str(error)):
-        arguments = inspect.signature(case.module.forward)
-        return f"; it takes {arguments}: give each by its name in `inputs`, or wrap the model"
-    dtypes = {str(weight.dtype).removeprefix("torch.") for weight in case.module.parameters()}
-    others = [
-        f"{name} is {leaf.dtype}"
-        for name, leaf in leaves(case.inputs).items()
-        if isinstance(leaf, np.ndarray) and leaf.dtype.kind == "f" and dtypes and leaf.dtype.name not in dtypes
-    ]
-    return f"; {', '.join(others)}, the weights are {' and '.join(sorted(dtypes))}: convert one" if others else ""

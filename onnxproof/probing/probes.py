@@ -77,7 +77,8 @@ def _other_parameters(case: Case, base: Probe) -> Iterator[Probe]:
 def is_constant(case: Case, probe: Probe) -> bool:
     """Whether all floats of a probe's data are one value."""
     data = [leaf for name, leaf in leaves(probe.inputs).items() if name in case.data_inputs and _is_float(leaf)]
-    return bool(data) and len(np.unique(np.concatenate([np.ravel(leaf) for leaf in data]))) == 1
+    values = np.concatenate([np.ravel(leaf) for leaf in data]) if data else np.empty(0)
+    return bool(values.size) and np.array_equal(values, np.broadcast_to(values[:1], values.shape), equal_nan=True)
 
 
 def resized(case: Case, sizes: Mapping[str, int]) -> Probe:

@@ -5,17 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, TypeVar
-
-from torch import nn
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from onnxproof._internal.forked import SECONDS as TIMEOUT
 from onnxproof._internal.trees import Array, count_values, same_bits
 from onnxproof.case import Case, CaseError
-from onnxproof.engines.arithmetic import Work
 from onnxproof.engines.base import EngineError
-from onnxproof.engines.torch import TorchModel
-from onnxproof.parity.compare import Reference, usual_rounding
+from onnxproof.engines.work import Work
+from onnxproof.parity.compare import Reference
 from onnxproof.probing.budget import (
     CHEAP,
     FLOAT64,
@@ -28,21 +25,14 @@ from onnxproof.probing.budget import (
 )
 from onnxproof.probing.drawn import drawn_inputs
 from onnxproof.probing.draws import MOST_VALUES, count
-from onnxproof.probing.originals import (
-    Model,
-    decides,
-    differs_in_reference,
-    model_of,
-    reference_of_file,
-    reference_of_module,
-    refusal,
-    require_readable,
-)
+from onnxproof.probing.originals import Original, original_of, require_readable
 from onnxproof.probing.probes import Probe, alone_probes, is_constant, other_probes, traced
 from onnxproof.probing.reactions import Reactions, differ, reactions
 from onnxproof.probing.samples import Samples
 from onnxproof.probing.sizes import SizeTrials
-from onnxproof.probing.spread import Spread
+
+if TYPE_CHECKING:
+    from torch import nn
 
 Answer = TypeVar("Answer")
 
@@ -50,12 +40,17 @@ ENOUGH_VALUES = 2**12
 """Inputs of so many values show what larger ones do: what changes one thing at a time has about as many, if it can."""
 
 
-def reference(model: nn.Module, inputs: Mapping[str, Array], output_names: tuple[str, ...] = ("output",)) -> Reference:
+def reference(
+    model: "nn.Module", inputs: Mapping[str, Array], output_names: tuple[str, ...] = ("output",)
+) -> Reference:
     """The outputs of `model` on `inputs`, and the same in float64.
 
     `inputs` are arrays by name, in the order of the model's arguments. What the model raises is raised.
     """
-    return reference_of_module(TorchModel(model, tuple(inputs), output_names), inputs)
+    from onnxproof.engines.torch import TorchModel
+    from onnxproof.probing.modules import reference_of
+
+    return reference_of(TorchModel(model, tuple(inputs), output_names), inputs)
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,6 @@ class ReferenceModel:
         self.watch: Callable[[str], None] = lambda step: None
         self._seconds = budget
         self._example_seconds = 0.0
-        self._usual: Mapping[str, float] | None = None
 
     @cached_property
     def budget(self) -> float:
@@ -103,8 +97,8 @@ class ReferenceModel:
         return "the original" if self.case.file else "torch"
 
     @cached_property
-    def _model(self) -> Model:
-        return model_of(self.case, self.timeout)
+    def _model(self) -> Original:
+        return original_of(self.case, self.timeout)
 
     @contextlib.contextmanager
     def watched(self, watch: Callable[[str], None]) -> Iterator[None]:
@@ -124,14 +118,7 @@ class ReferenceModel:
         return not self.case.file or evaluator_seconds(self.work(inputs)) <= self.budget
 
     def _ask(self, inputs: Mapping[str, Any], in_float64: bool) -> Reference | None:
-        return self._accepted(lambda model: self._reference(model, inputs, in_float64))
-
-    def _reference(self, model: Model, inputs: Mapping[str, Any], in_float64: bool) -> Reference:
-        if isinstance(model, TorchModel):
-            return reference_of_module(model, inputs, None if in_float64 else self._usual or {})
-        if self._usual is None:
-            self._usual = Spread(model, inputs)
-        return reference_of_file(model, inputs, self._usual, in_float64)
+        return self._accepted(lambda model: model.reference(inputs, in_float64))
 
     def values(self, inputs: Mapping[str, Any]) -> dict[str, Array] | None:
         """Its outputs alone; None for inputs that it refuses."""
@@ -150,7 +137,7 @@ class ReferenceModel:
         """The samples of its case."""
         return Samples(self)
 
-    def _accepted(self, call: Callable[[Model], Answer]) -> Answer | None:
+    def _accepted(self, call: Callable[[Original], Answer]) -> Answer | None:
         try:
             return call(self._model)
         except EngineError as error:
@@ -168,10 +155,8 @@ class ReferenceModel:
         started = time.perf_counter()
         asked = self.ask(case.inputs)
         if asked is None:
-            raise refusal(self._model, self.case, self.is_drawn)
+            raise self._model.refusal(self.is_drawn)
         self._example_seconds = time.perf_counter() - started
-        if not case.file:
-            self._usual = usual_rounding(asked)
         base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
         usual: list[Any] = []
         for draw in (other_probes, alone_probes):
@@ -186,7 +171,7 @@ class ReferenceModel:
         if found is None or probe.is_own:
             return found is not None
         return asked.finite <= found.finite and not (
-            is_constant(self.case, probe) and self._accepted(lambda model: decides(model, probe.inputs))
+            is_constant(self.case, probe) and self._accepted(lambda model: model.decides(probe.inputs))
         )
 
     @cached_property
@@ -292,7 +277,7 @@ class ReferenceModel:
 
     def differs_in_reference(self, judged: JudgedProbe) -> bool:
         """Whether a file that is the model has other outputs in onnx's reference evaluator itself."""
-        return differs_in_reference(self._model, judged.probe.inputs, judged.reference)
+        return self._model.differs_in_reference(judged.probe.inputs, judged.reference)
 
     def judge(self, probe: Probe) -> JudgedProbe | None:
         """Another probe with the model's outputs; None if the model refuses it, or leaves no number of it."""

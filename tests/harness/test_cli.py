@@ -1,5 +1,6 @@
 """The command line prints results on stdout and errors on stderr, and its exit status says which."""
 
+import gc
 import hashlib
 import signal
 import subprocess
@@ -104,6 +105,18 @@ class TestFetch:
         monkeypatch.setattr(fetch, "official", lambda *args, **options: {}["none"])
         with pytest.raises(KeyError, match="none"):
             main(["fetch"])
+
+    def test_garbage(self, monkeypatch):
+        """Garbage is collected once the command is imported."""
+        monkeypatch.setattr("gc.freeze", lambda: None)
+        seen = []
+        monkeypatch.setattr(fetch, "official", lambda *args, **options: seen.append(gc.isenabled()))
+        gc.disable()
+        try:
+            main(["fetch", "face.png"])
+        finally:
+            gc.enable()
+        assert seen == [True]
 
     @pytest.mark.parametrize("terminal", [pytest.param(True, id="terminal"), pytest.param(False, id="log")])
     def test_progress(self, monkeypatch, terminal):

@@ -32,6 +32,13 @@ g (float[n, 3] x) => (%s y) { y = %s (x) }
 """
 """Whose output may be something else than numbers."""
 
+WITHOUT_TORCH = """
+import sys
+from onnxproof.cli import main
+status = main(sys.argv[1:])
+sys.exit("torch is imported" if "torch" in sys.modules else status)
+"""
+
 NOT_OF_A_FILE = {"exports": "not judged", "opset-kept": "not judged"}
 
 
@@ -157,6 +164,13 @@ class TestCommand:
         assert subprocess.run([sys.executable, script], capture_output=True).returncode == 1
         write(script.with_name("model.onnx"))
         assert subprocess.run([sys.executable, script], capture_output=True).returncode == 0
+
+    @pytest.mark.parametrize(("after", "status"), [("after.onnx", 0), ("wrong.onnx", 1)])
+    @pytest.mark.parametrize("options", [[], ["--json", "--report=report"]], ids=["table", "report"])
+    def test_without_torch(self, files, after, status, options):
+        """No torch is imported, whose import takes longer than the rest of a small comparison."""
+        ran = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, "compare", "before.onnx", after, *options])
+        assert ran.returncode == status
 
     def test_drawn_size(self, files, capsys):
         """`--dim` chooses a size."""

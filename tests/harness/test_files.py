@@ -3,11 +3,12 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from onnxproof._internal.files import write_whole
+from onnxproof._internal.files import replace_folder, write_whole
 from tests.once import made_once
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -102,6 +103,25 @@ class TestWriteWhole:
         with pytest.raises(FileNotFoundError, match="missing"):
             write_whole(path.parent / "missing" / path.name, NEW)
         assert not list(path.parent.iterdir())
+
+
+class TestReplaceFolder:
+    """A folder is replaced as a whole."""
+
+    def test_removed_meanwhile(self, tmp_path, monkeypatch):
+        """Another run removes the folder that it is in, which is empty, before it is there."""
+        make_folder, removed = tempfile.mkdtemp, []
+
+        def mkdtemp(dir, **options):
+            if not removed:
+                removed.append(dir)
+                dir.rmdir()
+            return make_folder(dir=dir, **options)
+
+        monkeypatch.setattr(tempfile, "mkdtemp", mkdtemp)
+        target = replace_folder(tmp_path / "case" / "check", lambda folder: (folder / "script").touch())
+        assert (target / "script").is_file()
+        assert removed == [target.parent]
 
 
 class TestMadeOnce:

@@ -7,7 +7,9 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,6 +21,7 @@ from onnxproof.checks.interface import exports
 from onnxproof.checks.values import same_values
 from onnxproof.engines.asked import default_engines
 from onnxproof.engines.base import EngineError
+from onnxproof.engines.forked import SMALL, EngineProcess
 from onnxproof.engines.onnxruntime import OnnxRuntime
 from onnxproof.probing.conversion import Conversion, exported
 from onnxproof.probing.reference import ReferenceModel
@@ -207,3 +210,49 @@ class TestEngine:
     def test_finding(self, crashing):
         """The values fail, with how it ended."""
         assert "it does not run: onnxruntime crashed: Seg" in judge(same_values, crashing).problem
+
+
+class TestOpen:
+    """A process has one file open, or a few small ones."""
+
+    SMALL, LARGE = np.zeros(4), np.zeros(2**18)
+
+    @pytest.fixture
+    def opened(self, tmp_path):
+        """What is opened while files are run on inputs, in their order."""
+        (tmp_path / "large").write_bytes(b"0" * (SMALL + 1))
+        for name in ("a", "b", "c", "d", "e"):
+            (tmp_path / name).write_bytes(b"0")
+        (tmp_path / "elsewhere").write_bytes(b"location")
+
+        class Counts:
+            name = version = ""
+            forkable = True
+
+            def open(self, path):
+                with (tmp_path / "log").open("a") as log:
+                    log.write(f"{path.name} ")
+                return SimpleNamespace(run=lambda inputs: {})
+
+        def run(*runs):
+            process = EngineProcess({"counts": Counts()})
+            for name, array in runs:
+                process.open("counts", tmp_path / name).run({"x": array})
+            return (tmp_path / "log").read_text().split()
+
+        return run
+
+    def test_small(self, opened):
+        """Small ones stay open, up to a number."""
+        assert opened(*[(name, self.SMALL) for name in "ababab"]) == ["a", "b"]
+        assert len(opened(*[(name, self.SMALL) for name in "abcdeabcde"])) == 12
+
+    @pytest.mark.parametrize("other", ["large", "elsewhere"])
+    def test_large(self, opened, other):
+        """A large one is open alone, and so is one with data beside it."""
+        assert opened(*[(name, self.SMALL) for name in ("a", other, "a", "b", other)]) == ["a", other, "a", "b", other]
+
+    def test_large_run(self, opened):
+        """A small one that has a large run is open alone from then on."""
+        assert opened(("a", self.SMALL), ("b", self.LARGE), ("b", self.LARGE), ("a", self.SMALL)) == ["a", "b", "a"]
+        assert opened(("a", self.LARGE), ("b", self.SMALL), ("a", self.SMALL))[3:] == ["a", "b", "a"]

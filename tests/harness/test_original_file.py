@@ -4,17 +4,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from onnx import TensorProto
+from onnx.helper import make_tensor_value_info
 from onnx.parser import parse_model
 
-from onnxproof.engines.arithmetic import LOOPS
 from onnxproof.engines.moved import moved
 from onnxproof.engines.original import OnnxModel, RefusalError
-from onnxproof.engines.reading import reads_inputs
 from onnxproof.engines.reference import of_model
 from onnxproof.engines.statistics import FIGURES, SHAPE, with_figures
 from onnxproof.engines.wide import in_float64
-from onnxproof.engines.work import with_shapes, work_of
-from onnxproof.graph.facts import read_graph
+from onnxproof.engines.work import LOOPS, shapes_of, with_shapes, work_of
+from onnxproof.graph.facts import read_graph, reads_inputs
+from onnxproof.graph.inference import shapes_at
 from onnxproof.parity.rounding import SLACK
 from onnxproof.probing.spread import Spread, other_ways, shares
 from tests.harness.two_files import EXAMPLE, write
@@ -131,7 +132,7 @@ class TestMoved:
 def test_work():
     """Products are counted from the shapes of a run."""
     model = parse_model(LAYERS)
-    work = work_of(model, run(with_shapes(model), PICTURE))
+    work = work_of(model, shapes_of(run(with_shapes(model), PICTURE)))
     assert work.flops == 2 * (12 * 18 + 4 * 12) + 8 * (12 + 12 + 4 + 36 + 36)
     assert work.loops == 0
 
@@ -140,7 +141,32 @@ def test_loops():
     """Operators that the reference evaluator runs in loops are counted by the values that they make."""
     body = "(float[1, 2, 6, 6] x) => (float[1, 2, 5, 5] y) { y = AveragePool <kernel_shape = [2, 2]> (x) }"
     model = parse_model(f'<ir_version: 8, opset_import: ["": 17]> g {body}')
-    assert work_of(model, run(with_shapes(model), PICTURE)).loops == LOOPS["avg_pool2d"] * 50
+    assert work_of(model, shapes_of(run(with_shapes(model), PICTURE))).loops == LOOPS["avg_pool2d"] * 50
+
+
+class TestShapes:
+    """The shapes of a run, without one where onnx infers them."""
+
+    RESHAPED = """
+    <ir_version: 8, opset_import: ["": 17]>
+    g (float[n, 4] x) => (float[m] y) <int64[1] flat = {-1}>
+    { stale = Relu (x) size = Shape (stale) same = Reshape (stale, size) y = Reshape (same, flat) }
+    """
+    CHOSEN = '<ir_version: 8, opset_import: ["": 17]> g (float[n] x) => (int64[1, m] y) { y = NonZero (x) }'
+
+    def test_inferred(self):
+        """They are those of a run, whatever a tool has declared of other sizes."""
+        model, x = parse_model(self.RESHAPED), {"x": np.ones((5, 4), np.float32)}
+        seen = shapes_of(run(with_shapes(model), x))
+        model.graph.value_info.append(make_tensor_value_info("stale", TensorProto.FLOAT, [3, 4]))
+        assert shapes_at(model, {"x": (5, 4)}) == seen
+
+    @pytest.mark.parametrize(("text", "values"), [(RESHAPED, 20 + 20 + 2 + 20), (CHOSEN, 3)])
+    def test_work(self, tmp_path, text, values):
+        """Where onnx cannot infer one, the file runs for them."""
+        onnx.save(parse_model(text), tmp_path / "model.onnx")
+        x = {"x": np.array([0, 1, 2, 0, 3], np.float32) if text is self.CHOSEN else np.ones((5, 4), np.float32)}
+        assert OnnxModel(tmp_path / "model.onnx").work(x).flops == 8 * values
 
 
 def test_figures():

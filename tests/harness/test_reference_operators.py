@@ -1,5 +1,7 @@
 """The reference evaluator, with this package's operators, has ONNX Runtime's values."""
 
+import tracemalloc
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -14,7 +16,8 @@ from onnx.helper import (
 )
 from onnx.parser import parse_model
 
-from onnxproof.engines.reference import evaluator
+from onnxproof.engines import pictures
+from onnxproof.engines.reference import evaluator, of_model
 
 DRAW = np.random.default_rng(20260214)
 
@@ -171,3 +174,52 @@ def test_split_refused(last):
     """
     with pytest.raises(ValueError, match="do not add up to 5"):
         evaluator(parse_model(text)).run(None, {"x": floats(5)})
+
+
+@pytest.mark.parametrize("block", [1, 500, 5000])
+@pytest.mark.parametrize(
+    "attributes", [{"pads": [1, 0, 2, 1]}, {"strides": [2, 3], "group": 2}], ids=["pads", "groups"]
+)
+def test_in_parts(monkeypatch, block, attributes):
+    """A convolution of one row, of some rows or of some pictures at a time is the same."""
+    monkeypatch.setattr(pictures, "BLOCK", block)
+    ours, theirs = run(
+        [floats(3, 4, 9, 11), floats(6, 4 // attributes.get("group", 1), 3, 3)], "Conv", 11, **attributes
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
+class TestSession:
+    """A run of the evaluator."""
+
+    CHAIN = '<ir_version: 8, opset_import: ["": 17]> g (float[n] x) => (float[n] y) {{ {} y = Neg (a{}) }}'
+
+    def test_memory(self):
+        """A value is there until its last use."""
+        body = "a0 = Neg (x) " + " ".join(f"a{i + 1} = Neg (a{i})" for i in range(20))
+        session, x = of_model(parse_model(self.CHAIN.format(body, 20))), np.ones(2**18, np.float32)
+        tracemalloc.start()
+        found = session.run({"x": x})["y"]
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert np.array_equal(found, x)
+        assert peak < 4 * x.nbytes
+
+    @pytest.mark.parametrize("body", ["a, mask = Dropout (x) a0 = Neg (a)", "a0, a1 = Split <axis = 0> (x)"])
+    def test_unused(self, body):
+        """So is one that nothing takes, and an output that another node takes as well."""
+        x = np.arange(4, dtype=np.float32)
+        model = parse_model(self.CHAIN.format(body, 0))
+        model.graph.output.append(onnx.ValueInfoProto(name="a0"))
+        found = of_model(model).run({"x": x})
+        assert np.array_equal(found["y"], -found["a0"])
+
+    def test_body(self):
+        """The body of a node may take any value."""
+        branch = "branch = {} () => (float[n] {}) {{ {} = Mul (a0, x) }}"
+        bodies = ", ".join(f"{name}_{branch.format(name[0], name, name)}" for name in ("then", "else"))
+        body = (
+            f"a0 = Neg (x) test = Constant <value_ints = [1]> () bool = Cast <to = 9> (test) a1 = If (bool) <{bodies}>"
+        )
+        x = np.arange(4, dtype=np.float32)
+        assert np.array_equal(of_model(parse_model(self.CHAIN.format(body, 1))).run({"x": x})["y"], x * x)

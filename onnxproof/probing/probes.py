@@ -20,11 +20,15 @@ TRACED, EXAMPLE = "traced", "the example"
 
 @dataclass(frozen=True)
 class Probe:
-    """Inputs that a file is judged on; `id` says what they are, `sizes` those of the dynamic dimensions."""
+    """Inputs that a file is judged on; `id` says what they are, `sizes` those of the dynamic dimensions.
+
+    `otherwise` has those for a model that is not finite on them.
+    """
 
     id: str
     inputs: Mapping[str, Any]
     sizes: Mapping[str, int]
+    otherwise: "Probe | None" = None
 
     @property
     def is_own(self) -> bool:
@@ -44,13 +48,17 @@ def other_probes(case: Case, base: Probe) -> Iterator[Probe]:
     for id, change in _PROBED.items():
         inputs = _with_data(case, base.inputs, change)
         if not same_inputs(inputs, base.inputs):
-            yield Probe(id, inputs, base.sizes)
+            yield Probe(id, inputs, base.sizes, _without_zeros(case, base) if change is _small else None)
     for name in case.data_inputs:
         ended = _ended(leaves(base.inputs)[name])
         if ended is not None:
             yield Probe(f"{name} ended", replaced(base.inputs, name, ended), base.sizes)
     if case.file:
         yield from _other_parameters(case, base)
+
+
+def _without_zeros(case: Case, base: Probe) -> Probe:
+    return Probe("small", _with_data(case, base.inputs, partial(_scaled, factor=SMALL)), base.sizes)
 
 
 def alone_probes(case: Case, base: Probe) -> Iterator[Probe]:

@@ -158,20 +158,25 @@ class ReferenceModel:
             raise self._model.refusal(self.is_drawn)
         self._example_seconds = time.perf_counter() - started
         base = (count(case, case.sizes) > MOST_VALUES and self.sizes.small) or example
-        usual: list[Any] = []
+        usual: list[JudgedProbe] = []
         for draw in (other_probes, alone_probes):
-            if all(probe.is_own for probe, _ in usual):
-                found = ((probe, self._ask_within_budget(probe)) for probe in self._affordable(draw(case, base)))
-                usual += [pair for pair in found if self._is_usual(*pair, asked)]
-        judged = ((example, asked), *usual, *self.sizes.accepted)
-        return tuple(JudgedProbe(*pair) for pair in judged if pair[1])
+            if all(judged.probe.is_own for judged in usual):
+                found = (self._judged_as_usual(probe, asked) for probe in self._affordable(draw(case, base)))
+                usual += filter(None, found)
+        sizes = (JudgedProbe(*pair) for pair in self.sizes.accepted)
+        return JudgedProbe(example, asked), *usual, *sizes
 
-    def _is_usual(self, probe: Probe, found: Reference | None, asked: Reference) -> bool:
-        """Whether it takes values and, if they are made up, is finite on them and decides nothing by equal ones."""
-        if found is None or probe.is_own:
-            return found is not None
-        return asked.finite <= found.finite and not (
-            is_constant(self.case, probe) and self._accepted(lambda model: model.decides(probe.inputs))
+    def _judged_as_usual(self, probe: Probe, asked: Reference) -> JudgedProbe | None:
+        found = self._ask_within_budget(probe)
+        if found and self._is_usual(probe, found, asked):
+            return JudgedProbe(probe, found)
+        return self._judged_as_usual(probe.otherwise, asked) if probe.otherwise else None
+
+    def _is_usual(self, probe: Probe, found: Reference, asked: Reference) -> bool:
+        """Whether it is finite on values that are made up, and decides nothing by equal ones."""
+        return probe.is_own or (
+            asked.finite <= found.finite
+            and not (is_constant(self.case, probe) and self._accepted(lambda model: model.decides(probe.inputs)))
         )
 
     @cached_property

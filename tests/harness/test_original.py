@@ -271,6 +271,19 @@ def test_values_that_are_divided_by_nothing():
     assert own.judged[1].probe.id == "also[0]"
 
 
+def test_small_values_without_zeros():
+    """Small values have a few zeros, but for a model that is not finite on these."""
+    logarithms, sums = (
+        ReferenceModel(Case(Computed(function), {"image": ROWS})) for function in (lambda x: x.abs().log(), torch.sum)
+    )
+    (small,), (with_zeros,) = (
+        [judged.probe.inputs["image"] for judged in model.judged if judged.probe.id == "small"]
+        for model in (logarithms, sums)
+    )
+    assert small.all()
+    assert not with_zeros.all()
+
+
 def test_equal_values_that_decide():
     """Zeros are left out where the model decides by its values, of which all are equal then; the user's own are not."""
     zero = {"image": np.zeros_like(ROWS)}

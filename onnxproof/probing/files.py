@@ -23,7 +23,7 @@ from onnxproof.graph.facts import Graph, read_graph
 from onnxproof.graph.load import load_model
 from onnxproof.probing.probes import Probe, same_inputs
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.versions import torch_folder
+from onnxproof.versions import TORCH_EXPORT, torch_folder
 
 _first: "dict[str, weakref.ref[ExportedFile]]" = {}
 
@@ -186,7 +186,7 @@ def _export(
         opset=opset,
         output_names=output_names,
         dynamic=case.dynamic,
-        translations=case.custom_translations(),
+        translations=case.custom_translations() if exporter == TORCH_EXPORT else None,
         keywords=case.kwargs,
         options=case.export,
         log=log,

@@ -21,7 +21,7 @@ from onnxproof.probing import files
 from onnxproof.probing.conversion import Conversion, by_position, exported
 from onnxproof.probing.files import ExportedFile, GivenFile
 from onnxproof.probing.reference import ReferenceModel
-from onnxproof.versions import TORCHSCRIPT, default_opset
+from onnxproof.versions import TORCH_EXPORT, TORCHSCRIPT, default_opset
 from tests.harness.by_hand import FACTOR, FILE, ROWS, FakeEngine, Gives, Scale, in_engines, scale_case
 
 INPUTS = {"x": ROWS, "factor": FACTOR}
@@ -77,8 +77,9 @@ class TestExportedFile:
         assert exported(model, TORCHSCRIPT).file.opset == default_opset(TORCHSCRIPT)
         assert exported(model, TORCHSCRIPT, 13).graph.opset == 13
 
-    def test_asked(self, monkeypatch):
-        """The exporter gets a copy of the model, and all options of the case."""
+    @pytest.mark.parametrize(("exporter", "translations"), [(TORCHSCRIPT, None), (TORCH_EXPORT, {})], ids=str)
+    def test_asked(self, monkeypatch, exporter, translations):
+        """The exporter gets a copy of the model, and all options of the case that it knows."""
         asked = []
 
         def export(*arguments, **options):
@@ -94,16 +95,16 @@ class TestExportedFile:
             export={"optimize": False},
         )
         with pytest.raises(ExportError, match="asked"):
-            _ = exported(ReferenceModel(case), TORCHSCRIPT, 13, timeout=None).file.export
+            _ = exported(ReferenceModel(case), exporter, 13, timeout=None).file.export
         ((model, inputs, path), options) = asked[0]
         assert (type(model), model is case.model, inputs is case.inputs) == (Scale, False, True)
         assert (path.name, path.parent.name) == ("model.onnx", "model")
         assert options == {
-            "exporter": TORCHSCRIPT,
+            "exporter": exporter,
             "opset": 13,
             "output_names": ("scaled", "total"),
             "dynamic": case.dynamic,
-            "translations": {},
+            "translations": translations,
             "keywords": case.kwargs,
             "options": {"optimize": False},
             "log": path.parent / "log",

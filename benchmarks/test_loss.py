@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from onnxruntime.quantization import CalibrationDataReader, quantize_static
+from onnxruntime.quantization import quantize_static
 from torch import Tensor, nn
 
 from onnxproof.case import Case
@@ -20,6 +20,7 @@ from onnxproof.probing.conversion import Conversion
 from onnxproof.probing.files import GivenFile
 from onnxproof.probing.reference import ReferenceModel
 from onnxproof.versions import TORCHSCRIPT
+from tests.harness.lossy import Calibration
 from tests.harness.real_sizes import Block, convolution
 
 ROUNDS, SAMPLES = 5, 400
@@ -39,16 +40,6 @@ class ResNet20(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return self.scores(self.head(self.blocks(self.stem(image)).mean((2, 3))))  # (N, 10)
-
-
-class Calibration(CalibrationDataReader):
-    """The samples that the quantizer sees."""
-
-    def __init__(self, samples: list[dict[str, np.ndarray]]) -> None:
-        self._left = iter(samples)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self._left, None)
 
 
 @pytest.fixture(scope="module")

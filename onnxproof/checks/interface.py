@@ -147,7 +147,8 @@ def _lost_defaults(conversion: Conversion) -> list[str]:
     if not conversion.original:
         return []
     own, may_be_weights = optional_inputs(conversion.original)
-    lost = [name for name in own if name not in optional_inputs(conversion.file.path)[0]]
+    kept, _ = optional_inputs(conversion.file.path)
+    lost = [name for name in own if name not in kept]
     shown = ", ".join(lost[:3]) + " and more" * (len(lost) > 3)
     if lost and not may_be_weights:
         raise CheckError(

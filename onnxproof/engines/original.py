@@ -87,10 +87,9 @@ class OnnxModel:
     def work(self, inputs: Mapping[str, Array]) -> Work:
         """The work of `run`; where onnx does not infer every shape, it runs for them."""
         model = load_model(self.path)
-        nodes = ModelProto(graph=onnx.GraphProto(node=model.graph.node))
         shapes = shapes_at(model, {name: array.shape for name, array in inputs.items()})
-        names = {name for node in nodes.graph.node for name in (*node.input, *node.output) if name}
-        return work_of(nodes, shapes if names <= set(shapes) else shapes_of(self.run_in("shapes", inputs)))
+        names = {name for node in model.graph.node for name in (*node.input, *node.output) if name}
+        return work_of(model, shapes if names <= set(shapes) else shapes_of(self.run_in("shapes", inputs)))
 
     def reads_values(self, inputs: Mapping[str, Array]) -> bool:
         """Whether `run` reads the values of an input, and not its sizes alone."""

@@ -66,16 +66,13 @@ def where_it_goes_wrong(conversion: Conversion, judged: JudgedProbe) -> Culprit:
         return found
     if conversion.outcome(judged, UNOPTIMIZED).is_right:
         return optimizer_to_blame(conversion, judged)
-    is_in_a_kernel = conversion.outcome(judged, REFERENCE).is_right
-    if conversion.case.file and is_in_a_kernel:
+    if conversion.outcome(judged, REFERENCE).is_right:
         return _kernel_to_blame(conversion, judged)
     too = _in_the_evaluator(conversion, judged)
     if conversion.case.file:
         return what_the_tool_did(conversion, judged, too)
     from onnxproof.locating.exporter import what_the_exporter_did
 
-    if is_in_a_kernel:
-        return _kernel_to_blame(conversion, judged)
     return what_the_exporter_did(conversion, judged, too)
 
 

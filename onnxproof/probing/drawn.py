@@ -51,7 +51,8 @@ def drawn_inputs(
     try:
         declared = read_graph(path).inputs
         require_numbers(path)
-        limits, counted = index_limits(load_model(path)), numbers(load_model(path))
+        structure = load_model(path)
+        limits, counted = index_limits(structure), numbers(structure)
     except (GraphError, ValueError) as error:
         raise CaseError(str(error)) from error
     _require_drawable(declared)

@@ -61,6 +61,16 @@ CALIBRATED, COUNT = 30, 75
 """The samples that a quantizer sees first, and those that judge: 59 without a loss show 95 %."""
 
 
+class Calibration(CalibrationDataReader):
+    """The samples that a quantizer sees."""
+
+    def __init__(self, samples: list[dict[str, np.ndarray]]) -> None:
+        self._left = iter(samples)
+
+    def get_next(self) -> Any:
+        return next(self._left, None)
+
+
 class Classifier(nn.Sequential):
     """A CNN on 32×32 pictures of ten patterns, whose last layer is fitted to them."""
 
@@ -214,20 +224,13 @@ def quantized(kind: str, **options: Any) -> Convert:
     """Quantizes with ONNX Runtime: "dynamic", or as QuantizeLinear and DequantizeLinear, "qdq"; with other options."""
 
     def convert(before: Path, after: Path, samples: list[dict[str, np.ndarray]]) -> None:
-        class Reader(CalibrationDataReader):
-            def __init__(self) -> None:
-                self.left = iter(samples)
-
-            def get_next(self) -> Any:
-                return next(self.left, None)
-
         logging.disable(logging.WARNING)  # it asks for shape inference before
         try:
             if kind == "dynamic":
                 quantize_dynamic(before, after, weight_type=QuantType.QUInt8)
             else:
                 quantize_static(
-                    before, after, Reader(), weight_type=QuantType.QInt8, **{"per_channel": True, **options}
+                    before, after, Calibration(samples), weight_type=QuantType.QInt8, **{"per_channel": True, **options}
                 )
         finally:
             logging.disable(logging.NOTSET)
